@@ -1,0 +1,119 @@
+"""Identity: what makes a result stale.
+
+A result is the outcome of code + spec + data + weights. Data and weights are inputs of a rule. This module
+gives the other two a form that Snakemake compares rightly: one canonical JSON string for a spec, and one
+digest for the library code that a rule's script imports, directly or through other modules.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "scopedepth"
+ROOT = Path(__file__).parent
+
+
+def canonical_json(spec: Mapping[str, Any]) -> str:
+    """Return the one string that stands for `spec`: keys sorted, no spaces, no NaN."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
+    """Return ``sha256:...`` over the code behind `script`, a workflow script or a module file.
+
+    The code is the script and every module of this package that it imports, directly or through others,
+    each as a syntax tree without docstrings: comments, formatting and file times do not count.
+    `extra_modules` are dotted names that the code loads by name at run time, a model's family for example.
+    """
+    seen: dict[str, str] = {}
+    waiting: list[tuple[str, Path]] = [(script.name, script)]
+    waiting += [(name, _module_file(name)) for name in extra_modules]
+    while waiting:
+        name, path = waiting.pop()
+        if name in seen:
+            continue
+        seen[name], imported = _parse(path, path.stat().st_mtime_ns)
+        waiting += [(module, _module_file(module)) for module in imported]
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(f"{name}\0{seen[name]}\n".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
+    """Return the sorted names of this package's modules that `script` imports, directly or through others."""
+    seen: set[str] = set()
+    waiting = [*_parse(script, script.stat().st_mtime_ns)[1], *extra_modules]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            path = _module_file(name)
+            waiting += _parse(path, path.stat().st_mtime_ns)[1]
+    return sorted(seen)
+
+
+def _module_file(name: str) -> Path:
+    base = ROOT.joinpath(*name.split(".")[1:])
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+@lru_cache(maxsize=None)
+def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a file's syntax tree and the package modules that it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported = tuple(sorted(set(_imports(tree))))
+    _drop_docstrings(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+
+
+def _imports(tree: ast.AST) -> Iterable[str]:
+    """Yield the package modules named in import statements anywhere in `tree`, type-checking blocks left out."""
+    for node in _walk_running_code(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from _with_parents(node.module)
+            for alias in node.names:
+                # `from scopedepth.models import base` names a module, not an attribute.
+                yield from _with_parents(f"{node.module}.{alias.name}")
+
+
+def _with_parents(name: str) -> Iterable[str]:
+    """Yield the module `name`, if this package has it, and the packages above it, whose code runs as well."""
+    if name != PACKAGE and not name.startswith(PACKAGE + "."):
+        return
+    if not _module_file(name).is_file():
+        return
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])
+
+
+def _walk_running_code(tree: ast.AST) -> Iterable[ast.AST]:
+    """Walk `tree` without what stands under ``if TYPE_CHECKING:``, which never runs."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        yield node
+        waiting += list(ast.iter_child_nodes(node))
+
+
+def _drop_docstrings(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        body = node.body
+        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            if isinstance(body[0].value.value, str):
+                node.body = body[1:] or [ast.Pass()]

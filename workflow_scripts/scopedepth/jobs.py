@@ -1,0 +1,134 @@
+"""What every job of the workflow does around its work: a log, errors in one line, a record of the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.manifest import write_json
+
+# The libraries whose versions can change a number, as far as a job has imported them.
+RECORDED = (
+    "numpy",
+    "numba",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "opencv-python-headless",
+    "zarr",
+    "pyarrow",
+    "scipy",
+)
+IMPORT_NAMES = {"opencv-python-headless": "cv2"}
+
+
+@contextmanager
+def job(log: str | Path | None = None, record: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    """Run a job's body with its messages copied to `log`, and write its run record to `record`.
+
+    A `ScopeDepthError` ends the process with status 1 and one line; any other exception keeps its traceback.
+    Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
+    """
+    began = time.time()
+    facts: dict[str, Any] = {}
+    with _copied_to(log):
+        try:
+            yield facts
+        except ScopeDepthError as error:
+            print(f"scopedepth: error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        if record is not None:
+            write_json(Path(record), {**run_facts(began), **facts})
+
+
+def run_facts(began: float) -> dict[str, Any]:
+    """Return what a run record holds of every job: when, where, how long, with which versions."""
+    return {
+        "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+        "seconds": round(time.time() - began, 3),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": library_versions(),
+        "peak_memory_mib": peak_memory_mib(),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the number-making libraries that this process has imported."""
+    loaded = [name for name in RECORDED if IMPORT_NAMES.get(name, name) in sys.modules]
+    return {name: metadata.version(name) for name in loaded}
+
+
+def peak_memory_mib() -> float:
+    """Return this process's peak resident memory in MiB."""
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+class _Tee:
+    """Writes to the terminal and to the log. Says it is a terminal where the terminal is one."""
+
+    def __init__(self, stream: IO[str], file: IO[str]) -> None:
+        self.stream, self.file = stream, file
+
+    def write(self, text: str) -> int:
+        self.file.write(text)
+        self.file.flush()
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def isatty(self) -> bool:
+        return False  # a bar's control characters have no place in a log
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    @property
+    def encoding(self) -> str:
+        return self.stream.encoding
+
+
+@contextmanager
+def _copied_to(log: str | Path | None) -> Iterator[None]:
+    if log is None:
+        yield
+        return
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    out, err = sys.stdout, sys.stderr
+    with open(log, "w", encoding="utf-8") as file:
+        sys.stdout, sys.stderr = _Tee(out, file), _Tee(err, file)  # type: ignore[assignment]
+        try:
+            yield
+        except SystemExit:
+            raise
+        except BaseException:
+            import traceback
+
+            traceback.print_exc(file=file)
+            raise
+        finally:
+            sys.stdout, sys.stderr = out, err
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the run record at `path`, or an empty dict where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,1 @@
+"""The Parquet tables: the contract with analysts, a file for each stage that writes them."""

@@ -1,0 +1,47 @@
+"""Tables with one row a frame: alignments and scores of one unit, model and protocol."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.tables.io import KEY, column
+
+_FRAME_KEYS = [
+    column("dataset", KEY, "name of the dataset in the configuration"),
+    column("sequence", KEY, "name of the video sequence"),
+    column("frame", pa.int32(), "index of the frame in the sequence's store, from 0"),
+    column("frame_id", KEY, "name of the frame in the source"),
+    column("model", KEY, "name of the model in the configuration"),
+    column("protocol", KEY, "name of the protocol in the configuration"),
+]
+_N_PIXELS = column("n_pixels", pa.int64(), "pixels that took part")
+_STATUS = column("status", KEY, "ok, or why there is no number")
+
+
+def metric_columns() -> list[pa.Field]:
+    return [
+        column(
+            metric.name,
+            pa.float64(),
+            f"{metric.label}, unit {metric.unit or 'none'}, {'higher' if metric.higher_is_better else 'lower'} is better",
+        )
+        for metric in METRICS.values()
+    ]
+
+
+ALIGNMENTS = pa.schema(
+    [
+        *_FRAME_KEYS,
+        column("scale", pa.float64(), "factor on the prediction, in the alignment's space"),
+        column("shift", pa.float64(), "offset added after the factor, in the alignment's space"),
+        _N_PIXELS,
+        _STATUS,
+    ],
+    metadata={"description": "one row a frame: the fit of a prediction to the measured depth"},
+)
+
+SCORES = pa.schema(
+    [*_FRAME_KEYS, *metric_columns(), _N_PIXELS, _STATUS],
+    metadata={"description": "one row a frame: its metrics under one protocol"},
+)

@@ -1,0 +1,71 @@
+"""Reading and writing Parquet tables: schemas with a description for every column, the same bytes each time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scopedepth.errors import ScopeDepthError
+
+# Keys repeat on every row: a dictionary-encoded string.
+KEY = pa.dictionary(pa.int32(), pa.string())
+
+
+def column(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    """Return a schema's column with its description in the metadata."""
+    return pa.field(name, kind, metadata={"description": description})
+
+
+def write_table(path: Path, schema: pa.Schema, columns: Mapping[str, Any] | Sequence[pa.Table]) -> None:
+    """Write `columns` (name to values, or tables to put one after the other) as `schema` to `path`.
+
+    The bytes depend on the content alone. The file appears under its name only when it is whole.
+    NaN and infinities are refused for float columns: what could not be computed is None with a status.
+    """
+    if isinstance(columns, Mapping):
+        table = table_from(schema, columns)
+    else:
+        table = pa.concat_tables([_conform(part, schema) for part in columns]) if columns else schema.empty_table()
+        table = table.unify_dictionaries().combine_chunks()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    pq.write_table(table, beside, compression="zstd", store_schema=True, row_group_size=1 << 17)
+    os.replace(beside, path)
+
+
+def table_from(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
+    """Return a table of `schema` from columns of plain values; every column must be there."""
+    if set(columns) != set(schema.names):
+        missing, extra = set(schema.names) - set(columns), set(columns) - set(schema.names)
+        raise ValueError(f"columns do not match the schema: missing {sorted(missing)}, unknown {sorted(extra)}")
+    arrays = []
+    for field in schema:
+        values = columns[field.name]
+        if isinstance(values, pa.Array):
+            array = values.cast(field.type)
+        elif pa.types.is_dictionary(field.type):
+            array = pa.array(values, pa.string()).dictionary_encode().cast(field.type)
+        else:
+            array = pa.array(values, field.type, from_pandas=pa.types.is_floating(field.type))
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return table.select(schema.names).cast(schema)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table at `path`. A missing, empty or damaged file is a `ScopeDepthError` that names it."""
+    try:
+        # One file: pandas-style partition discovery from the path's folders is not wanted.
+        return pq.ParquetFile(path).read(columns=list(columns) if columns else None)
+    except FileNotFoundError as error:
+        raise ScopeDepthError(f"The table {path} is missing. Run the workflow again.") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ScopeDepthError(f"The table {path} is damaged ({error}). Delete it and run the workflow again.") from error

@@ -1,0 +1,90 @@
+"""Tables of a study, made by its summary."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from scopedepth.tables.frames import SCORES
+from scopedepth.tables.io import KEY, column
+from scopedepth.tables.timing import TIMING
+
+FRAMES = SCORES.with_metadata({"description": "all scores of a study, one row a frame, model and protocol"})
+
+SUMMARY = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("model", KEY, "name of the model"),
+        column("protocol", KEY, "name of the protocol"),
+        column("protocol_version", pa.int32(), "version of the protocol, raised when its numbers can change"),
+        column("metric", KEY, "name of the metric"),
+        column("value", pa.float64(), "mean, averaged as the protocol says"),
+        column("ci_low", pa.float64(), "lower end of the 95 % bootstrap interval"),
+        column("ci_high", pa.float64(), "upper end of the 95 % bootstrap interval"),
+        column("ci_scope", KEY, "what the interval covers: new sequences, or only these sequences"),
+        column("n_frames", pa.int64(), "frames with a number"),
+        column("n_sequences", pa.int64(), "sequences with a number"),
+        column("n_failed", pa.int64(), "frames that should have a number and have none"),
+        column("skill", pa.float64(), "1 - error / error of the better trivial baseline; null for other metrics"),
+        column("seen_in_training", KEY, "no, partly or yes: whether the model was trained on this dataset"),
+        column("status", KEY, "ok, or why there is no number"),
+    ],
+    metadata={"description": "one row a dataset, model, protocol and metric"},
+)
+
+COMPARISONS = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("protocol", KEY, "name of the protocol"),
+        column("metric", KEY, "name of the metric"),
+        column("model_a", KEY, "the first model"),
+        column("model_b", KEY, "the second model"),
+        column("difference", pa.float64(), "value of the first minus value of the second, on the same frames"),
+        column("ci_low", pa.float64(), "lower end of the 95 % interval of the difference"),
+        column("ci_high", pa.float64(), "upper end of the 95 % interval of the difference"),
+        column("p", pa.float64(), "two-sided bootstrap p value"),
+        column("p_holm", pa.float64(), "p adjusted after Holm over the pairs of this dataset, protocol and metric"),
+        column("n_frames", pa.int64(), "frames on which both models have a number"),
+    ],
+    metadata={"description": "paired differences between models on the same bootstrap replicates"},
+)
+
+RANKS = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("protocol", KEY, "name of the protocol"),
+        column("metric", KEY, "name of the metric"),
+        column("model", KEY, "name of the model"),
+        column("rank", pa.int32(), "rank by value, 1 is best; null where the model has no complete score"),
+        column("rank_low", pa.int32(), "best rank in 95 % of the bootstrap replicates"),
+        column("rank_high", pa.int32(), "worst rank in 95 % of the bootstrap replicates"),
+        column("tied_with", pa.list_(pa.string()), "models whose difference from this one is not significant"),
+        column("protocols_won", pa.float64(), "share of the study's protocols in which this model ranks first here"),
+    ],
+    metadata={"description": "the ranking of the models, with its uncertainty"},
+)
+
+SENSITIVITY = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("metric", KEY, "name of the metric"),
+        column("protocol_a", KEY, "one protocol"),
+        column("protocol_b", KEY, "another protocol"),
+        column("tau", pa.float64(), "Kendall's tau-b between the two rankings of the models"),
+        column("n_models", pa.int32(), "models ranked under both protocols"),
+        column("n_flips", pa.int32(), "pairs of models whose order differs between the two protocols"),
+        column("n_significant_flips", pa.int32(), "flips that are significant under both protocols"),
+        column("flips", pa.list_(pa.string()), "the flipped pairs, as 'a > b' under protocol_a"),
+        column("significant_flips", pa.list_(pa.string()), "those of them that are significant in both directions"),
+    ],
+    metadata={"description": "what a change of protocol does to the ranking"},
+)
+
+# The tables of a study, by the name of their file.
+STUDY_TABLES = {
+    "frames": FRAMES,
+    "summary": SUMMARY,
+    "comparisons": COMPARISONS,
+    "ranks": RANKS,
+    "sensitivity": SENSITIVITY,
+    "timing": TIMING,
+}
