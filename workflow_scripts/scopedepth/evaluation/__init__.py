@@ -1,0 +1,1 @@
+"""Alignment and scoring of cached predictions under a protocol."""
