@@ -1,0 +1,281 @@
+"""Organs from a seed: shapes and looks drawn within the limits of each kind.
+
+Sizes follow anatomy loosely (radius of a colon filled with gas about 20 to 25 mm, of a small intestine 11 to 14 mm, of a
+stomach 35 to 45 mm). They are made to be unlike each other in depth, texture and shape, not to be measured. `scale` enlarges an organ beyond its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from scopedepth.phantom.scene import Scene, build_lumen
+from scopedepth.phantom.shading import Mucosa
+
+Array = NDArray[np.float64]
+
+
+def colon(seed: int, scale: float = 1.0) -> Scene:
+    """A wide tube with three bands along it and crescent folds between them, some of them deep; now and then a polyp."""
+    random = _random(seed, 1)
+    size = scale * random.uniform(19.0, 25.0)
+    length = 9.0 * size
+    bulge, shift = _wave(random, 3, 3.0 * size, 7.0 * size), _wave(random, 2, 6.0 * size, 12.0 * size)
+    band = random.uniform(0, 2 * np.pi)
+    folds = []
+    s = 0.3 * size
+    while s < length:
+        for third in range(3):
+            if random.random() < 0.8:
+                folds.append(
+                    dict(
+                        s=s + random.uniform(-0.22, 0.22) * size,
+                        angle=band + (third + 0.5) * 2 * np.pi / 3 + random.normal(0, 0.12),
+                        height=size * random.uniform(0.16, 0.42),
+                        width=size * random.uniform(0.09, 0.15),
+                        half=random.uniform(0.95, 1.5),
+                        bow=size * random.uniform(-0.2, 0.2),
+                    )
+                )
+        s += size * random.uniform(0.65, 1.15)
+    polyps = [
+        (random.uniform(2.5, 7.0) * size, random.uniform(0, 2 * np.pi), size * random.uniform(0.12, 0.22))
+        for _ in range(random.integers(0, 4))
+    ]
+
+    def radius(s: Array, angle: Array) -> Array:
+        fade = _fade(s, length, size)
+        turn = angle + 0.5 * shift(s)
+        grid = size * (
+            1 + 0.07 * bulge(s) + fade * (0.05 * np.cos(2 * turn + band) + 0.03 * np.cos(3 * (turn - band)))
+        )
+        for third in range(3):
+            gap = _wrap(turn - band - third * 2 * np.pi / 3)
+            grid = grid - fade * 0.045 * size * np.exp(-((gap / 0.16) ** 2))
+        for fold in folds:
+            gap = _wrap(turn - fold["angle"])
+            rise = (
+                np.where(np.abs(gap) < fold["half"], np.cos(np.pi / 2 * gap / fold["half"]) ** 2, 0.0) ** 0.7
+            )
+            _ridge(grid, s, fold["s"] + fold["bow"] * gap**2, fold["width"], fade * fold["height"] * rise)
+        for place, at, wide in polyps:
+            far = np.hypot((s - place) / wide, size * _wrap(angle - at) / wide)
+            grid = grid - 0.85 * wide * np.exp(-(far**4))
+        return grid
+
+    bend = _bend(random, size, 0.5, length)
+    look = Mucosa(
+        tissue=_tint(random, (0.72, 0.335, 0.215)),
+        blood=_tint(random, (0.50, 0.095, 0.055)),
+        patch=random.uniform(0.16, 0.3),
+        patch_size=random.uniform(11.0, 18.0),
+        grain=random.uniform(0.07, 0.12),
+        grain_size=random.uniform(1.6, 2.4),
+        vessel=random.uniform(0.55, 0.85),
+        vessel_size=random.uniform(9.0, 13.0),
+        vessel_width=random.uniform(0.4, 0.6),
+        bump=random.uniform(0.16, 0.26),
+        bump_size=random.uniform(2.6, 3.6),
+        gloss=random.uniform(0.5, 0.9),
+        sharpness=random.uniform(50.0, 110.0),
+        bounce=random.uniform(0.28, 0.4),
+        seed=int(random.integers(1 << 20)),
+    )
+    return Scene("colon", build_lumen(bend, radius, length, size, 0.2), look, size)
+
+
+def jejunum(seed: int, scale: float = 1.0) -> Scene:
+    """A narrow tube set densely with thin rings and parts of rings that wander and fork."""
+    random = _random(seed, 2)
+    size = scale * random.uniform(11.0, 14.0)
+    length = 10.0 * size
+    bulge, shift = _wave(random, 3, 2.5 * size, 6.0 * size), _wave(random, 2, 5.0 * size, 9.0 * size)
+    folds = []
+    s = -0.6 * size
+    while s < length + 0.6 * size:
+        for _ in range(2 if random.random() < 0.75 else 1):
+            folds.append(
+                dict(
+                    s=s + random.uniform(-0.09, 0.09) * size,
+                    angle=random.uniform(0, 2 * np.pi),
+                    height=size * random.uniform(0.13, 0.27),
+                    width=size * random.uniform(0.06, 0.085),
+                    half=random.uniform(1.3, 3.6),
+                    wander=_ring_wave(random, 0.07 * size),
+                    uneven=_ring_wave(random, 0.28),
+                )
+            )
+        s += size * random.uniform(0.3, 0.46)
+
+    def radius(s: Array, angle: Array) -> Array:
+        fade = _fade(s, length, size)
+        grid = size * (1 + 0.1 * bulge(s) + fade * 0.07 * np.cos(2 * angle + 3 * shift(s)) + 0.0 * angle)
+        deepest = np.zeros_like(grid)
+        for fold in folds:
+            gap = _wrap(angle - fold["angle"])
+            rise = (
+                1 / (1 + np.exp((np.abs(gap) - fold["half"]) / 0.22))
+                if fold["half"] < 2.8
+                else np.ones_like(gap)
+            )
+            rise = rise * np.clip(1 + fold["uneven"](angle), 0.3, 1.5)
+            ring = np.zeros_like(grid)
+            _ridge(ring, s, fold["s"] + fold["wander"](angle), fold["width"], -fade * fold["height"] * rise)
+            rows = np.flatnonzero(ring.any(axis=1))
+            if len(rows):
+                part = slice(rows[0], rows[-1] + 1)
+                # folds that meet join like a smooth maximum, not a sum, which would close the tube
+                deepest[part] = np.power(deepest[part] ** 4 + ring[part] ** 4, 0.25)
+        return grid - deepest
+
+    bend = _bend(random, size, 0.45, length)
+    look = Mucosa(
+        tissue=_tint(random, (0.74, 0.39, 0.225)),
+        blood=_tint(random, (0.55, 0.13, 0.07)),
+        patch=random.uniform(0.12, 0.22),
+        patch_size=random.uniform(6.0, 10.0),
+        grain=random.uniform(0.14, 0.22),
+        grain_size=random.uniform(0.8, 1.1),
+        vessel=random.uniform(0.1, 0.3),
+        vessel_size=random.uniform(5.0, 8.0),
+        vessel_width=random.uniform(0.2, 0.32),
+        bump=random.uniform(0.14, 0.24),
+        bump_size=random.uniform(1.1, 1.6),
+        gloss=random.uniform(0.35, 0.6),
+        sharpness=random.uniform(40.0, 80.0),
+        bounce=random.uniform(0.3, 0.42),
+        seed=int(random.integers(1 << 20)),
+    )
+    return Scene("jejunum", build_lumen(bend, radius, length, size, 0.09), look, size)
+
+
+def stomach(seed: int, scale: float = 1.0) -> Scene:
+    """A large cavity that narrows towards its outlet, with thick winding folds along it."""
+    random = _random(seed, 3)
+    size = scale * random.uniform(33.0, 42.0)
+    length = 3.6 * size
+    exit_size = size * random.uniform(0.42, 0.6)
+    lump = [_wave(random, 3, 1.2 * size, 3.0 * size) for _ in range(3)]
+    twist = _wave(random, 2, 4.0 * size, 7.0 * size)
+    count = int(random.integers(10, 15))
+    folds = [
+        dict(
+            angle=2 * np.pi * (k + random.uniform(-0.3, 0.3)) / count,
+            wind=_wave(random, 4, 0.5 * size, 2.2 * size),
+            strength=_wave(random, 3, 0.7 * size, 2.5 * size),
+            height=size * random.uniform(0.07, 0.15),
+            width=size * random.uniform(0.075, 0.115),
+        )
+        for k in range(count)
+    ]
+
+    def radius(s: Array, angle: Array) -> Array:
+        fade = _fade(s, length, exit_size)
+        narrow = _step((s / length - 0.35) / 0.65)
+        grid = size + (exit_size - size) * narrow
+        for k in range(3):
+            grid = grid + fade * 0.05 * size * lump[k](s) * np.cos((k + 1) * angle + 2 * k)
+        for fold in folds:
+            gap = _wrap(angle - fold["angle"] - 0.3 * twist(s) - 0.22 * fold["wind"](s))
+            rise = np.clip(0.75 + 0.6 * fold["strength"](s), 0.12, 1.3) * (1 - 0.75 * narrow)
+            grid = grid - fade * fold["height"] * rise * _crest(gap * size / fold["width"])
+        return grid
+
+    bend = _bend(random, size, 0.45, length)
+    look = Mucosa(
+        tissue=_tint(random, (0.70, 0.315, 0.235)),
+        blood=_tint(random, (0.48, 0.09, 0.07)),
+        patch=random.uniform(0.15, 0.28),
+        patch_size=random.uniform(14.0, 24.0),
+        grain=random.uniform(0.1, 0.16),
+        grain_size=random.uniform(2.6, 3.6),
+        vessel=random.uniform(0.15, 0.45),
+        vessel_size=random.uniform(12.0, 18.0),
+        vessel_width=random.uniform(0.5, 0.8),
+        bump=random.uniform(0.16, 0.28),
+        bump_size=random.uniform(3.4, 5.0),
+        gloss=random.uniform(0.6, 1.0),
+        sharpness=random.uniform(50.0, 110.0),
+        bounce=random.uniform(0.28, 0.4),
+        seed=int(random.integers(1 << 20)),
+    )
+    return Scene("stomach", build_lumen(bend, radius, length, exit_size, 0.25), look, size)
+
+
+ORGANS: dict[str, Callable[..., Scene]] = {"colon": colon, "jejunum": jejunum, "stomach": stomach}
+
+
+def _random(seed: int, kind: int) -> Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, kind])))
+
+
+def _tint(random: Generator, colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    light = random.uniform(0.92, 1.08)
+    red, green, blue = (float(c * light * random.uniform(0.94, 1.06)) for c in colour)
+    return red, green, blue
+
+
+def _wave(random: Generator, terms: int, shortest: float, longest: float) -> Callable[[Array], Array]:
+    """A smooth random function of s, about -1 to 1."""
+    length = np.exp(random.uniform(np.log(shortest), np.log(longest), terms))
+    phase = random.uniform(0, 2 * np.pi, terms)
+
+    def wave(s: Array) -> Array:
+        return sum(np.sin(2 * np.pi * s / length[k] + phase[k]) for k in range(terms)) / np.sqrt(terms)
+
+    return wave
+
+
+def _ring_wave(random: Generator, size: float) -> Callable[[Array], Array]:
+    """A smooth random function of the angle with its period, of about `size`."""
+    weight = random.normal(0, 1, 5) / np.sqrt(np.arange(1, 6))
+    phase = random.uniform(0, 2 * np.pi, 5)
+
+    def wave(angle: Array) -> Array:
+        return size * sum(weight[k] * np.sin((k + 1) * angle + phase[k]) for k in range(5))
+
+    return wave
+
+
+def _bend(random: Generator, size: float, most: float, length: float) -> Callable[[Array], Array]:
+    """A curvature that stays below `most` / size and turns one way and the other."""
+    waves = [_wave(random, 2, 4.0 * size, 8.0 * size) for _ in range(2)]
+
+    def bend(s: Array) -> Array:
+        both = np.stack([waves[0](s), waves[1](s)], axis=-1)
+        return most / size * both / np.sqrt(1 + (both**2).sum(axis=-1, keepdims=True))
+
+    return bend
+
+
+def _wrap(angle: Array) -> Array:
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
+def _step(x: Array) -> Array:
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3 - 2 * x)
+
+
+def _fade(s: Array, length: float, dome: float) -> Array:
+    """1 on the tube, falling to 0 at the poles of the domes, where the angle has no meaning."""
+    beyond = np.maximum(np.maximum(-s, s - length), 0.0) / (dome * np.pi / 2)
+    return 1 - _step((beyond - 0.1) / 0.75)
+
+
+def _crest(x: Array) -> Array:
+    """A ridge with a round crest, steep sides and a wide foot."""
+    return 0.8 * np.exp(-(np.abs(x) ** 2.4)) + 0.2 * np.exp(-((x / 2.4) ** 2))
+
+
+def _ridge(grid: Array, s: Array, centre: Array, width: float, height: Array) -> None:
+    """Take a ridge of `height` along s = centre(angle) off the radius, in place."""
+    near = np.flatnonzero((s[:, 0] > centre.min() - 5 * width) & (s[:, 0] < centre.max() + 5 * width))
+    if len(near):
+        rows = slice(near[0], near[-1] + 1)
+        at = centre if centre.shape[0] == 1 else centre[rows]
+        up = height if height.shape[0] == 1 else height[rows]
+        grid[rows] -= up * _crest((s[rows] - at) / width)

@@ -1,0 +1,279 @@
+"""What a camera with lamps beside it sees of an organ's wall: the compiled renderer.
+
+A point of the wall receives from each lamp light that falls off with the square of the distance and with the angle from the
+lamp's axis. It sends back a diffuse part (wrapped a little round the shape, as light scattered inside tissue is), light
+from the wall around it (redder, less of it in valleys), and a highlight of the wet surface (Blinn's model). Its colour is
+made of gradient noise in space: patches, grain and two nets of vessels, which are the lines where a noise is zero.
+Texture finer than a pixel fades out, or a video would sparkle and a stereo pair disagree.
+
+The fine bumps of the mucosa (below 0.1 mm) turn the normal that light sees and do not move the wall, so depth does not
+hold them. Pixels at edges get their colour from four more rays; the depth of a pixel is always that of its centre.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen, march, nearest, wall
+from scopedepth.phantom.noise import noise
+
+Colour = tuple[float, float, float]
+
+
+class Mucosa(NamedTuple):
+    """How a wall looks. Colours are linear RGB, lengths millimetres.
+
+    Attributes:
+        tissue, blood: colours of the wall and of the vessels on it.
+        patch: share by which wide patches lighten and darken the wall; patch_size: their size.
+        grain: the same for the finest texture; grain_size: its size.
+        vessel: strength of the vessels (0 to 1); vessel_size: the mesh of the wide net; vessel_width: its widest vessel.
+        bump: slope of the fine bumps; bump_size: their size.
+        gloss: strength of highlights; sharpness: Blinn's exponent.
+        bounce: share of the light that comes from the wall around.
+        seed: of the noise.
+    """
+
+    tissue: Colour
+    blood: Colour
+    patch: float
+    patch_size: float
+    grain: float
+    grain_size: float
+    vessel: float
+    vessel_size: float
+    vessel_width: float
+    bump: float
+    bump_size: float
+    gloss: float
+    sharpness: float
+    bounce: float
+    seed: int
+
+
+@njit(cache=True, nogil=True)
+def _smooth(low: float, high: float, x: float) -> float:
+    t = min(max((x - low) / (high - low), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@njit(cache=True, nogil=True)
+def _vessel_net(
+    x: float,
+    y: float,
+    z: float,
+    nx: float,
+    ny: float,
+    nz: float,
+    size: float,
+    width: float,
+    pixel: float,
+    seed: int,
+) -> float:
+    """How much of a pixel is covered by the vessels of one net (0 to 1)."""
+    thick = noise(0.6 * x / size, 0.6 * y / size, 0.6 * z / size, seed + 1)[0]
+    width *= _smooth(-0.25, 0.35, thick)  # vessels taper and break off
+    if width <= 0.0:
+        return 0.0
+    a = noise(1.7 * x / size + 7.3, 1.7 * y / size, 1.7 * z / size, seed + 2)[0]
+    b = noise(1.7 * x / size, 1.7 * y / size + 3.9, 1.7 * z / size, seed + 3)[0]
+    value, gx, gy, gz = noise(x / size + 0.35 * a, y / size + 0.35 * b, z / size - 0.35 * a, seed)
+    along = gx * nx + gy * ny + gz * nz
+    gx, gy, gz = gx - along * nx, gy - along * ny, gz - along * nz
+    distance = abs(value) * size / max(np.sqrt(gx * gx + gy * gy + gz * gz), 0.15)
+    blur = 0.35 * width + pixel
+    return (1.0 - _smooth(0.5 * width - 0.5 * blur, 0.5 * width + 0.5 * blur, distance)) * min(
+        1.0, width / blur
+    )
+
+
+@njit(cache=True, nogil=True)
+def _albedo(
+    m: Mucosa, x: float, y: float, z: float, nx: float, ny: float, nz: float, pixel: float
+) -> tuple[float, float, float]:
+    """Colour of the wall at a point with normal n that a pixel `pixel` mm wide looks at."""
+    wide = noise(x / m.patch_size, y / m.patch_size, z / m.patch_size, m.seed + 10)[0]
+    middle = noise(3.1 * x / m.patch_size, 3.1 * y / m.patch_size, 3.1 * z / m.patch_size, m.seed + 11)[0]
+    light = 1.0 + m.patch * (1.3 * wide + 0.7 * middle)
+    size = m.grain_size
+    share = m.grain
+    for octave in range(3):
+        seen = _smooth(0.8, 2.5, size / pixel)
+        if seen > 0.0:
+            light += seen * share * noise(x / size, y / size, z / size, m.seed + 12 + octave)[0]
+        size *= 0.5
+        share *= 0.75
+    light = max(light, 0.2)
+    flush = 1.0 - 0.5 * m.patch * (wide - 0.6 * middle)  # patches differ in redness too
+    red, green, blue = m.tissue[0] * light, m.tissue[1] * light * flush, m.tissue[2] * light * flush
+    if m.vessel > 0.0:
+        net = _vessel_net(x, y, z, nx, ny, nz, m.vessel_size, m.vessel_width, pixel, m.seed + 20)
+        fine = _vessel_net(
+            x, y, z, nx, ny, nz, 0.42 * m.vessel_size, 0.45 * m.vessel_width, pixel, m.seed + 30
+        )
+        cover = m.vessel * (1.0 - (1.0 - net) * (1.0 - 0.7 * fine))
+        red = red * (1.0 - cover) + cover * m.blood[0] * light
+        green = green * (1.0 - cover) + cover * m.blood[1] * light
+        blue = blue * (1.0 - cover) + cover * m.blood[2] * light
+    return red, green, blue
+
+
+@njit(cache=True, nogil=True)
+def _radiance(
+    m: Mucosa,
+    lamps: NDArray[np.float64],
+    axis: NDArray[np.float64],
+    point: tuple[float, float, float],
+    normal: tuple[float, float, float],
+    view: tuple[float, float, float],
+    open_share: float,
+    pixel: float,
+) -> tuple[float, float, float]:
+    """Linear light from a point of the wall towards the camera."""
+    x, y, z = point
+    nx, ny, nz = normal
+    vx, vy, vz = view
+    red, green, blue = _albedo(m, x, y, z, nx, ny, nz, pixel)
+    bx, by, bz = nx, ny, nz
+    size = m.bump_size
+    share = m.bump
+    for octave in range(3):
+        seen = _smooth(1.0, 3.0, size / pixel)
+        if seen > 0.0:
+            _, gx, gy, gz = noise(x / size, y / size, z / size, m.seed + 40 + octave)
+            bx, by, bz = bx - seen * share * gx, by - seen * share * gy, bz - seen * share * gz
+        size *= 0.47
+        share *= 0.7
+    norm = np.sqrt(bx * bx + by * by + bz * bz)
+    bx, by, bz = bx / norm, by / norm, bz / norm
+    direct = around = shine = 0.0
+    for lamp in range(lamps.shape[0]):
+        lx, ly, lz = lamps[lamp, 0] - x, lamps[lamp, 1] - y, lamps[lamp, 2] - z
+        square = lx * lx + ly * ly + lz * lz
+        distance = np.sqrt(square)
+        lx, ly, lz = lx / distance, ly / distance, lz / distance
+        spread = max(-(lx * axis[0] + ly * axis[1] + lz * axis[2]), 0.0)
+        light = lamps[lamp, 3] * (0.25 + 0.75 * spread) / (square + 4.0)
+        facing = bx * lx + by * ly + bz * lz
+        direct += light * max((facing + 0.15) / 1.15, 0.0)
+        around += light
+        hx, hy, hz = lx + vx, ly + vy, lz + vz
+        norm = np.sqrt(hx * hx + hy * hy + hz * hz)
+        half = (bx * hx + by * hy + bz * hz) / norm
+        if half > 0.0 and facing > 0.0:
+            shine += light * half**m.sharpness
+    around *= m.bounce * open_share
+    direct *= 0.35 + 0.65 * open_share
+    shine *= m.gloss * (m.sharpness + 8.0) / 60.0
+    return (
+        red * (direct + 1.15 * around) + shine,
+        green * (direct + 0.75 * around) + shine,
+        blue * (direct + 0.65 * around) + 0.95 * shine,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _shoot(
+    lumen: Lumen,
+    mucosa: Mucosa,
+    lamps: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    ray: tuple[float, float],
+    s: float,
+    pixel: float,
+    fineness: float,
+) -> tuple[float, float, float, float]:
+    """(depth along the optical axis, red, green, blue) of the ray (x, y, 1) of the camera."""
+    rx, ry = ray
+    dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
+    dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
+    dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
+    depth, s = march(lumen, pose[:3, 3], dx, dy, dz, s, pixel, fineness)
+    x, y, z = pose[0, 3] + depth * dx, pose[1, 3] + depth * dy, pose[2, 3] + depth * dz
+    nx, ny, nz, open_share = wall(lumen, x, y, z, s)
+    norm = np.sqrt(dx * dx + dy * dy + dz * dz)
+    view = (-dx / norm, -dy / norm, -dz / norm)
+    slant = max(nx * view[0] + ny * view[1] + nz * view[2], 0.1)
+    footprint = pixel * depth / np.sqrt(slant)
+    axis = pose[:3, 2]
+    red, green, blue = _radiance(mucosa, lamps, axis, (x, y, z), (nx, ny, nz), view, open_share, footprint)
+    return depth, red, green, blue
+
+
+@njit(cache=True, nogil=True)
+def render_rays(
+    lumen: Lumen,
+    mucosa: Mucosa,
+    lamps: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    rays: NDArray[np.float64],
+    seen: NDArray[np.bool_],
+    s: float,
+    pixel: float,
+    smooth_edges: bool,
+    fineness: float,
+    depth: NDArray[np.float64],
+    light: NDArray[np.float64],
+) -> None:
+    """Render a picture into `depth` and `light`.
+
+    Args:
+        lumen, mucosa: the organ.
+        lamps: (n, 4) position in the world, mm, and strength.
+        pose: (4, 4) camera to world; camera axes x right, y down, z ahead.
+        rays: (h, w, 2) the point of each pixel's ray at z = 1.
+        seen: (h, w) pixels to render; the others are left as they are.
+        s: arc length of the centreline point nearest to the camera.
+        pixel: width of a pixel at z = 1.
+        smooth_edges: give pixels at depth edges and at highlights the mean colour of five rays.
+        fineness: as for `march`.
+        depth: (h, w) float64 to fill, mm along the optical axis.
+        light: (h, w, 3) float64 to fill, linear.
+    """
+    height, width = depth.shape
+    for i in range(height):
+        for j in range(width):
+            if seen[i, j]:
+                ray = (rays[i, j, 0], rays[i, j, 1])
+                d, r, g, b = _shoot(lumen, mucosa, lamps, pose, ray, s, pixel, fineness)
+                depth[i, j] = d
+                light[i, j, 0], light[i, j, 1], light[i, j, 2] = r, g, b
+    if not smooth_edges:
+        return
+    centre = light[:, :, 1].copy()
+    for i in range(1, height - 1):
+        for j in range(1, width - 1):
+            if not (seen[i, j] and seen[i - 1, j] and seen[i + 1, j] and seen[i, j - 1] and seen[i, j + 1]):
+                continue
+            d, c = depth[i, j], centre[i, j]
+            edge = False
+            for k in range(4):
+                m, n = i + (-1, 1, 0, 0)[k], j + (0, 0, -1, 1)[k]
+                edge |= abs(depth[m, n] - d) > 0.04 * d or abs(centre[m, n] - c) > 0.25 * (centre[m, n] + c)
+            if not edge:
+                continue
+            r, g, b = light[i, j, 0], light[i, j, 1], light[i, j, 2]
+            for k in range(4):
+                ray = (
+                    rays[i, j, 0] + pixel * (-0.375, 0.125, 0.375, -0.125)[k],
+                    rays[i, j, 1] + pixel * (-0.125, -0.375, 0.125, 0.375)[k],
+                )
+                _, r2, g2, b2 = _shoot(lumen, mucosa, lamps, pose, ray, s, pixel, fineness)
+                r, g, b = r + r2, g + g2, b + b2
+            light[i, j, 0], light[i, j, 1], light[i, j, 2] = 0.2 * r, 0.2 * g, 0.2 * b
+
+
+@njit(cache=True, nogil=True)
+def arc_length(lumen: Lumen, x: float, y: float, z: float) -> float:
+    """Arc length of the centreline point nearest to (x, y, z), searched over the whole centreline; mm."""
+    best, found = np.inf, 0.0
+    for i in range(lumen.frames.shape[0]):
+        f = lumen.frames[i]
+        square = (x - f[0]) ** 2 + (y - f[1]) ** 2 + (z - f[2]) ** 2
+        if square < best:
+            best, found = square, i * CENTRELINE_STEP
+    return nearest(lumen, x, y, z, min(found, lumen.length), 3)
