@@ -1,0 +1,156 @@
+"""The scores of one dataset under one protocol, every model on the same frames, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.tables.io import read_table
+
+# A frame with one of these has no measured depth to compare with, so long as no model has a number.
+DATA_STATUSES = ("unreadable_frame", "no_valid_pixels", "too_few_pixels")
+NOT_APPLICABLE = "not_applicable"
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All models on the frames of one dataset under one protocol.
+
+    `frames` and every array's last axis run over the frames sorted by sequence name and frame index;
+    sequence `s` is ``slice(starts[s], starts[s + 1])``.
+    """
+
+    dataset: str
+    protocol: str
+    models: tuple[str, ...]
+    sequences: tuple[str, ...]
+    starts: np.ndarray
+    statuses: tuple[str, ...]
+    status: np.ndarray  # (model, frame) index into `statuses`
+    values: Mapping[str, np.ndarray]  # metric -> (model, frame) float64, NaN where there is no number
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.starts[-1])
+
+    def is_status(self, names: Iterable[str]) -> np.ndarray:
+        """Return where (model, frame) the status is one of `names`."""
+        codes = [index for index, name in enumerate(self.statuses) if name in set(names)]
+        return np.isin(self.status, codes)
+
+    def applicable(self, metric: str) -> np.ndarray:
+        """Return for each model whether the protocol can be applied to what it predicts."""
+        return ~self.is_status([NOT_APPLICABLE]).all(axis=1) | self.has(metric).any(axis=1)
+
+    def has(self, metric: str) -> np.ndarray:
+        """Return where (model, frame) there is a number of `metric`."""
+        return ~np.isnan(self.values[metric])
+
+    def expected(self, metric: str) -> np.ndarray:
+        """Return where (model, frame) a number of `metric` is due.
+
+        A frame on which some model has a number is due from every model that the protocol applies to. One on
+        which none has is due from nobody where the data are to blame: no measured depth, or a metric that the
+        depth does not permit (the status is ok and still there is no number, as for a metric in mm of depth
+        without a unit). Otherwise it is due, and the model failed.
+        """
+        has = self.has(metric)
+        by_data = (self.is_status(["ok"]) & ~has).any(axis=0) | ~has.any()
+        blameless = self.is_status([*DATA_STATUSES, NOT_APPLICABLE]) | by_data
+        return (~blameless | has.any(axis=0)) & self.applicable(metric)[:, None]
+
+
+def group_paths(paths: Sequence[Path]) -> dict[Key, list[Path]]:
+    """Return the score or alignment tables by (dataset, model, protocol), from the keys inside them."""
+    groups: dict[Key, list[Path]] = {}
+    for path in paths:
+        table = read_table(path, ["dataset", "model", "protocol"])
+        keys = [_only(table, name, path) for name in ("dataset", "model", "protocol")]
+        groups.setdefault((keys[0], keys[1], keys[2]), []).append(path)
+    return {key: sorted(groups[key]) for key in sorted(groups)}
+
+
+def _only(table: pa.Table, name: str, path: Path) -> str:
+    values = pc.unique(table[name]).to_pylist()
+    values = [value for value in values if value is not None]
+    if len(values) != 1:
+        raise ScopeDepthError(
+            f"The table {path} holds {len(values)} values of '{name}', not one. Delete it and run again."
+        )
+    return str(values[0])
+
+
+def read_sorted(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
+    """Return the tables of one dataset, model and protocol as one, sorted by sequence and frame."""
+    parts = [read_table(path, ["sequence", "frame", *columns]) for path in paths]
+    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    order = np.lexsort((table["frame"].to_numpy(), sequence_names(table)))
+    return table.take(pa.array(order))
+
+
+def sequence_names(table: pa.Table) -> np.ndarray:
+    """Return the column `sequence` as an array of strings, (frame,)."""
+    return np.asarray(table["sequence"].cast(pa.string()).to_pylist(), dtype=str)
+
+
+def read_panel(
+    dataset: str,
+    protocol: str,
+    models: Sequence[str],
+    groups: Mapping[Key, list[Path]],
+    metrics: Sequence[str],
+) -> Panel:
+    """Return the panel of `dataset` under `protocol`. Missing or unlike tables are a `ScopeDepthError`."""
+    statuses: dict[str, int] = {}
+    status: np.ndarray | None = None
+    values: dict[str, np.ndarray] = {}
+    names = frames = np.empty(0)
+    for row, model in enumerate(models):
+        paths = groups.get((dataset, model, protocol))
+        if not paths:
+            raise ScopeDepthError(
+                f"There are no scores of {model} on {dataset} under {protocol}. Run the workflow again."
+            )
+        table = read_sorted(paths, ["status", *metrics])
+        indices = table["frame"].to_numpy()
+        if status is None:
+            names, frames = sequence_names(table), indices
+            status = np.empty((len(models), len(frames)), np.int32)
+            values = {metric: np.empty((len(models), len(frames))) for metric in metrics}
+        elif not (
+            np.array_equal(names, sequence_names(table)) and np.array_equal(frames, table["frame"].to_numpy())
+        ):
+            raise ScopeDepthError(
+                f"The scores of {model} on {dataset} under {protocol} do not have the frames of {models[0]}: "
+                f"{table.num_rows} against {len(frames)} rows. Run the workflow again."
+            )
+        status[row] = _codes(table["status"], statuses)
+        for metric in metrics:
+            values[metric][row] = table[metric].to_numpy()
+    assert status is not None
+    sequences, counts = np.unique(names, return_counts=True)
+    return Panel(
+        dataset=dataset,
+        protocol=protocol,
+        models=tuple(models),
+        sequences=tuple(str(name) for name in sequences),
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+        statuses=tuple(statuses),
+        status=status,
+        values=values,
+    )
+
+
+def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> np.ndarray:
+    """Return the column's strings as indices into `known`, which grows by those that are new."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    new = [known.setdefault(str(name), len(known)) for name in encoded.dictionary.to_pylist()]
+    return np.asarray(new, np.int32)[encoded.indices.to_numpy()]
