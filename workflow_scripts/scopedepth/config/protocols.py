@@ -1,0 +1,211 @@
+"""What config.yaml may say of a protocol: how a cached prediction becomes errors.
+
+Depths are in millimetres here, also where a source states metres: the numbers are converted, so that the
+protocol does the same to the same scene.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from scopedepth.config.base import Spec
+from scopedepth.evaluation.registry import METRICS
+
+Flag = Literal["border", "specular", "occluded", "tool"]
+Globs = Annotated[list[str], Field(min_length=1)]
+
+SHIFTING = frozenset({"lsq_affine", "median_mad", "l1_affine", "minmax"})
+
+
+class Alignment(Spec):
+    """How a prediction is fitted to the reference before the two are compared."""
+
+    method: Literal["none", "median", "lsq_scale", "lsq_affine", "median_mad", "l1_affine", "minmax"] = Field(
+        "median",
+        description="none; median: ratio of the medians; lsq_scale: least-squares factor; lsq_affine: least-squares "
+        "factor and offset; median_mad: medians and mean absolute deviations made equal; l1_affine: weighted least "
+        "absolute deviations, factor and offset, solved exactly; minmax: minima and maxima made equal",
+    )
+    space: Literal["depth", "disparity", "log_depth"] = Field(
+        "depth",
+        description="what the fit is made in: depth, its inverse or its logarithm (where a factor on depth is an "
+        "offset, so that `median` and `lsq_scale` fit the offset alone)",
+    )
+    scope: Literal["frame", "sequence", "dataset"] = Field("frame", description="what shares one fit")
+    pool: Literal["pixels", "frame_means"] = Field(
+        "pixels",
+        description="what enters a fit over a sequence or dataset: every valid pixel, or one point a frame, its means",
+    )
+    affine_disparity: Literal["refuse", "zero_shift", "raw"] = Field(
+        "refuse",
+        description="what to do with an output known up to scale and shift of disparity where this fit does not find "
+        "that shift: refuse (not_applicable); zero_shift: invert it as if the shift were zero; raw: fit the output to "
+        "depth as it is, a mistake kept under its name",
+    )
+    invert_epsilon: float = Field(
+        1e-8, ge=0, description="added to an output, cut off below at zero, before it is inverted"
+    )
+    weight: Literal["none", "inverse_depth"] = Field(
+        "none", description="weight of a pixel in lsq_scale, lsq_affine and l1_affine: 1, or 1 / reference depth"
+    )
+    truncation: float | None = Field(
+        None, gt=0, description="l1_affine: weighted residuals above this count as much as this; null: none are cut"
+    )
+    points: int | None = Field(
+        None, ge=8, le=64, description="l1_affine: fit on the nearest valid pixel of each cell of a grid this wide and high"
+    )
+    negative_scale: Literal["refuse", "score"] = Field(
+        "refuse",
+        description="metrics of a frame whose fitted factor is negative (an output that runs against depth): null, or "
+        "computed all the same; the status is negative_scale and the table keeps the factor in both cases",
+    )
+    min_pixels: int = Field(10, ge=2, description="fewer valid pixels than this give no fit (too_few_pixels)")
+
+
+class RangeFor(Spec):
+    """A depth range of its own for some datasets."""
+
+    datasets: Globs = Field(description="names of datasets, * and ? allowed")
+    min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
+    max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
+
+
+class DepthRange(Spec):
+    """Which reference depths count, in mm."""
+
+    min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
+    max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
+    inclusive: bool = Field(True, description="whether the two ends themselves count")
+    per_dataset: list[RangeFor] = Field([], description="other limits for some datasets; the first match counts")
+
+
+class Crop(Spec):
+    """A window in pixels of the dataset's frame; nothing outside it counts."""
+
+    datasets: Globs = Field(["*"], description="names of datasets, * and ? allowed")
+    sequences: Globs = Field(["*"], description="names of sequences, * and ? allowed")
+    left: int = Field(0, ge=0, description="first column")
+    right: int | None = Field(None, gt=0, description="column after the last; null: the frame's edge")
+    top: int = Field(0, ge=0, description="first row")
+    bottom: int | None = Field(None, gt=0, description="row after the last; null: the frame's edge")
+
+
+class Masks(Spec):
+    """Which pixels count by what the image shows."""
+
+    exclude: list[Flag] = Field([], description="flags whose pixels do not count")
+    grey_above: float | None = Field(
+        None, ge=0, lt=255, description="only pixels with a grey value (0.299 R + 0.587 G + 0.114 B) above this"
+    )
+    rgb_sum_below: float | None = Field(None, gt=0, description="only pixels with R + G + B below this")
+    erode: int = Field(
+        1,
+        ge=1,
+        le=101,
+        description="odd side of the square by which the mask (flags, grey, missing depth; not range or crop) is eroded",
+    )
+
+
+class Clamp(Spec):
+    """Limits set to predictions, and when."""
+
+    when: Literal["after", "before", "never"] = Field(
+        "after", description="after the alignment, before it (on the output, as depth), or never"
+    )
+    disparity: float | Literal["inverse_max_depth", "inverse_range_max"] | None = Field(
+        None,
+        description="least disparity after a fit in disparity: a number (1/mm), 1 / greatest valid depth of the frame, "
+        "or 1 / depth_range.max; null: none",
+    )
+    depth: Literal["range"] | tuple[float, float] | None = Field(
+        "range", description="limits of depth: the depth range, [min, max] in mm, or null for none"
+    )
+
+
+class Interpolation(Spec):
+    """How a prediction is brought to the reference's grid, in the prediction's own space."""
+
+    method: Literal["bilinear", "nearest"] = Field("bilinear", description="kind of interpolation")
+    align_corners: bool = Field(False, description="whether corner pixels' centres coincide instead of the edges")
+
+
+class Ordinal(Spec):
+    """The seeded point pairs of the ordinal metric."""
+
+    pairs: int = Field(4096, ge=16, le=1 << 20, description="pixel pairs drawn a frame")
+    min_ratio: float = Field(1.05, ge=1, description="pairs whose depths differ by a smaller ratio do not count")
+    seed: int = Field(0, ge=0, description="seed of the pairs; they are the same for every model")
+
+
+class ProtocolSpec(Spec):
+    """One way to score a prediction; every number of ours names the protocol and version behind it."""
+
+    version: int = Field(1, ge=1, description="raised when the numbers can change")
+    title: str = Field(description="what it is, in a line")
+    source: str = Field("ScopeDepth", description="where it is published, or ours")
+    unknown: list[str] = Field([], description="what the source does not say, and what was chosen instead")
+    not_comparable: str = Field(
+        "", description="why its numbers must not stand beside those of other protocols; empty: they may"
+    )
+    alignment: Alignment = Field(Alignment(), description="fit of a prediction to the reference")
+    depth_range: DepthRange = Field(DepthRange(), description="reference depths that count")
+    crops: list[Crop] = Field([], description="windows by dataset and sequence; the first match counts")
+    masks: Masks = Field(Masks(), description="pixels that count")
+    clamp: Clamp = Field(Clamp(), description="limits set to predictions")
+    interpolation: Interpolation = Field(Interpolation(), description="resampling of the prediction")
+    unit_unknown: Literal["skip_limits", "refuse"] = Field(
+        "skip_limits",
+        description="where a dataset's depth has no unit: leave out the limits that are in mm, or refuse the dataset",
+    )
+    averaging: Literal["sequences", "frames"] = Field(
+        "sequences",
+        description="sequences: mean over a sequence's frames, then over sequences; frames: mean over all frames",
+    )
+    metrics: list[str] = Field(
+        [
+            "abs_rel", "sq_rel", "rmse", "rmse_log", "mae", "log10", "silog", "irmse", "delta1", "delta2", "delta3",
+        ],
+        min_length=1,
+        description="what is computed; see docs/metrics.md",
+    )  # fmt: skip
+    ordinal: Ordinal = Field(Ordinal(), description="point pairs of the ordinal metric")
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Self:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise ValueError(f"metrics: {name!r} is not known; allowed: {', '.join(METRICS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        fit = self.alignment
+        if fit.method in SHIFTING and fit.space == "disparity" and self.clamp.disparity is None:
+            raise ValueError(
+                "clamp.disparity is needed: an affine fit in disparity can give zero or less, which has no depth"
+            )
+        if fit.method in ("none", "l1_affine", "minmax") and fit.scope != "frame":
+            raise ValueError(f"alignment.scope: method {fit.method} is for scope frame only")
+        if fit.pool == "frame_means":
+            if fit.scope == "frame":
+                raise ValueError("alignment.pool: frame_means needs scope sequence or dataset")
+            if fit.method not in ("lsq_scale", "lsq_affine"):
+                raise ValueError("alignment.pool: frame_means is for lsq_scale and lsq_affine only")
+        if fit.affine_disparity == "raw" and fit.space != "depth":
+            raise ValueError("alignment.affine_disparity: raw fits an output to depth, so space must be depth")
+        if fit.method != "l1_affine" and (fit.truncation is not None or fit.points is not None):
+            raise ValueError("alignment: truncation and points are for method l1_affine only")
+        if fit.weight != "none" and fit.method not in ("lsq_scale", "lsq_affine", "l1_affine"):
+            raise ValueError("alignment.weight is for lsq_scale, lsq_affine and l1_affine only")
+        if fit.weight != "none" and fit.pool != "pixels":
+            raise ValueError("alignment.weight is for pool pixels only")
+        if self.clamp.disparity == "inverse_range_max" and self.depth_range.max is None:
+            raise ValueError("clamp.disparity: inverse_range_max needs depth_range.max")
+        if self.masks.erode % 2 == 0:
+            raise ValueError("masks.erode must be odd")
+        for limits in (self.depth_range, *self.depth_range.per_dataset):
+            if limits.min is not None and limits.max is not None and limits.min >= limits.max:
+                raise ValueError("depth_range: min must be below max")
+        return self
