@@ -1,0 +1,55 @@
+"""Datasets as published: one loader a file, all through the interface of `base`."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scopedepth.datasets.base import Sequence
+from scopedepth.datasets.choose import choose_frames, choose_sequences
+from scopedepth.errors import ScopeDepthError
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A sequence and the indices of its frames that take part."""
+
+    sequence: Sequence
+    indices: list[int]
+
+    @property
+    def frame_ids(self) -> list[str]:
+        """Names of the chosen frames, in order."""
+        return [self.sequence.frame_ids[index] for index in self.indices]
+
+
+def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
+    """Return every sequence that the dataset's loader finds below the folder `raw`."""
+    loader = importlib.import_module(f"scopedepth.datasets.{spec['loader']}")
+    if not raw.is_dir():
+        raise ScopeDepthError(f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path.")
+    found: list[Sequence] = loader.find(raw, spec)
+    twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
+    if twice:
+        raise ScopeDepthError(f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders.")
+    return found
+
+
+def choose(spec: Mapping[str, Any], raw: Path, only: list[str] | None = None) -> list[Chosen]:
+    """Return the sequences and frames that the spec chooses, of the sequences `only` where a list is given.
+
+    Sequences without any chosen frame are left out; a dataset without any is a `ScopeDepthError`.
+    """
+    found = find_sequences(spec, raw)
+    kept = choose_sequences(found, spec["sequences"], spec["name"])
+    if only is not None:
+        kept = choose_sequences(kept, only, spec["name"])
+    chosen = [Chosen(sequence, choose_frames(sequence, spec["frames"], spec["name"])) for sequence in kept]
+    chosen = [one for one in chosen if one.indices]
+    if not chosen:
+        raise ScopeDepthError(f"Dataset {spec['name']}: no frame is left of {len(found)} sequences found below {raw}.")
+    return chosen

@@ -1,0 +1,62 @@
+"""Loader `simcol3d`: SimCol3D, rendered colonoscopy with exact depth (Rau et al., UCL RDR 24077763).
+
+    {sequence}/FrameBuffer_NNNN.png   16-bit RGBA, 475x475
+    {sequence}/Depth_NNNN.png         16-bit grey: centimetres = number / 65280 * 20
+
+Source of the encoding: anitarau/simcol, README (number / 255 / 256 is 0 to 1, times 20 is centimetres).
+Pinhole, fx = fy = 227.6, cx = cy = 237.5 at 475x475. A sequence is a folder that holds frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.base import DepthEncoding, FileSequence, FrameFiles, Sequence, UnreadableFrame, origin
+from scopedepth.datasets.choose import natural_key
+from scopedepth.datasets.images import read_raw_depth
+from scopedepth.errors import ScopeDepthError
+
+MILLIMETRES_A_STEP = 20.0 * 10.0 / 65280.0
+INTRINSICS = ((227.6, 0.0, 237.5), (0.0, 227.6, 237.5), (0.0, 0.0, 1.0))
+
+
+def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+    """Return one sequence for every folder below `raw` that holds FrameBuffer_*.png."""
+    folders = sorted({path.parent for path in raw.rglob("FrameBuffer_*.png")})
+    if not folders:
+        raise ScopeDepthError(f"No FrameBuffer_*.png was found below {raw}; SimCol3D's frames are named so.")
+    return [_sequence(folder, raw, spec) for folder in folders]
+
+
+def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+    images = sorted(folder.glob("FrameBuffer_*.png"), key=lambda path: natural_key(path.name))
+    files, notes = [], []
+    for image in images:
+        number = image.stem.removeprefix("FrameBuffer_")
+        depth = folder / f"Depth_{number}.png"
+        files.append(FrameFiles(number, image, depth if depth.is_file() else None))
+    without = sum(file.depth is None for file in files)
+    if without:
+        notes.append(f"{without} of {len(files)} frames have no Depth file")
+    place = folder.relative_to(raw).as_posix()
+    return FileSequence.of(
+        spec["name"] if place == "." else folder.name,
+        files,
+        DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
+        read_depth=_read_depth,
+        intrinsics=np.array(INTRINSICS),
+        depth_origin=origin(spec, "rendered"),
+        notes=notes,
+    )
+
+
+def _read_depth(path: Path) -> NDArray[np.generic]:
+    stored = read_raw_depth(path)
+    if stored.dtype != np.uint16:
+        raise UnreadableFrame(f"{path}: {stored.dtype} where SimCol3D has 16 bits (was it converted?)")
+    return stored

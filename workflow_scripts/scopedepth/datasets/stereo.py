@@ -1,0 +1,213 @@
+"""Loader `stereo`: raw calibrated stereo pairs or videos; depth comes from rectifying and matching them.
+
+    {sequence}/left/NNNN.png   {sequence}/right/NNNN.png       or   *_L_NNNN.png, *_R_NNNN.png
+                                                               or   *_L.avi, *_R.avi   or   left.mp4, right.mp4
+    calib.left.intrinsic.txt  calib.left.distortion.txt  calib.right....txt  calib.l2r.4x4    (Hamlyn, originals)
+    or one OpenCV file (.yaml, .yml, .xml) with M1 D1 M2 D2 R T                               (da Vinci, SCARED)
+
+`calib.l2r.4x4` takes a point from the left to the right camera, in mm. Options: `left` and `right` (patterns below
+the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.base import DepthEncoding, Frame, Sequence, file_safe, origin, size_text
+from scopedepth.datasets.cameras import read_intrinsics, read_numbers
+from scopedepth.datasets.choose import natural_key
+from scopedepth.datasets.images import IMAGE_SUFFIXES, read_image
+from scopedepth.datasets.video import VIDEO_SUFFIXES, Video
+from scopedepth.errors import ScopeDepthError
+from scopedepth.flags import BORDER
+from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
+
+PATTERNS = (("left/*", "right/*"), ("*_L_*", "*_R_*"), ("*_L.*", "*_R.*"), ("left.*", "right.*"))
+Side = Callable[[int], NDArray[np.uint8]]
+
+
+def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+    """Return one sequence for every folder below `raw` that holds pairs."""
+    options = spec["options"]
+    patterns = ((options["left"], options["right"]),) if "left" in options else PATTERNS
+    sequences: list[Sequence] = []
+    folders = [raw, *sorted(path for path in raw.rglob("*") if path.is_dir())]
+    for folder in folders:
+        for left_pattern, right_pattern in patterns:
+            left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
+            if left and right:
+                sequences.append(_sequence(folder, left, right, raw, spec))
+                break
+    if not sequences:
+        raise ScopeDepthError(
+            f"No stereo pair was found below {raw}: looked for left/ and right/, *_L_* and *_R_*, or videos *_L.avi "
+            "and *_R.avi. Set options.left and options.right to your patterns."
+        )
+    return sequences
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+    found = [path for path in folder.glob(pattern) if path.is_file() and path.suffix.lower() in suffixes]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _sequence(folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any]) -> Sequence:
+    is_video = left[0].suffix.lower() in VIDEO_SUFFIXES
+    if is_video:
+        videos = Video(left[0]), Video(right[0])
+        count = min(video.n_frames for video in videos)
+        uneven = abs(videos[0].n_frames - videos[1].n_frames)
+        ids, size = [f"{index:06d}" for index in range(count)], videos[0].size
+        sides: tuple[Side, Side] = (videos[0].read, videos[1].read)
+    else:
+        ids, pairs, uneven = _pairs(left, right)
+        if not pairs:
+            raise ScopeDepthError(f"{folder}: no left image has a right one of the same name or number.")
+        shape = _first_image([pair[0] for pair in pairs]).shape
+        size = (shape[1], shape[0])
+        sides = (lambda index: read_image(pairs[index][0]), lambda index: read_image(pairs[index][1]))
+    stated = spec["options"].get("calibration")
+    camera = read_calibration([raw / stated] if stated else [folder, folder.parent, raw], size)
+    place = folder.relative_to(raw).as_posix()
+    notes = [f"{uneven} frames have only one side and are left out"] if uneven else []
+    return StereoSequence(
+        spec["name"] if place == "." else file_safe(folder.name),
+        ids,
+        DepthEncoding("float32", 1.0, "mm"),
+        depth_origin=origin(spec, "stereo"),
+        notes=notes,
+        forward_only=is_video,
+        sides=sides,
+        rectifier=Rectifier(camera, float(spec["options"].get("alpha", 0))),
+        settings=dict(spec["stereo"]),
+    )
+
+
+def _first_image(paths: list[Path]) -> NDArray[np.uint8]:
+    from scopedepth.datasets.base import UnreadableFrame
+
+    for path in paths:
+        try:
+            return read_image(path)
+        except UnreadableFrame:
+            continue
+    raise ScopeDepthError(f"{paths[0].parent}: no image decodes, the first one is {paths[0].name}.")
+
+
+def _pairs(left: list[Path], right: list[Path]) -> tuple[list[str], list[tuple[Path, Path]], int]:
+    """Match two lists by name with the side's word taken out; return ids, pairs, and how many are alone."""
+
+    def key(path: Path) -> str:
+        parts = path.stem.replace("left", "").replace("right", "")
+        return "_".join(part for part in parts.split("_") if part not in ("L", "R", "l", "r", ""))
+
+    partners = {key(path): path for path in right}
+    pairs = [(path, partners[key(path)]) for path in left if key(path) in partners]
+    ids = [path.stem for path, _ in pairs]
+    return ids, pairs, len(left) + len(right) - 2 * len(pairs)
+
+
+@dataclass
+class StereoSequence(Sequence):
+    """Pairs that become one rectified left image with matched depth."""
+
+    sides: tuple[Side, Side] | None = None
+    rectifier: Rectifier | None = None
+    settings: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.rectifier is not None
+        self.intrinsics = self.rectifier.intrinsics
+
+    @cached_property
+    def limit(self) -> int:
+        """Number of disparities searched."""
+        assert self.rectifier is not None and self.settings is not None
+        return disparity_limit(self.rectifier, self.settings)
+
+    def pair(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return a frame's two rectified images, uint8 RGB (h, w, 3)."""
+        assert self.sides is not None and self.rectifier is not None
+        left, right = self.sides[0](index), self.sides[1](index)
+        width, height = self.rectifier.camera.size
+        for name, image in (("left", left), ("right", right)):
+            if image.shape[:2] != (height, width):
+                raise ScopeDepthError(
+                    f"Sequence {self.name}, frame {self.frame_ids[index]}: the {name} image is {size_text(image)}, "
+                    f"the sequence {width}x{height}. A pair needs two images of one size."
+                )
+        return self.rectifier.left(left), self.rectifier.right(right)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return the rectified left image."""
+        assert self.sides is not None and self.rectifier is not None
+        return self.rectifier.left(self.sides[0](index))
+
+    def read(self, index: int) -> Frame:
+        """Rectify and match one pair."""
+        assert self.rectifier is not None and self.settings is not None
+        left, right = self.pair(index)
+        depth = depth_from_disparity(match(left, right, self.limit, self.settings), self.rectifier, self.settings)
+        outside = ~self.rectifier.seen
+        depth[outside] = np.nan
+        return Frame(left, depth, np.where(outside, np.uint8(BORDER), np.uint8(0)))
+
+
+def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
+    """Return the calibration found in the first of `places` (files or folders) that has one; `size` is (w, h)."""
+    for place in places:
+        if (place / "calib.l2r.4x4").is_file():
+            return _read_hamlyn(place, size)
+        files = [place] if place.is_file() else sorted(p for p in place.glob("*") if p.suffix in (".yaml", ".yml", ".xml"))
+        for file in files:
+            camera = read_opencv(file, size)
+            if camera is not None:
+                return camera
+    raise ScopeDepthError(
+        f"No stereo calibration was found in {places[0]}: calib.left.intrinsic.txt, calib.right.intrinsic.txt and "
+        "calib.l2r.4x4, or one OpenCV file with M1 D1 M2 D2 R T."
+    )
+
+
+def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
+    extrinsic = read_numbers(folder / "calib.l2r.4x4")
+    if len(extrinsic) not in (12, 16):
+        raise ScopeDepthError(f"{folder / 'calib.l2r.4x4'} holds {len(extrinsic)} numbers; a 4x4 matrix has 16.")
+    matrix = np.array(extrinsic).reshape(-1, 4)
+    lenses = []
+    for side in ("left", "right"):
+        file = folder / f"calib.{side}.distortion.txt"
+        lenses.append(np.array(read_numbers(file) if file.is_file() else [0.0] * 5))
+    return StereoCamera(
+        read_intrinsics(folder / "calib.left.intrinsic.txt"),
+        read_intrinsics(folder / "calib.right.intrinsic.txt"),
+        lenses[0],
+        lenses[1],
+        matrix[:3, :3],
+        matrix[:3, 3],
+        size,
+    )
+
+
+def read_opencv(path: Path, size: tuple[int, int]) -> StereoCamera | None:
+    """Read an OpenCV calibration (M1 D1 M2 D2 R T); None where the file holds something else."""
+    try:
+        storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
+    except (cv2.error, SystemError):
+        return None
+    found = {name: storage.getNode(name).mat() for name in ("M1", "D1", "M2", "D2", "R", "T")}
+    storage.release()
+    if any(value is None for value in found.values()):
+        return None
+    return StereoCamera(
+        found["M1"], found["M2"], found["D1"].ravel(), found["D2"].ravel(), found["R"], found["T"].ravel(), size
+    )

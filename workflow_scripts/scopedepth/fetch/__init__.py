@@ -1,0 +1,82 @@
+"""Fetch: a dataset's files as published, the only stage that needs the network.
+
+    results/raw/{dataset}/data/        the files, archives unpacked (or in_place.json, for data used where they are)
+    results/raw/{dataset}/about.json   title, licence, citation, homepage
+    results/raw/{dataset}.json         where it came from, the digest of every download, the digest of all files
+
+Everything is built in results/raw/{dataset}.partial, which survives a failure: the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scopedepth.datasets.place import ABOUT, WORDS, content_digest, point_to
+from scopedepth.errors import ScopeDepthError
+from scopedepth.manifest import write_json
+
+# What a source adds to the manifest: the commit, the digests of the downloads.
+Facts = dict[str, Any]
+
+
+def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: int) -> None:
+    """Bring a dataset's files to `out` and write `manifest`.
+
+    `spec` needs `name`, `source` and, to be shown and kept, `title`, `licence`, `citation`, `homepage`.
+    Whatever goes wrong, nothing is left under `out`; what was downloaded stays beside it for the next run.
+    """
+    partial = out.with_name(out.name + ".partial")
+    source = spec["source"]
+    show_terms(spec)
+    partial.mkdir(parents=True, exist_ok=True)
+    facts = SOURCES[source["kind"]](spec, partial, workers)
+    write_json(partial / ABOUT, {word: spec.get(word) or "" for word in WORDS})
+    if out.exists():
+        shutil.rmtree(out)
+    os.replace(partial, out)
+    content = {"digest": content_digest(out), "dataset": spec["name"], "source": dict(source), **facts}
+    write_json(manifest, content)
+
+
+def show_terms(spec: Mapping[str, Any]) -> None:
+    """Say on standard error whose data these are, before anything is downloaded."""
+    lines = [f"{spec['name']}: {spec.get('title') or spec['name']}"]
+    lines += [f"  {word}: {spec[word]}" for word in ("licence", "citation", "homepage") if spec.get(word)]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _phantom(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
+    from scopedepth.phantom import render
+
+    # Rendering is deterministic and quick; a half-made one is made again.
+    data = partial / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    render(spec["source"], data, workers)
+    return {}
+
+
+def _path(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
+    return use_in_place(Path(spec["source"]["path"]), partial, spec["name"])
+
+
+def use_in_place(folder: Path, partial: Path, name: str) -> Facts:
+    """Point to a folder of the user's, which is read and never written."""
+    root = folder.expanduser().resolve()
+    if not root.is_dir():
+        raise ScopeDepthError(f"Dataset {name}: there is no folder {root}. Correct source.path, or put the data there.")
+    if not any(root.iterdir()):
+        raise ScopeDepthError(f"Dataset {name}: the folder {root} is empty. Put the data there.")
+    point_to(partial, root)
+    return {}
+
+
+SOURCES: dict[str, Callable[[Mapping[str, Any], Path, int], Facts]] = {
+    "phantom": _phantom,
+    "path": _path,
+}

@@ -1,0 +1,260 @@
+"""Prepare: the raw files of a dataset become one store, with one size, one camera and one encoding a sequence.
+
+    results/raw/{dataset}/  ->  results/datasets/{unit}.zarr, results/datasets/{unit}.json
+
+Memory holds one shard of frames at a time, whatever the length of the video. Frames are decoded in threads.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
+from scopedepth.datasets.masks import find_border, find_specular
+from scopedepth.errors import ScopeDepthError
+from scopedepth.datasets.place import about, data_root, raw_digest
+from scopedepth.flags import (
+    BORDER,
+    FLAG_MEANINGS,
+    FRAME_NO_DEPTH,
+    FRAME_OK,
+    FRAME_STATUSES,
+    FRAME_UNREADABLE,
+    NO_DEPTH,
+    SPECULAR,
+)
+from scopedepth.identity import code_digest
+from scopedepth.manifest import write_manifest
+from scopedepth.progress import progress
+from scopedepth.rectify.undistort import undistorted
+from scopedepth.stores.sharded import ArraySpec, ShardedStore
+
+# A shard is what memory holds and what a killed job loses: 48 MiB decoded, and at most 64 frames.
+SHARD_BYTES = 48 * 2**20
+SHARD_FRAMES = 64
+# Frames looked at to find the border.
+BORDER_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One sequence, ready to be written: size in pixels, the border found, frames a shard."""
+
+    chosen: Chosen
+    height: int
+    width: int
+    border: NDArray[np.bool_]
+    shard_frames: int
+
+    @property
+    def sequence(self) -> Sequence:
+        """The sequence behind the plan."""
+        return self.chosen.sequence
+
+
+def prepare_unit(
+    spec: Mapping[str, Any], raw: Path, sequences: list[str] | None, store: Path, manifest: Path, workers: int
+) -> None:
+    """Write the dataset store of one unit and its manifest.
+
+    `spec`: the dataset's spec. `raw`: what fetch made. `sequences`: the unit's sequences, None for all.
+    `workers`: threads that decode. A frame that cannot be read gets a status; more than the spec's `max_bad_frames`
+    of a sequence is a `ScopeDepthError`, and so are image and depth of different sizes.
+    """
+    chosen = choose(spec, data_root(raw), sequences)
+    if spec["undistort"]:
+        chosen = [replace(one, sequence=undistorted(one.sequence)) for one in chosen]
+    plans = [make_plan(one) for one in chosen]
+    digest = raw_digest(raw)
+    fingerprint = {
+        "spec": dict(spec),
+        "raw": digest,
+        "code": code_digest(Path(__file__), [f"scopedepth.datasets.{spec['loader']}"]),
+        "frames": {plan.sequence.name: plan.chosen.frame_ids for plan in plans},
+    }
+    words = about(raw, spec)
+    groups = {plan.sequence.name: describe_group(plan, spec, words) for plan in plans}
+    shard_frames = {plan.sequence.name: plan.shard_frames for plan in plans}
+    by_name = {plan.sequence.name: plan for plan in plans}
+    attrs = {"dataset": spec["name"], "sequences": list(groups), "spec": dict(spec), **words}
+    with (
+        ShardedStore(store, fingerprint, groups, shard_frames, attrs) as writer,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        missing = writer.missing()
+        with progress(f"prepare {store.stem}", sum(stop - start for *_, start, stop in missing)) as advance:
+            for name, shard, start, stop in missing:
+                block = read_block(by_name[name], start, stop, pool)
+                writer.write_shard(name, shard, block)
+                advance(stop - start)
+        counts = {plan.sequence.name: count_frames(writer, plan, spec) for plan in plans}
+        writer.finish()
+    write_manifest(
+        manifest,
+        store,
+        unit=store.stem,
+        dataset=spec["name"],
+        spec=dict(spec),
+        raw_digest=digest,
+        sequences=counts,
+    )
+
+
+def make_plan(chosen: Chosen) -> Plan:
+    """Look at a sequence's first readable frame and at its border."""
+    sequence = chosen.sequence
+    images = sample_images(chosen)
+    if not images:
+        first = chosen.frame_ids[0]
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: none of the frames looked at can be read, the first one {first}. "
+            "Are the files complete? Fetch them again or correct the loader's options."
+        )
+    height, width = images[0].shape[:2]
+    alike = [image for image in images if image.shape[:2] == (height, width)]
+    border = find_border(alike)
+    assert border is not None
+    pixel = 3 + 1 + np.dtype(sequence.encoding.dtype).itemsize
+    shard = max(1, min(SHARD_FRAMES, SHARD_BYTES // (height * width * pixel), len(chosen.indices)))
+    return Plan(chosen, height, width, border, shard)
+
+
+def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
+    """Return up to `count` readable images, spread over the sequence (from its start where seeking is slow)."""
+    indices = chosen.indices
+    if chosen.sequence.forward_only:
+        spread = indices[: max(1, count // 2)]
+    else:
+        spread = [indices[int(place)] for place in np.linspace(0, len(indices) - 1, min(count, len(indices)))]
+    images = []
+    for index in spread:
+        try:
+            images.append(chosen.sequence.image(index))
+        except UnreadableFrame:
+            continue
+    return images
+
+
+def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """Return a sequence's arrays and attributes, as the store's writer wants them."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    size = (plan.height, plan.width)
+    depth_attrs: dict[str, Any] = {"units": "mm" if encoding.unit == "mm" else "1", "long_name": "depth"}
+    if encoding.unit == "mm":
+        depth_attrs["long_name"] = "distance along the optical axis"
+    if encoding.is_integer:
+        depth_attrs |= {"scale_factor": float(encoding.scale), "_FillValue": 0}
+    flag_attrs = {"flag_masks": list(FLAG_MEANINGS.values()), "flag_meanings": " ".join(FLAG_MEANINGS)}
+    status_attrs = {"flag_values": list(FRAME_STATUSES.values()), "flag_meanings": " ".join(FRAME_STATUSES)}
+    camera = sequence.intrinsics
+    return {
+        "n_frames": len(plan.chosen.indices),
+        "arrays": {
+            "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel"), 0, "noshuffle"),
+            "depth": ArraySpec(size, encoding.dtype, ("y", "x"), encoding.missing(), attrs=depth_attrs),
+            "flags": ArraySpec(size, "uint8", ("y", "x"), 0, "noshuffle", flag_attrs),
+            "status": ArraySpec((), "uint8", attrs=status_attrs),
+            "frame_id": ArraySpec((), str, fill=""),
+        },
+        "attrs": {
+            "sequence": sequence.name,
+            "units": encoding.unit,
+            "intrinsics": None if camera is None else [[float(value) for value in row] for row in camera],
+            "depth_origin": sequence.depth_origin,
+            "notes": sequence.notes,
+            "licence": words["licence"],
+            "citation": words["citation"],
+            "spec": dict(spec),
+        },
+    }
+
+
+def read_block(plan: Plan, start: int, stop: int, pool: ThreadPoolExecutor) -> dict[str, NDArray[Any]]:
+    """Read frames `start` to `stop` of a plan into the arrays of a shard, in the pool's threads."""
+    count, size = stop - start, (plan.height, plan.width)
+    encoding = plan.sequence.encoding
+    block: dict[str, NDArray[Any]] = {
+        "rgb": np.zeros((count, *size, 3), np.uint8),
+        "depth": np.full((count, *size), encoding.missing(), encoding.dtype),
+        "flags": np.zeros((count, *size), np.uint8),
+        "status": np.zeros(count, np.uint8),
+        "frame_id": np.array(plan.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
+    }
+
+    def fill(place: int) -> None:
+        read_into(block, place, plan, plan.chosen.indices[start + place])
+
+    for _ in pool.map(fill, range(count)):
+        pass
+    return block
+
+
+def read_into(block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int) -> None:
+    """Read frame `index` of the sequence into position `place` of a block, with its flags and status."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    flags = block["flags"][place]
+    try:
+        frame = sequence.read(index)
+    except UnreadableFrame as error:
+        print(f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}", file=sys.stderr)
+        block["status"][place] = FRAME_UNREADABLE
+        flags[:] = NO_DEPTH
+        return
+    check_size(frame, plan, index)
+    block["rgb"][place] = frame.rgb
+    if frame.depth is not None:
+        if frame.depth.dtype != np.dtype(encoding.dtype):
+            raise TypeError(
+                f"{sequence.name}: depth of {frame.depth.dtype}, its encoding says {encoding.dtype}"
+            )
+        block["depth"][place] = frame.depth
+    valid = encoding.valid(block["depth"][place])
+    flags[~valid] |= NO_DEPTH
+    flags[plan.border] |= BORDER
+    flags[find_specular(frame.rgb)] |= SPECULAR
+    if frame.flags is not None:
+        flags |= frame.flags
+    block["status"][place] = FRAME_OK if valid.any() else FRAME_NO_DEPTH
+
+
+def check_size(frame: Frame, plan: Plan, index: int) -> None:
+    """Raise a `ScopeDepthError` where a frame has not the size of its sequence's first frames."""
+    if frame.rgb.shape[:2] != (plan.height, plan.width):
+        raise ScopeDepthError(
+            f"Sequence {plan.sequence.name}: frame {plan.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
+            f"{plan.chosen.frame_ids[0]} is {plan.width}x{plan.height}. A sequence has one size; put it into another folder."
+        )
+
+
+def count_frames(writer: ShardedStore, plan: Plan, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finished sequence's counts; too many unreadable frames are a `ScopeDepthError`."""
+    name = plan.sequence.name
+    status = np.asarray(zarr.open_array(writer.partial / "store" / name / "status", mode="r")[:])
+    bad = np.flatnonzero(status == FRAME_UNREADABLE)
+    share = len(bad) / len(status)
+    if share > spec["max_bad_frames"]:
+        first = plan.chosen.frame_ids[int(bad[0])]
+        raise ScopeDepthError(
+            f"Sequence {name}: {len(bad)} of {len(status)} frames cannot be read ({share:.1%}, allowed "
+            f"{spec['max_bad_frames']:.1%}), the first one {first}. Fetch the data again, or raise max_bad_frames."
+        )
+    return {
+        "frames": len(status),
+        "unreadable": len(bad),
+        "unreadable_frames": [plan.chosen.frame_ids[int(place)] for place in bad],
+        "no_depth": int((status == FRAME_NO_DEPTH).sum()),
+        "width": plan.width,
+        "height": plan.height,
+        "units": plan.sequence.encoding.unit,
+        "notes": list(plan.sequence.notes),
+    }

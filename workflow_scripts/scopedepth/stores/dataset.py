@@ -1,0 +1,108 @@
+"""Reading a dataset store: frames, depth, flags. Plain Zarr and NumPy, since jobs of a second start with this.
+
+store = DatasetStore(path)
+for sequence in store.sequences.values():
+    for start in range(0, sequence.n_frames, sequence.shard_frames):
+        rgb = sequence.rgb(start, start + sequence.shard_frames)
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from scopedepth.stores.sharded import open_groups, read_frames, shard_length
+
+
+class DatasetSequence:
+    """One sequence. Frames a to b (b left out, cut at the end) are read at once; whole shards are cheapest."""
+
+    def __init__(self, name: str, group: zarr.Group, where: str) -> None:
+        self.name = name
+        self.where = where
+        self.attrs: dict[str, Any] = dict(group.attrs)
+        self._group = group
+        self._rgb = self._array("rgb")
+        self.n_frames, self.height, self.width = (int(length) for length in self._rgb.shape[:3])
+        self.shard_frames = shard_length(self._rgb)
+        self.units: str = self.attrs["units"]
+        camera = self.attrs.get("intrinsics")
+        self.intrinsics: NDArray[np.float64] | None = None if camera is None else np.array(camera, np.float64)
+
+    def frame_ids(self) -> list[str]:
+        """Return the frames' names in the source."""
+        return [
+            str(name)
+            for name in read_frames(self._array("frame_id"), 0, self.n_frames, f"{self.where}/frame_id")
+        ]
+
+    def rgb(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return images, uint8 (n, h, w, 3)."""
+        return self._read(self._rgb, start, stop)
+
+    def stored_depth(self, start: int, stop: int) -> NDArray[Any]:
+        """Return depth as stored, (n, h, w): integers that want `depth_scale` and 0 for missing, or float32."""
+        return self._read(self._depth, start, stop)
+
+    def depth(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return depth in `units`, float32 (n, h, w), NaN where there is none."""
+        stored = self.stored_depth(start, stop)
+        if stored.dtype == np.float32:
+            return stored
+        depth = stored.astype(np.float32)
+        depth *= np.float32(self.depth_scale)
+        depth[stored == 0] = np.nan
+        return depth
+
+    def flags(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return the flag bits (scopedepth.flags) of each pixel, uint8 (n, h, w)."""
+        return self._read(self._flags, start, stop)
+
+    def status(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
+        """Return the status (scopedepth.flags) of each frame, uint8 (n,)."""
+        return self._read(self._status, start, self.n_frames if stop is None else stop)
+
+    @property
+    def depth_scale(self) -> float:
+        """What one step of an integer depth means, in `units`; 1 for float32."""
+        return float(self._depth.attrs.get("scale_factor", 1.0))
+
+    @cached_property
+    def _depth(self) -> zarr.Array:
+        return self._array("depth")
+
+    @cached_property
+    def _flags(self) -> zarr.Array:
+        return self._array("flags")
+
+    @cached_property
+    def _status(self) -> zarr.Array:
+        return self._array("status")
+
+    def _array(self, name: str) -> zarr.Array:
+        array = self._group[name]
+        assert isinstance(array, zarr.Array)
+        return array
+
+    def _read(self, array: zarr.Array, start: int, stop: int) -> NDArray[Any]:
+        return read_frames(array, start, min(stop, self.n_frames), f"{self.where}/{array.basename}")
+
+
+class DatasetStore:
+    """A dataset store opened for reading. A missing or unreadable one is a `ScopeDepthError` that names it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        root = open_groups(self.path)
+        self.attrs: dict[str, Any] = dict(root.attrs)
+        order = self.attrs.get("sequences") or sorted(root.group_keys())
+        self.sequences: dict[str, DatasetSequence] = {}
+        for name in order:
+            group = root[name]
+            assert isinstance(group, zarr.Group)
+            self.sequences[name] = DatasetSequence(name, group, f"{self.path}/{name}")
