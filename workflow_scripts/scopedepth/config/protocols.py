@@ -48,13 +48,19 @@ class Alignment(Spec):
         1e-8, ge=0, description="added to an output, cut off below at zero, before it is inverted"
     )
     weight: Literal["none", "inverse_depth"] = Field(
-        "none", description="weight of a pixel in lsq_scale, lsq_affine and l1_affine: 1, or 1 / reference depth"
+        "none",
+        description="weight of a pixel in lsq_scale, lsq_affine and l1_affine: 1, or 1 / reference depth",
     )
     truncation: float | None = Field(
-        None, gt=0, description="l1_affine: weighted residuals above this count as much as this; null: none are cut"
+        None,
+        gt=0,
+        description="l1_affine: weighted residuals above this count as much as this; null: none are cut",
     )
     points: int | None = Field(
-        None, ge=8, le=64, description="l1_affine: fit on the nearest valid pixel of each cell of a grid this wide and high"
+        None,
+        ge=8,
+        le=64,
+        description="l1_affine: fit on the nearest valid pixel of each cell of a grid this wide and high",
     )
     negative_scale: Literal["refuse", "score"] = Field(
         "refuse",
@@ -78,7 +84,9 @@ class DepthRange(Spec):
     min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
     max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
     inclusive: bool = Field(True, description="whether the two ends themselves count")
-    per_dataset: list[RangeFor] = Field([], description="other limits for some datasets; the first match counts")
+    per_dataset: list[RangeFor] = Field(
+        [], description="other limits for some datasets; the first match counts"
+    )
 
 
 class Crop(Spec):
@@ -97,7 +105,10 @@ class Masks(Spec):
 
     exclude: list[Flag] = Field([], description="flags whose pixels do not count")
     grey_above: float | None = Field(
-        None, ge=0, lt=255, description="only pixels with a grey value (0.299 R + 0.587 G + 0.114 B) above this"
+        None,
+        ge=0,
+        lt=255,
+        description="only pixels with a grey value (0.299 R + 0.587 G + 0.114 B) above this",
     )
     rgb_sum_below: float | None = Field(None, gt=0, description="only pixels with R + G + B below this")
     erode: int = Field(
@@ -128,14 +139,18 @@ class Interpolation(Spec):
     """How a prediction is brought to the reference's grid, in the prediction's own space."""
 
     method: Literal["bilinear", "nearest"] = Field("bilinear", description="kind of interpolation")
-    align_corners: bool = Field(False, description="whether corner pixels' centres coincide instead of the edges")
+    align_corners: bool = Field(
+        False, description="whether corner pixels' centres coincide instead of the edges"
+    )
 
 
 class Ordinal(Spec):
     """The seeded point pairs of the ordinal metric."""
 
     pairs: int = Field(4096, ge=16, le=1 << 20, description="pixel pairs drawn a frame")
-    min_ratio: float = Field(1.05, ge=1, description="pairs whose depths differ by a smaller ratio do not count")
+    min_ratio: float = Field(
+        1.05, ge=1, description="pairs whose depths differ by a smaller ratio do not count"
+    )
     seed: int = Field(0, ge=0, description="seed of the pairs; they are the same for every model")
 
 
@@ -194,7 +209,9 @@ class ProtocolSpec(Spec):
             if fit.method not in ("lsq_scale", "lsq_affine"):
                 raise ValueError("alignment.pool: frame_means is for lsq_scale and lsq_affine only")
         if fit.affine_disparity == "raw" and fit.space != "depth":
-            raise ValueError("alignment.affine_disparity: raw fits an output to depth, so space must be depth")
+            raise ValueError(
+                "alignment.affine_disparity: raw fits an output to depth, so space must be depth"
+            )
         if fit.method != "l1_affine" and (fit.truncation is not None or fit.points is not None):
             raise ValueError("alignment: truncation and points are for method l1_affine only")
         if fit.weight != "none" and fit.method not in ("lsq_scale", "lsq_affine", "l1_affine"):

@@ -24,7 +24,7 @@ def metric_columns() -> list[pa.Field]:
         column(
             metric.name,
             pa.float64(),
-            f"{metric.label}, unit {metric.unit or 'none'}, {'higher' if metric.higher_is_better else 'lower'} is better",
+            f"{metric.label}, unit {metric.unit}, {'higher' if metric.higher_is_better else 'lower'} is better",
         )
         for metric in METRICS.values()
     ]

@@ -30,7 +30,11 @@ def write_table(path: Path, schema: pa.Schema, columns: Mapping[str, Any] | Sequ
     if isinstance(columns, Mapping):
         table = table_from(schema, columns)
     else:
-        table = pa.concat_tables([_conform(part, schema) for part in columns]) if columns else schema.empty_table()
+        table = (
+            pa.concat_tables([_conform(part, schema) for part in columns])
+            if columns
+            else schema.empty_table()
+        )
         table = table.unify_dictionaries().combine_chunks()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
@@ -42,7 +46,9 @@ def table_from(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
     """Return a table of `schema` from columns of plain values; every column must be there."""
     if set(columns) != set(schema.names):
         missing, extra = set(schema.names) - set(columns), set(columns) - set(schema.names)
-        raise ValueError(f"columns do not match the schema: missing {sorted(missing)}, unknown {sorted(extra)}")
+        raise ValueError(
+            f"columns do not match the schema: missing {sorted(missing)}, unknown {sorted(extra)}"
+        )
     arrays = []
     for field in schema:
         values = columns[field.name]
@@ -68,4 +74,6 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     except FileNotFoundError as error:
         raise ScopeDepthError(f"The table {path} is missing. Run the workflow again.") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise ScopeDepthError(f"The table {path} is damaged ({error}). Delete it and run the workflow again.") from error
+        raise ScopeDepthError(
+            f"The table {path} is damaged ({error}). Delete it and run the workflow again."
+        ) from error

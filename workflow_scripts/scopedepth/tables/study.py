@@ -24,7 +24,9 @@ SUMMARY = pa.schema(
         column("n_frames", pa.int64(), "frames with a number"),
         column("n_sequences", pa.int64(), "sequences with a number"),
         column("n_failed", pa.int64(), "frames that should have a number and have none"),
-        column("skill", pa.float64(), "1 - error / error of the better trivial baseline; null for other metrics"),
+        column(
+            "skill", pa.float64(), "1 - error / error of the better trivial baseline; null for other metrics"
+        ),
         column("seen_in_training", KEY, "no, partly or yes: whether the model was trained on this dataset"),
         column("status", KEY, "ok, or why there is no number"),
     ],
@@ -38,11 +40,17 @@ COMPARISONS = pa.schema(
         column("metric", KEY, "name of the metric"),
         column("model_a", KEY, "the first model"),
         column("model_b", KEY, "the second model"),
-        column("difference", pa.float64(), "value of the first minus value of the second, on the same frames"),
+        column(
+            "difference", pa.float64(), "value of the first minus value of the second, on the same frames"
+        ),
         column("ci_low", pa.float64(), "lower end of the 95 % interval of the difference"),
         column("ci_high", pa.float64(), "upper end of the 95 % interval of the difference"),
         column("p", pa.float64(), "two-sided bootstrap p value"),
-        column("p_holm", pa.float64(), "p adjusted after Holm over the pairs of this dataset, protocol and metric"),
+        column(
+            "p_holm",
+            pa.float64(),
+            "p adjusted after Holm over the pairs of this dataset, protocol and metric",
+        ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
     ],
     metadata={"description": "paired differences between models on the same bootstrap replicates"},
@@ -57,8 +65,14 @@ RANKS = pa.schema(
         column("rank", pa.int32(), "rank by value, 1 is best; null where the model has no complete score"),
         column("rank_low", pa.int32(), "best rank in 95 % of the bootstrap replicates"),
         column("rank_high", pa.int32(), "worst rank in 95 % of the bootstrap replicates"),
-        column("tied_with", pa.list_(pa.string()), "models whose difference from this one is not significant"),
-        column("protocols_won", pa.float64(), "share of the study's protocols in which this model ranks first here"),
+        column(
+            "tied_with", pa.list_(pa.string()), "models whose difference from this one is not significant"
+        ),
+        column(
+            "protocols_won",
+            pa.float64(),
+            "share of the study's protocols in which this model ranks first here",
+        ),
     ],
     metadata={"description": "the ranking of the models, with its uncertainty"},
 )
@@ -74,7 +88,11 @@ SENSITIVITY = pa.schema(
         column("n_flips", pa.int32(), "pairs of models whose order differs between the two protocols"),
         column("n_significant_flips", pa.int32(), "flips that are significant under both protocols"),
         column("flips", pa.list_(pa.string()), "the flipped pairs, as 'a > b' under protocol_a"),
-        column("significant_flips", pa.list_(pa.string()), "those of them that are significant in both directions"),
+        column(
+            "significant_flips",
+            pa.list_(pa.string()),
+            "those of them that are significant in both directions",
+        ),
     ],
     metadata={"description": "what a change of protocol does to the ranking"},
 )

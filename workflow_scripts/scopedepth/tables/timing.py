@@ -32,7 +32,9 @@ TIMING = pa.schema(
         column("frame_size", KEY, "frame, height x width"),
         column("n_calls", pa.int32(), "timed calls of the forward pass"),
         *[
-            column(f"{clock}_{name}", pa.float64(), f"{text} of the {clock.replace('_', ' ')} time, ms a call")
+            column(
+                f"{clock}_{name}", pa.float64(), f"{text} of the {clock.replace('_', ' ')} time, ms a call"
+            )
             for clock in ("forward", "end_to_end")
             for name, text in (
                 ("median", "median"),
@@ -44,14 +46,20 @@ TIMING = pa.schema(
                 ("p99", "99th percentile"),
             )
         ],
-        column("forward_p90_early_stopping", pa.float64(), "upper bound of the 90th percentile by MLPerf's early-stopping rule, ms"),
+        column(
+            "forward_p90_early_stopping",
+            pa.float64(),
+            "upper bound of the 90th percentile by MLPerf's early-stopping rule, ms",
+        ),
         column("load_ms", pa.float64(), "time to load the weights, ms"),
         column("first_call_ms", pa.float64(), "time of the first call after loading, ms"),
         column("frames_per_second", pa.float64(), "batch / median end-to-end time"),
         column("realtime_fps", pa.float64(), "the frame rate asked for"),
         column("realtime_share", pa.float64(), "share of the end-to-end calls within one frame's time"),
         column("memory_mib", pa.float64(), "peak memory: of the process, or reserved on the device"),
-        column("memory_allocated_mib", pa.float64(), "peak memory allocated on the device; null on the processor"),
+        column(
+            "memory_allocated_mib", pa.float64(), "peak memory allocated on the device; null on the processor"
+        ),
         column("parameters", pa.int64(), "parameters of the network"),
         column("gflops", pa.float64(), "floating-point operations of a frame, 1e9"),
         column("hardware", KEY, "processor or GPU"),

@@ -1,0 +1,46 @@
+# Each target does all its set-up from Python 3.11 and make alone.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format schema docs clean-demo help
+
+help:
+	@echo "make demo    run the demonstration study, from nothing to a report"
+	@echo "make test    run the tests and the checks"
+	@echo "make check   formatting, lints and types"
+	@echo "make format  format the code"
+	@echo "make schema  write schemas/config.schema.json anew"
+
+# The workflow and what it needs.
+$(VENV)/.installed: pyproject.toml requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# The tests' and developers' tools as well.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/snakemake --cores $(CORES) --quiet rules progress
+
+test: $(VENV)/.installed-dev check
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/snakefmt --check --compact-diff Snakefile rules
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/snakefmt Snakefile rules
+
+schema: $(VENV)/.installed
+	@PYTHONPATH=workflow_scripts $(BIN)/python -m scopedepth.config.schema

@@ -1,0 +1,32 @@
+# ScopeDepth: each model predicts once; every protocol is scored from that one cached prediction.
+#
+#   snakemake --cores 8 --resources gpu=1                       the study that config.yaml chooses
+#   snakemake --cores 8 --resources gpu=1 --config study=paper  another study
+#   snakemake -n                                                what would run, and why
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/datasets.smk"
+include: "rules/predict.smk"
+include: "rules/align.smk"
+include: "rules/score.smk"
+include: "rules/timing.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        study_tables().values(),
+        f"results/studies/{STUDY.name}/report.html",
+
+
+onsuccess:
+    show_ranking()

@@ -1,0 +1,45 @@
+# Needs: a dataset's source (the network, a folder, or nothing for the rendered phantom).
+# Makes: results/raw/{dataset}/        the files as published, and the digest of what they hold
+#        results/datasets/{unit}.zarr  rectified frames, depth and flags
+
+
+localrules:
+    fetch_dataset,
+
+
+rule fetch_dataset:
+    """Fetch the files of a dataset as they were published. The only rule, with fetch_weights, that needs the network."""
+    output:
+        files=directory("results/raw/{dataset}"),
+        manifest="results/raw/{dataset}.json",
+    log:
+        "results/logs/fetch_dataset/{dataset}.log",
+    conda:
+        "../envs/scopedepth.yaml"
+    threads: workflow.cores or 4
+    params:
+        spec=source_spec,
+        code=source_code,
+    script:
+        "../workflow_scripts/fetch_dataset.py"
+
+
+rule prepare:
+    """Decode, choose, rectify and flag the frames of one unit into a store."""
+    input:
+        raw=ancient(raw_of),
+        raw_manifest=raw_manifest_of,
+    output:
+        store=directory("results/datasets/{unit}.zarr"),
+        manifest="results/datasets/{unit}.json",
+        record="results/datasets/{unit}.run.json",
+    log:
+        "results/logs/prepare/{unit}.log",
+    conda:
+        "../envs/scopedepth.yaml"
+    threads: 2
+    params:
+        spec=prepare_spec,
+        code=prepare_code,
+    script:
+        "../workflow_scripts/prepare.py"

@@ -1,0 +1,48 @@
+# Needs: results/datasets/{unit}.zarr
+# Makes: results/weights/{model}/                    a model's weights as published, and the digest of what they hold
+#        results/predictions/{unit}/{model}.zarr     what the model said of every frame, once and for all protocols
+
+
+localrules:
+    fetch_weights,
+
+
+rule fetch_weights:
+    """Fetch a model's weights. Compute jobs read them from here and need no network."""
+    input:
+        local_weights,
+    output:
+        files=directory("results/weights/{model}"),
+        manifest="results/weights/{model}.json",
+    log:
+        "results/logs/fetch_weights/{model}.log",
+    conda:
+        "../envs/scopedepth.yaml"
+    params:
+        spec=weights_spec,
+    script:
+        "../workflow_scripts/fetch_weights.py"
+
+
+rule predict:
+    """Run one model over one unit's frames."""
+    input:
+        store=ancient("results/datasets/{unit}.zarr"),
+        store_manifest="results/datasets/{unit}.json",
+        weights=weights_of,
+    output:
+        store=directory("results/predictions/{unit}/{model}.zarr"),
+        manifest="results/predictions/{unit}/{model}.json",
+        record="results/predictions/{unit}/{model}.run.json",
+    log:
+        "results/logs/predict/{unit}/{model}.log",
+    conda:
+        "../envs/scopedepth.yaml"
+    threads: 1
+    resources:
+        gpu=needs_gpu,
+    params:
+        spec=predict_spec,
+        code=predict_code,
+    script:
+        "../workflow_scripts/predict.py"

@@ -1,0 +1,25 @@
+# Needs: results/weights/{model}
+# Makes: results/timing/{timing}/{model}.parquet     every timed call of a model, and of the yardstick beside it
+
+
+rule time:
+    """Measure one model's speed, alone on its machine."""
+    input:
+        weights=weights_of,
+    output:
+        table="results/timing/{timing}/{model}.parquet",
+        record="results/timing/{timing}/{model}.run.json",
+    log:
+        "results/logs/time/{timing}/{model}.log",
+    conda:
+        "../envs/scopedepth.yaml"
+    # All cores: nothing else may run on the machine meanwhile. A cluster's jobs know no number of cores.
+    threads: workflow.cores or 1
+    resources:
+        gpu=1,
+    params:
+        spec=predict_spec,
+        settings=timing_spec,
+        code=timing_code,
+    script:
+        "../workflow_scripts/measure_time.py"

@@ -1,0 +1,158 @@
+"""The configuration: what is wrong is said in one line that names the field, what is allowed and the nearest name."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scopedepth.config.load import ConfigError, check, select_study
+from scopedepth.config.schema import PATH, schema_text
+from scopedepth.config.studies import Configuration
+
+
+@pytest.fixture
+def config(root: Path) -> dict[str, Any]:
+    return yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+
+
+def set_field(config: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    changed = copy.deepcopy(config)
+    node = changed
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[part]
+    node[last] = value
+    return changed
+
+
+def test_the_shipped_configuration_is_valid_and_its_studies_are_complete(config: dict[str, Any]) -> None:
+    for name in config["studies"]:
+        study = select_study(config, name)
+        assert study.units
+        assert set(study.datasets) == set(study.spec["datasets"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("study", "papr", ["study: 'papr' is not known", "Did you mean 'paper'?", "demo"]),
+        (
+            "studies.demo.models",
+            ["constant", "brightnes"],
+            ["studies.demo.models[1]", "Did you mean 'brightness'?"],
+        ),
+        ("studies.demo.models", ["constant", "constant"], ["studies.demo.models", "named twice"]),
+        (
+            "studies.demo.protocol",
+            ["x"],
+            ["studies.demo.protocol: unknown field", "Did you mean 'protocols'?"],
+        ),
+        (
+            "studies.demo.headline",
+            {"protocol": "median_depth", "metric": "absrel"},
+            ["metric", "Did you mean 'abs_rel'?"],
+        ),
+        ("studies.demo.timing", "quik", ["studies.demo.timing", "Did you mean 'quick'?"]),
+        ("datasets.phantom.loader", "foldr", ["datasets.phantom.loader: 'foldr' is not allowed", "'folder'"]),
+        (
+            "datasets.phantom.source",
+            {"kind": "hubb", "repo": "a/b"},
+            ["datasets.phantom.source.kind", "'hub'"],
+        ),
+        ("datasets.phantom.source", {"repo": "a/b"}, ["datasets.phantom.source.kind", "missing"]),
+        (
+            "datasets.phantom.source",
+            {"kind": "path", "pth": "x"},
+            ["datasets.phantom.source.path", "missing"],
+        ),
+        (
+            "datasets.phantom.source",
+            {"kind": "path", "path": "x", "reposit": 1},
+            ["datasets.phantom.source.reposit: unknown field", "path"],
+        ),
+        ("datasets.phantom.frames", {"step": 0}, ["datasets.phantom.frames.step: 0 is not allowed"]),
+        ("datasets.phantom.max_bad_frames", 1.5, ["datasets.phantom.max_bad_frames: 1.5 is not allowed"]),
+        ("datasets.phantom.split", "sequence", ["datasets.phantom", "split: sequence needs the sequences"]),
+        ("models.constant.output", {"kind": "metric_depth"}, ["models.constant.output", "`unit`"]),
+        (
+            "models.constant.output",
+            {"kind": "depht"},
+            ["models.constant.output.kind", "Did you mean 'depth'?"],
+        ),
+        ("models.constant.family", None, ["models.constant.family: None is not allowed"]),
+        (
+            "models.constant.trained_on",
+            [{"dataset": "phanto"}],
+            ["trained_on[0].dataset", "Did you mean 'phantom'?"],
+        ),
+        ("models.Bad Name", {}, ["models", "small letters, digits and underscores"]),
+        ("models.constant", {"output": {"kind": "depth"}}, ["models.constant.family", "needed and missing"]),
+        ("modles", {}, ["modles: unknown field", "Did you mean 'models'?"]),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    config: dict[str, Any], path: str, value: object, expected: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(set_field(config, path, value))
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a b", ""])
+def test_a_split_sequence_cannot_leave_its_folder(config: dict[str, Any], name: str) -> None:
+    changed = set_field(config, "datasets.phantom.sequences", ["one", name])
+    changed = set_field(changed, "datasets.phantom.split", "sequence")
+    with pytest.raises(ConfigError, match="becomes part of a path"):
+        select_study(changed, "demo")
+
+
+def test_units_of_a_split_dataset(config: dict[str, Any]) -> None:
+    changed = set_field(config, "datasets.phantom.sequences", ["colon", "stomach"])
+    changed = set_field(changed, "datasets.phantom.split", "sequence")
+    study = select_study(changed, "demo")
+    assert study.units_of("phantom") == ["phantom@colon", "phantom@stomach"]
+    assert study.units["phantom@stomach"].sequence == "stomach"
+    assert study.units_of("phantom_stereo") == ["phantom_stereo"]
+
+
+def schema_fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for owner, node in {"Configuration": schema, **schema["$defs"]}.items():
+        assert node.get("additionalProperties") is False, f"{owner} takes unknown fields"
+        for name, field in node["properties"].items():
+            yield owner, name, {**field, "required": name in node.get("required", [])}
+
+
+def test_every_field_has_a_description_and_a_default_or_is_required() -> None:
+    fields = list(schema_fields(Configuration.model_json_schema()))
+    assert len(fields) > 80
+    for owner, name, field in fields:
+        assert field.get("description"), f"{owner}.{name} has no description"
+        assert field["required"] or "default" in field, f"{owner}.{name} has no default"
+
+
+def test_the_committed_schema_is_current() -> None:
+    assert PATH.read_text(encoding="utf-8") == schema_text(), "run: make schema"
+
+
+def test_the_environment_has_the_pins_of_the_project(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    environment = yaml.safe_load((root / "envs" / "scopedepth.yaml").read_text(encoding="utf-8"))
+    assert environment["dependencies"][-1]["pip"] == project["dependencies"]
+    everything = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    assert all("==" in requirement for requirement in everything)
+
+
+def test_specs_are_json(config: dict[str, Any]) -> None:
+    study = select_study(config, "paper")
+    for specs in (study.datasets, study.models, study.protocols):
+        assert json.loads(json.dumps(specs)) == specs

@@ -1,0 +1,113 @@
+"""Identity: a digest follows what code does, not how it is written down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scopedepth import identity
+from scopedepth.identity import canonical_json, code_digest, imported_modules
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small package in the place of the library: a script that imports one of two modules."""
+    root = tmp_path / "scopedepth"
+    (root / "models").mkdir(parents=True)
+    (root / "__init__.py").write_text('"""A package."""\n')
+    (root / "models" / "__init__.py").write_text("")
+    (root / "models" / "one.py").write_text("from scopedepth.shared import double\n\nVALUE = double(2)\n")
+    (root / "models" / "two.py").write_text("VALUE = 5\n")
+    (root / "shared.py").write_text('def double(x):\n    """Twice."""\n    return 2 * x  # plainly\n')
+    (tmp_path / "script.py").write_text(
+        "def run():\n    from scopedepth.models import one\n    return one.VALUE\n"
+    )
+    monkeypatch.setattr(identity, "ROOT", root)
+    identity._parse.cache_clear()
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    identity._parse.cache_clear()
+
+
+def test_imports_are_followed_through_packages_and_inside_functions(package: Path) -> None:
+    found = imported_modules(package / "script.py")
+    assert found == ["scopedepth", "scopedepth.models", "scopedepth.models.one", "scopedepth.shared"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("scopedepth/shared.py", "  # plainly", "", False),
+        ("scopedepth/shared.py", '"""Twice."""', '"""Two times."""', False),
+        ("scopedepth/shared.py", "return 2 * x", "return (2 *\n        x)", False),
+        ("scopedepth/__init__.py", "A package.", "Another.", False),
+        ("scopedepth/shared.py", "2 * x", "3 * x", True),
+        ("scopedepth/models/__init__.py", "", "import os\n", True),
+        ("scopedepth/models/two.py", "5", "6", False),
+        ("script.py", "one.VALUE", "-one.VALUE", True),
+    ],
+)
+def test_digest_follows_what_the_code_does(
+    package: Path, file: str, old: str, new: str, changes: bool
+) -> None:
+    before = code_digest(package / "script.py")
+    if old:
+        edit(package / file, old, new)
+    else:
+        (package / file).write_text(new)
+        identity._parse.cache_clear()
+    assert (code_digest(package / "script.py") != before) is changes
+
+
+def test_a_module_loaded_by_name_counts_when_it_is_named(package: Path) -> None:
+    before = code_digest(package / "script.py", ["scopedepth.models.two"])
+    edit(package / "scopedepth" / "models" / "two.py", "5", "6")
+    assert code_digest(package / "script.py", ["scopedepth.models.two"]) != before
+
+
+def test_imports_for_the_type_checker_do_not_count(package: Path) -> None:
+    before = code_digest(package / "script.py")
+    edit(
+        package / "script.py",
+        "def run",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from scopedepth.models import two\n\ndef run",
+    )
+    assert "scopedepth.models.two" not in imported_modules(package / "script.py")
+    assert code_digest(package / "script.py") != before  # the script itself did change
+
+
+def test_canonical_json_does_not_depend_on_order() -> None:
+    assert canonical_json({"b": 1, "a": {"d": None, "c": [1.5]}}) == '{"a":{"c":[1.5],"d":null},"b":1}'
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json({"a": float("nan")})
+
+
+SCRIPTS_WITHOUT_TORCH = ("prepare", "align", "score", "summarise", "report", "fetch_dataset", "fetch_weights")
+
+
+@pytest.mark.parametrize("script", SCRIPTS_WITHOUT_TORCH)
+def test_only_predict_and_time_import_torch(root: Path, script: str) -> None:
+    """Import everything that the script's code can import, in a fresh interpreter, and look for torch."""
+    modules = imported_modules(root / "workflow_scripts" / f"{script}.py")
+    if script == "prepare":
+        modules += [
+            f"scopedepth.datasets.{path.stem}"
+            for path in (root / "workflow_scripts/scopedepth/datasets").glob("*.py")
+        ]
+    program = f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root / "workflow_scripts",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,28 @@
+"""Fit one model's predictions to the measured depth, as one protocol says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0], snakemake.output.record):
+    from scopedepth.evaluation.align import align_unit
+
+    align_unit(
+        protocol=json.loads(snakemake.params.protocol),
+        dataset=[Path(path) for path in snakemake.input.stores],
+        predictions=[Path(path) for path in snakemake.input.predictions],
+        keys={
+            "dataset": snakemake.wildcards.unit.partition("@")[0],
+            "model": snakemake.wildcards.model,
+            "protocol": snakemake.wildcards.protocol,
+        },
+        out=Path(snakemake.output.table),
+        threads=snakemake.threads,
+    )

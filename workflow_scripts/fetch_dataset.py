@@ -1,0 +1,25 @@
+"""Fetch a dataset's files as published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from scopedepth.fetch import fetch_dataset
+
+    spec = json.loads(snakemake.params.spec)
+    # Licence and citation are shown before a download; they decide no file, so they are no parameter.
+    words = snakemake.config["datasets"][spec["name"]]
+    fetch_dataset(
+        spec={**{key: words.get(key, "") for key in ("title", "licence", "citation", "homepage")}, **spec},
+        out=Path(snakemake.output.files),
+        manifest=Path(snakemake.output.manifest),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,21 @@
+"""Fetch a model's weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from scopedepth.weights import fetch_weights
+
+    fetch_weights(
+        spec=json.loads(snakemake.params.spec),
+        out=Path(snakemake.output.files),
+        manifest=Path(snakemake.output.manifest),
+    )

@@ -1,0 +1,25 @@
+"""Measure one model's speed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from scopedepth.timing.measure import time_model
+
+    time_model(
+        spec=json.loads(snakemake.params.spec),
+        weights=Path("results/weights", snakemake.wildcards.model),
+        settings=json.loads(snakemake.params.settings),
+        out=Path(snakemake.output.table),
+        record=Path(snakemake.output.record),
+        device=snakemake.config.get("execution", {}).get("device", "auto"),
+        threads=snakemake.threads,
+    )

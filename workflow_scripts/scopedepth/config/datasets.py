@@ -1,0 +1,157 @@
+"""What config.yaml may say of a dataset."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from scopedepth.config.base import Spec
+
+LOADERS = (
+    "c3vd",
+    "endonerf",
+    "endoslam_unity",
+    "folder",
+    "hamlyn_rectified",
+    "scared",
+    "serv_ct",
+    "simcol3d",
+    "stereo",
+)
+
+
+class PhantomSource(Spec):
+    """The embedded dataset, rendered when it is fetched."""
+
+    kind: Literal["phantom"] = Field(description="rendered here; needs no network")
+    preset: Literal["mono", "stereo"] = Field(
+        "mono", description="one camera with exact depth, or a raw stereo pair"
+    )
+    frames: int = Field(40, ge=1, description="frames a sequence")
+    size: list[int] = Field([320, 320], min_length=2, max_length=2, description="height and width, pixels")
+    seed: int = Field(0, ge=0, description="seed of the scenes; another seed is another patient")
+
+
+class PathSource(Spec):
+    """Data already on disk, used in place: never copied or changed."""
+
+    kind: Literal["path"] = Field(description="data already on disk")
+    path: str = Field(description="folder; relative paths start at the workflow's folder")
+
+
+class HubSource(Spec):
+    """A repository of the Hugging Face Hub."""
+
+    kind: Literal["hub"] = Field(description="a Hugging Face Hub repository")
+    repo: str = Field(description="owner/name")
+    revision: str | None = Field(None, description="commit, tag or branch; null records the newest commit")
+    files: list[str] = Field(["*"], description="patterns of the files to fetch")
+
+
+class Download(Spec):
+    """One file of a download."""
+
+    url: str = Field(description="address, or the file's name in the record of a DOI")
+    sha256: str | None = Field(None, description="digest; null records the digest found")
+    to: str | None = Field(None, description="name under the dataset's folder; null keeps the address's own")
+
+
+class UrlSource(Spec):
+    """Files at fixed addresses; archives are unpacked."""
+
+    kind: Literal["url"] = Field(description="files at fixed addresses")
+    files: list[Download] = Field(min_length=1, description="the files")
+    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+
+
+class DoiSource(Spec):
+    """All files of a data record with a DOI."""
+
+    kind: Literal["doi"] = Field(description="a data record with a DOI")
+    doi: str = Field(description="the DOI, without https://doi.org/")
+    files: list[Download] = Field([], description="which files; empty takes all")
+    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+
+
+class RegistrationSource(Spec):
+    """Data that only its owners may hand out."""
+
+    kind: Literal["registration"] = Field(description="data behind a registration or terms to accept")
+    request_at: str = Field(description="where to ask for the data")
+    path: str = Field(description="folder to put the data into")
+
+
+Source = Annotated[
+    PhantomSource | PathSource | HubSource | UrlSource | DoiSource | RegistrationSource,
+    Field(discriminator="kind"),
+]
+
+
+class FrameChoice(Spec):
+    """Which frames of a sequence take part."""
+
+    start: int = Field(0, ge=0, description="first frame")
+    stop: int | None = Field(None, ge=1, description="one past the last frame; null takes all")
+    step: int = Field(1, ge=1, description="every how many frames")
+    list: str | None = Field(None, description="file with one frame a line (a published split)")
+
+
+class Depth(Spec):
+    """What the depth files mean."""
+
+    unit: Literal["mm", "relative"] = Field("mm", description="mm, or relative where the unit is unknown")
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="millimetres (or relative units) a stored number; null leaves it to the loader",
+    )
+    origin: Literal["rendered", "stereo", "structured_light", "ct", "registered", "unknown"] = Field(
+        "unknown", description="how the depth was made"
+    )
+
+
+class Stereo(Spec):
+    """Rectification and matching of raw stereo pairs."""
+
+    matcher: Literal["sgbm"] = Field("sgbm", description="semi-global block matching")
+    block_size: int = Field(5, ge=1, description="matching block, pixels")
+    max_disparity: int | None = Field(
+        None, ge=16, description="largest disparity, pixels; null derives it from min_depth"
+    )
+    min_depth: float = Field(20.0, gt=0, description="nearest depth to look for, mm")
+    max_depth: float = Field(300.0, gt=0, description="farthest depth to keep, mm")
+    uniqueness: int = Field(10, ge=0, description="margin of the best match over the second, percent")
+    left_right_check: float = Field(1.0, gt=0, description="largest difference of the two matches, pixels")
+
+
+class DatasetSpec(Spec):
+    """One dataset: where it comes from, how it is read, what its depth means."""
+
+    title: str = Field("", description="name shown in reports")
+    loader: Literal[LOADERS] = Field(description="how the files are read")  # type: ignore[valid-type]
+    options: dict[str, Any] = Field({}, description="the loader's own options")
+    source: Source = Field(description="where the files come from")
+    sequences: list[str] | None = Field(
+        None, description="names or glob patterns of the sequences; null takes all"
+    )
+    frames: FrameChoice = Field(FrameChoice(), description="which frames take part")
+    split: Literal["dataset", "sequence"] = Field(
+        "dataset", description="one job for the dataset, or one a sequence"
+    )
+    depth: Depth = Field(Depth(), description="what the depth files mean")
+    undistort: bool = Field(False, description="map the image onto the depth's pinhole camera")
+    stereo: Stereo = Field(Stereo(), description="matching of raw stereo pairs (loader stereo)")
+    max_bad_frames: float = Field(0.05, ge=0, le=1, description="largest share of unreadable frames")
+    licence: str = Field("unknown", description="terms of the data")
+    citation: str = Field("", description="BibTeX entry")
+    homepage: str = Field("", description="where the data is described")
+
+    @model_validator(mode="after")
+    def _sequences_named(self) -> DatasetSpec:
+        if self.split == "sequence":
+            if not self.sequences:
+                raise ValueError("split: sequence needs the sequences by name in `sequences`")
+            if any(character in name for name in self.sequences for character in "*?["):
+                raise ValueError("split: sequence needs full names in `sequences`, not patterns")
+        return self

@@ -1,0 +1,233 @@
+"""Checking the configuration, and the one table of what a study consists of.
+
+Everything that the workflow makes follows from `Study`: it is tabulated once, when the workflow is parsed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scopedepth.config.studies import Configuration, StudySpec
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.registry import METRICS
+
+# A sequence's name becomes part of a path where a dataset is split.
+SEQUENCE_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+# Words about an entry: they reach the report, but no number depends on them, and so no result's identity.
+DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage"})
+MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "trained_on"})
+PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "not_comparable"})
+STUDY_WORDS = frozenset({"title", "notes"})
+
+
+class ConfigError(ScopeDepthError):
+    """The configuration says something that it may not; the message names the field and the remedy."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one job works on: a whole dataset, or one sequence of a dataset that is split."""
+
+    name: str
+    dataset: str
+    sequence: str | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study with everything that it refers to, as plain specs with all defaults filled in."""
+
+    name: str
+    spec: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]]
+    protocols: dict[str, dict[str, Any]]
+    timing: dict[str, Any] | None
+    units: dict[str, Unit]
+    execution: dict[str, Any]
+
+    def units_of(self, dataset: str) -> list[str]:
+        """Return the names of a dataset's units."""
+        return [unit.name for unit in self.units.values() if unit.dataset == dataset]
+
+
+def check(config: Mapping[str, Any]) -> Configuration:
+    """Return the checked configuration. The first thing wrong is a `ConfigError` of one line."""
+    try:
+        checked = Configuration.model_validate(dict(config))
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, config)) from None
+    for name, study in checked.studies.items():
+        _check_references(f"studies.{name}", study, checked)
+    for name, model in checked.models.items():
+        for index, seen in enumerate(model.trained_on):
+            _known(f"models.{name}.trained_on[{index}].dataset", seen.dataset, checked.datasets)
+    _known("study", checked.study, checked.studies)
+    return checked
+
+
+def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
+    """Return the study called `name`, or the one that the configuration chooses."""
+    checked = check(config)
+    chosen = name or checked.study
+    _known("study", chosen, checked.studies)
+    spec = checked.studies[chosen]
+    datasets = {key: _plain(key, checked.datasets[key]) for key in spec.datasets}
+    return Study(
+        name=chosen,
+        spec=_plain(chosen, spec),
+        datasets=datasets,
+        models={key: _plain(key, checked.models[key]) for key in spec.models},
+        protocols={key: _plain(key, checked.protocols[key]) for key in spec.protocols},
+        timing=_plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None,
+        units={unit.name: unit for key in datasets for unit in _units(key, datasets[key])},
+        execution=checked.execution.model_dump(mode="json"),
+    )
+
+
+def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
+    """Return `spec` without `fields`, so that they are no part of an identity."""
+    left_out = frozenset().union(*fields)
+    return {key: value for key, value in spec.items() if key not in left_out}
+
+
+def _plain(name: str, spec: BaseModel) -> dict[str, Any]:
+    return {"name": name, **spec.model_dump(mode="json")}
+
+
+def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
+    if spec["split"] == "dataset":
+        yield Unit(name, name, None)
+        return
+    for sequence in spec["sequences"]:
+        if not SEQUENCE_PATTERN.match(sequence):
+            raise ConfigError(
+                f"datasets.{name}.sequences: {sequence!r} becomes part of a path; "
+                "letters, digits, dot, hyphen and underscore are allowed with split: sequence."
+            )
+        yield Unit(f"{name}@{sequence}", name, sequence)
+
+
+def _check_references(where: str, study: StudySpec, checked: Configuration) -> None:
+    for field in ("datasets", "models", "protocols"):
+        names = getattr(study, field)
+        for index, name in enumerate(names):
+            _known(f"{where}.{field}[{index}]", name, getattr(checked, field))
+        _no_repeats(f"{where}.{field}", names)
+    if study.timing is not None:
+        _known(f"{where}.timing", study.timing, checked.timings)
+    _known(f"{where}.headline.protocol", study.headline.protocol, study.protocols)
+    _known(f"{where}.headline.metric", study.headline.metric, METRICS)
+    for index, metric in enumerate(study.metrics or []):
+        _known(f"{where}.metrics[{index}]", metric, METRICS)
+
+
+def _no_repeats(where: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"{where}: {repeated[0]!r} is named twice; name it once.")
+
+
+def _known(where: str, name: str, known: Iterable[str]) -> None:
+    if name not in set(known):
+        raise ConfigError(f"{where}: {name!r} is not known. {_suggest(name, known)}")
+
+
+def _suggest(name: object, known: Iterable[str]) -> str:
+    """Return what to write instead: the nearest name, and what there is to choose from."""
+    names = sorted(str(choice) for choice in known)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    listed = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
+    return (f"Did you mean {near[0]!r}? " if near else "") + f"Allowed: {listed}."
+
+
+def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
+    """Return the first complaint of pydantic as one line that names the field, what is allowed and the remedy."""
+    first = error.errors(include_url=False, include_context=True)[0]
+    location = first["loc"]
+    where = _where(location)
+    kind = first["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: unknown field. {_suggest(location[-1], _fields_at(location[:-1]))}"
+    if kind == "missing":
+        return f"{where}: this field is needed and missing."
+    given = _shown(first.get("input"))
+    if kind == "literal_error":
+        allowed = [text.strip("'") for text in re.findall(r"'[^']*'", first["ctx"]["expected"])]
+        return f"{where}: {given} is not allowed. {_suggest(first.get('input'), allowed)}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        allowed = [
+            text.strip("'") for text in re.findall(r"'[^']*'", str(first["ctx"].get("expected_tags", "")))
+        ]
+        tag = first["ctx"].get("tag", "")
+        wrong = f"{tag!r} is not a known kind." if tag else "`kind` is needed and missing."
+        return f"{where}.kind: {wrong} {_suggest(tag, allowed)}"
+    if kind == "string_pattern_mismatch" and "[key]" in location:
+        return f"{where}: a name may hold small letters, digits and underscores only, and starts with a letter or digit."
+    if kind == "value_error":
+        return f"{where}: {first['ctx']['error']}."
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{where}: {given} is not allowed ({message})."
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    parts = [part for index, part in enumerate(location) if part != "[key]" and not _is_tag(location, index)]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "config.yaml"
+
+
+# Tags of discriminated unions stand in pydantic's locations although no one writes them there.
+_TAGGED = {
+    "source": {"phantom", "path", "hub", "url", "doi", "registration"},
+    "weights": {"none", "path", "url", "hub"},
+}
+
+
+def _is_tag(location: tuple[int | str, ...], index: int) -> bool:
+    return index > 0 and location[index] in _TAGGED.get(str(location[index - 1]), ())
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """Return the fields that are allowed at a location of the configuration."""
+    schema = Configuration.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in location:
+        node = _step(schema, node, part)
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _step(schema: dict[str, Any], node: dict[str, Any], part: int | str) -> dict[str, Any]:
+    node = _resolve(schema, node)
+    if "discriminator" in node:  # the part is a tag
+        return {"$ref": node["discriminator"]["mapping"].get(part, "#/$defs/none")}
+    if isinstance(part, int):
+        return node.get("items", {})
+    properties = node.get("properties", {})
+    if part in properties:
+        return properties[part]
+    patterns = node.get("patternProperties", {})
+    return next(iter(patterns.values()), node.get("additionalProperties") or {})
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while True:
+        if "$ref" in node:
+            node = schema["$defs"].get(node["$ref"].rsplit("/", 1)[-1], {})
+        elif "allOf" in node and len(node["allOf"]) == 1:
+            node = node["allOf"][0]
+        elif "anyOf" in node:
+            node = next((option for option in node["anyOf"] if option.get("type") != "null"), {})
+        else:
+            return node

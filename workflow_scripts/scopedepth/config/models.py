@@ -1,0 +1,78 @@
+"""What config.yaml may say of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from scopedepth.config.base import Spec
+from scopedepth.config.datasets import Download, HubSource
+
+FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
+
+
+class NoWeights(Spec):
+    """A model without weights."""
+
+    kind: Literal["none"] = Field(description="the model has no weights")
+
+
+class PathWeights(Spec):
+    """Weights already on disk."""
+
+    kind: Literal["path"] = Field(description="a file or folder already on disk")
+    path: str = Field(description="file or folder; relative paths start at the workflow's folder")
+
+
+class UrlWeights(Spec):
+    """Weights at fixed addresses."""
+
+    kind: Literal["url"] = Field(description="files at fixed addresses")
+    files: list[Download] = Field(min_length=1, description="the files")
+    unpack: bool = Field(True, description="unpack zip and tar archives")
+
+
+Weights = Annotated[NoWeights | PathWeights | UrlWeights | HubSource, Field(discriminator="kind")]
+
+
+class Output(Spec):
+    """What the network's number means. Never guessed."""
+
+    kind: Literal["disparity", "scaled_disparity", "depth", "metric_depth"] = Field(
+        description="inverse depth up to scale and shift; inverse depth up to scale; depth up to scale; depth in a unit"
+    )
+    unit: Literal["mm", "cm", "m"] | None = Field(None, description="unit of metric_depth")
+
+    @model_validator(mode="after")
+    def _unit_of_metric_depth(self) -> Output:
+        if (self.kind == "metric_depth") != (self.unit is not None):
+            raise ValueError("`unit` belongs to metric_depth, and metric_depth needs it")
+        return self
+
+
+class TrainedOn(Spec):
+    """Data that a model has seen in training."""
+
+    dataset: str = Field(description="name of the dataset in the configuration")
+    sequences: list[str] | None = Field(
+        None, description="names or patterns of the sequences; null means all"
+    )
+
+
+class ModelSpec(Spec):
+    """One model: its family, its weights, what its output means, what it was trained on."""
+
+    title: str = Field("", description="name shown in reports")
+    family: Literal[FAMILIES] = Field(description="how the model is loaded and run")  # type: ignore[valid-type]
+    weights: Weights = Field(NoWeights(kind="none"), description="where the weights come from")
+    output: Output = Field(description="what the network's number means")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="arithmetic of the forward pass")
+    options: dict[str, Any] = Field({}, description="the family's own options")
+    trained_on: list[TrainedOn] = Field(
+        [], description="data seen in training, so that its scores are marked"
+    )
+    parameters: int | None = Field(None, ge=0, description="parameters as published; null where unknown")
+    licence: str = Field("unknown", description="terms of the weights")
+    citation: str = Field("", description="BibTeX entry")
+    homepage: str = Field("", description="where the model is described")

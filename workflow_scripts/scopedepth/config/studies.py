@@ -1,0 +1,79 @@
+"""What config.yaml may say of a study, and the configuration as a whole."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from scopedepth.config.base import Name, Spec
+from scopedepth.config.datasets import DatasetSpec
+from scopedepth.config.models import ModelSpec
+from scopedepth.config.protocols import ProtocolSpec
+
+
+class Headline(Spec):
+    """The protocol and the metric of the ranking that opens the report."""
+
+    protocol: Name = Field(description="one of the study's protocols")
+    metric: str = Field("abs_rel", description="a metric's name")
+
+
+class Bootstrap(Spec):
+    """How intervals are drawn."""
+
+    replicates: int = Field(2000, ge=100, description="bootstrap replicates")
+    seed: int = Field(0, ge=0, description="seed of the replicates")
+
+
+class Timing(Spec):
+    """How speed is measured."""
+
+    title: str = Field("", description="what these settings are for")
+    frame_sizes: list[list[int]] = Field([[480, 640]], description="frames to time, height and width")
+    batches: list[int] = Field([1], description="frames in a call; 1 is latency")
+    precisions: list[Literal["fp32", "bf16", "fp16"]] | None = Field(
+        None, description="null takes the model's own"
+    )
+    runs: int = Field(200, ge=1, description="timed calls at least")
+    seconds: float = Field(10.0, ge=0, description="time measured at least, seconds a setting")
+    warmup_runs: int = Field(10, ge=1, description="calls before the clock starts, at least")
+    warmup_seconds: float = Field(2.0, ge=0, description="warm-up time at least, seconds")
+    rounds: int = Field(10, ge=1, description="rounds in which model and yardstick take turns")
+    on_load: Literal["record", "refuse"] = Field("record", description="what to do when the machine is busy")
+    realtime_fps: float = Field(30.0, gt=0, description="frame rate of the real-time verdict")
+
+
+class StudySpec(Spec):
+    """A named choice of datasets, models and protocols."""
+
+    title: str = Field("", description="title of the report")
+    datasets: list[Name] = Field(min_length=1, description="names under `datasets`")
+    models: list[Name] = Field(min_length=1, description="names under `models`")
+    protocols: list[Name] = Field(min_length=1, description="names under `protocols`")
+    headline: Headline = Field(description="the ranking that opens the report")
+    metrics: list[str] | None = Field(
+        None, description="metrics to summarise; null takes all that were computed"
+    )
+    bootstrap: Bootstrap = Field(Bootstrap(), description="how intervals are drawn")
+    timing: Name | None = Field(None, description="one of `timings`; null measures no speed")
+    notes: list[str] = Field([], description="what a reader must know: our choices, what is not known")
+
+
+class Execution(Spec):
+    """How jobs run. Nothing here changes a number, so nothing here makes a result stale."""
+
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    batch: int | None = Field(None, ge=1, description="frames in a batch; null chooses from size and memory")
+
+
+class Configuration(Spec):
+    """config.yaml as a whole."""
+
+    study: Name = Field("demo", description="the study to run; --config study=NAME chooses another")
+    studies: dict[Name, StudySpec] = Field(description="the studies, by name")
+    datasets: dict[Name, DatasetSpec] = Field(description="the datasets, by name")
+    models: dict[Name, ModelSpec] = Field(description="the models, by name")
+    protocols: dict[Name, ProtocolSpec] = Field(description="the protocols, by name")
+    timings: dict[Name, Timing] = Field({}, description="ways to measure speed, by name")
+    execution: Execution = Field(Execution(), description="how jobs run; changes no number")

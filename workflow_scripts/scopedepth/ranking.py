@@ -1,0 +1,74 @@
+"""The last word of a run: a short table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.tables.io import read_table
+
+
+def write_ranking(
+    study: Mapping[str, Any],
+    datasets: Mapping[str, Any],
+    models: Mapping[str, Mapping[str, Any]],
+    protocols: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, Path],
+    report: Path,
+    out: Path,
+) -> None:
+    """Write the ranking of the study's headline protocol and metric, one block a dataset, as plain text."""
+    protocol, metric = study["headline"]["protocol"], study["headline"]["metric"]
+    rows = [
+        row
+        for row in read_table(tables["summary"]).to_pylist()
+        if row["protocol"] == protocol and row["metric"] == metric
+    ]
+    ranks = {
+        (row["dataset"], row["model"]): row
+        for row in read_table(tables["ranks"]).to_pylist()
+        if row["protocol"] == protocol and row["metric"] == metric
+    }
+    speeds: dict[str, float] = {}
+    for row in read_table(tables["timing"]).to_pylist():
+        if row["batch"] == 1 and row["frames_per_second"]:
+            speeds.setdefault(row["model"], row["frames_per_second"])
+    lines = []
+    version = protocols[protocol]["version"]
+    for dataset in datasets:
+        lines += ["", f"{dataset}: {METRICS[metric].label} under {protocol} v{version}"]
+        lines.append(f"  {'rank':<6}{'model':<28}{'value':>8}   {'95 % interval':<18}{'frames/s':>9}")
+        here = [row for row in rows if row["dataset"] == dataset]
+        here.sort(key=lambda row: _order(ranks.get((dataset, row["model"])), row))
+        for row in here:
+            lines.append(_line(row, ranks.get((dataset, row["model"])), models, speeds))
+    lines += ["", f"The report: {report}", ""]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[float, str]:
+    number = rank["rank"] if rank and rank["rank"] is not None else float("inf")
+    return number, row["model"]
+
+
+def _line(
+    row: Mapping[str, Any],
+    rank: Mapping[str, Any] | None,
+    models: Mapping[str, Mapping[str, Any]],
+    speeds: Mapping[str, float],
+) -> str:
+    title = models[row["model"]]["title"] or row["model"]
+    title = title if len(title) <= 26 else title[:25] + "…"
+    seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
+    number = "–" if rank is None or rank["rank"] is None else str(rank["rank"])
+    if rank is not None and rank["tied_with"]:
+        number += "="
+    speed = speeds.get(row["model"])
+    shown_speed = f"{speed:9.1f}" if speed is not None else f"{'–':>9}"
+    if row["value"] is None:
+        return f"  {number:<6}{title + seen:<28}{'–':>8}   {row['status']:<18}{shown_speed}"
+    interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}" if row["ci_low"] is not None else ""
+    return f"  {number:<6}{title + seen:<28}{row['value']:8.3f}   {interval:<18}{shown_speed}"

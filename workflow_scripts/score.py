@@ -1,0 +1,29 @@
+"""Compare one model's aligned predictions with the measured depth, as one protocol says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0], snakemake.output.record):
+    from scopedepth.evaluation.score import score_unit
+
+    score_unit(
+        protocol=json.loads(snakemake.params.protocol),
+        dataset=Path(snakemake.input.store),
+        predictions=Path(snakemake.input.prediction),
+        alignments=Path(snakemake.input.alignments),
+        keys={
+            "dataset": snakemake.wildcards.unit.partition("@")[0],
+            "model": snakemake.wildcards.model,
+            "protocol": snakemake.wildcards.protocol,
+        },
+        out=Path(snakemake.output.table),
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,26 @@
+"""Put a study's scores into tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedepth.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0], snakemake.output.record):
+    from scopedepth.summarise import summarise_study
+
+    summarise_study(
+        study=json.loads(snakemake.params.study),
+        datasets=json.loads(snakemake.params.datasets),
+        models=json.loads(snakemake.params.models),
+        protocols=json.loads(snakemake.params.protocols),
+        scores=[Path(path) for path in snakemake.input.scores],
+        alignments=[Path(path) for path in snakemake.input.alignments],
+        timings=[Path(path) for path in snakemake.input.timings],
+        out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
+    )
