@@ -148,8 +148,8 @@ def test_the_environment_has_the_pins_of_the_project(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     environment = yaml.safe_load((root / "envs" / "scopedepth.yaml").read_text(encoding="utf-8"))
     assert environment["dependencies"][-1]["pip"] == project["dependencies"]
-    everything = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
-    assert all("==" in requirement for requirement in everything)
+    for requirements in (project["dependencies"], *project["optional-dependencies"].values()):
+        assert all("==" in requirement for requirement in requirements)
 
 
 def test_specs_are_json(config: dict[str, Any]) -> None:

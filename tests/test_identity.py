@@ -96,18 +96,14 @@ SCRIPTS_WITHOUT_TORCH = ("prepare", "align", "score", "summarise", "report", "fe
 @pytest.mark.parametrize("script", SCRIPTS_WITHOUT_TORCH)
 def test_only_predict_and_time_import_torch(root: Path, script: str) -> None:
     """Import everything that the script's code can import, in a fresh interpreter, and look for torch."""
-    modules = imported_modules(root / "workflow_scripts" / f"{script}.py")
+    folder = root / "workflow_scripts"
+    modules = imported_modules(folder / f"{script}.py")
     if script == "prepare":
-        modules += [
-            f"scopedepth.datasets.{path.stem}"
-            for path in (root / "workflow_scripts/scopedepth/datasets").glob("*.py")
-        ]
-    program = f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=root / "workflow_scripts",
-        capture_output=True,
-        text=True,
-        check=False,
+        modules += [f"scopedepth.datasets.{path.stem}" for path in (folder / "scopedepth" / "datasets").glob("*.py")]
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "assert 'torch' not in sys.modules"
     )
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def _module_file(name: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's syntax tree and the package modules that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -113,7 +113,5 @@ def _drop_docstrings(tree: ast.AST) -> None:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        body = node.body
-        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            if isinstance(body[0].value.value, str):
-                node.body = body[1:] or [ast.Pass()]
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]

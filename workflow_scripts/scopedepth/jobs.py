@@ -100,7 +100,7 @@ class _Tee:
 
     @property
     def encoding(self) -> str:
-        return self.stream.encoding
+        return "utf-8"
 
 
 @contextmanager
@@ -110,8 +110,8 @@ def _copied_to(log: str | Path | None) -> Iterator[None]:
         return
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     out, err = sys.stdout, sys.stderr
-    with open(log, "w", encoding="utf-8") as file:
-        sys.stdout, sys.stderr = _Tee(out, file), _Tee(err, file)  # type: ignore[assignment]
+    with Path(log).open("w", encoding="utf-8") as file:
+        sys.stdout, sys.stderr = _Tee(out, file), _Tee(err, file)
         try:
             yield
         except SystemExit:

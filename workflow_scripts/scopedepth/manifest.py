@@ -22,7 +22,7 @@ IGNORED = frozenset({".snakemake_timestamp"})
 
 def digest_file(path: Path) -> str:
     """Return ``sha256:...`` of one file's bytes, read in pieces of constant size."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -54,7 +54,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def write_manifest(path: Path, directory: Path, **content: Any) -> None:
@@ -69,7 +69,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ScopeDepthError(f"The manifest {path} cannot be read ({error.strerror}).") from error
     except ValueError as error:
-        raise ScopeDepthError(f"The manifest {path} is damaged ({error}). Delete it and run again.") from error
+        raise ScopeDepthError(
+            f"The manifest {path} is damaged ({error}). Delete it and run again."
+        ) from error
     if not isinstance(content, dict) or "digest" not in content:
         raise ScopeDepthError(f"The manifest {path} is damaged (no digest). Delete it and run again.")
     return content

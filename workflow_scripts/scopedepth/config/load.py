@@ -170,7 +170,7 @@ def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
         wrong = f"{tag!r} is not a known kind." if tag else "`kind` is needed and missing."
         return f"{where}.kind: {wrong} {_suggest(tag, allowed)}"
     if kind == "string_pattern_mismatch" and "[key]" in location:
-        return f"{where}: a name may hold small letters, digits and underscores only, and starts with a letter or digit."
+        return f"{where}: a name holds small letters, digits and underscores only, and starts with a letter or digit."
     if kind == "value_error":
         return f"{where}: {first['ctx']['error']}."
     message = first["msg"][0].lower() + first["msg"][1:]

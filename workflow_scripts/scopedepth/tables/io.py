@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def write_table(path: Path, schema: pa.Schema, columns: Mapping[str, Any] | Sequ
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     pq.write_table(table, beside, compression="zstd", store_schema=True, row_group_size=1 << 17)
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def table_from(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
