@@ -1,7 +1,5 @@
 """Fit one model's predictions to the measured depth, as one protocol says."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

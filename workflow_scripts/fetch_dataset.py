@@ -1,7 +1,5 @@
 """Fetch a dataset's files as published."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,7 +1,5 @@
 """Measure one model's speed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

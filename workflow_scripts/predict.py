@@ -1,7 +1,5 @@
 """Run one model over one unit's frames."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

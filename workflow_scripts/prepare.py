@@ -1,7 +1,5 @@
 """Turn the raw files of one unit into a dataset store."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

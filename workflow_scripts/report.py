@@ -1,7 +1,5 @@
 """Show a study: one page to read, and the tables and figures for a paper."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,7 +1,5 @@
 """Compare one model's aligned predictions with the measured depth, as one protocol says."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,7 +1,5 @@
 """Put a study's scores into tables."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
