@@ -1,1 +1,1 @@
-"""Stores: Zarr v3 trees of frames, one group a sequence, written in whole shards and read in ranges of frames."""
+"""Stores: Zarr v3 trees of frames, a group a sequence, written in whole shards, read by frames."""

@@ -7,9 +7,9 @@ grows beside its final name, so that nobody mistakes a part for the whole:
     X.zarr.partial/done/G.S           an empty file for each finished shard S of group number G
     X.zarr.partial/store/             the Zarr tree, renamed to X.zarr when nothing is missing
 
-A shard is marked as done only after its files are on the disk. Killed at any moment, the next run with the same
-fingerprint makes the missing shards only, and the finished store has the same bytes as an uninterrupted one:
-the compressor runs on one thread, chunks lie in a fixed order, and what a killed write left behind is removed.
+A shard is marked as done only after its files are on the disk. Killed at any moment, the next run with the
+same fingerprint makes the missing shards only, and the finished store has the same bytes as an uninterrupted
+one: the compressor runs on one thread, chunks lie in a fixed order, and what a killed write left is removed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SHUFFLES = ("bitshuffle", "shuffle", "noshuffle")
 class ArraySpec:
     """One array of a group; its first dimension, `frame`, is added to `shape` and `dims`.
 
-    `shape`: of one frame, () for one value a frame. `dtype`: a NumPy dtype, or `str` (one value a frame only).
-    `dims`: a name for each dimension of a frame. `codec`: how blosc shuffles before zstd, one of `SHUFFLES`.
+    `shape`: of one frame, () for one value a frame. `dtype`: a NumPy dtype, or `str` (for shape () only).
+    `dims`: a name for each dimension of a frame. `codec`: how blosc shuffles before zstd, of `SHUFFLES`.
     `attrs`: the array's attributes, such as CF's scale_factor, _FillValue, flag_masks.
     """
 
@@ -55,7 +55,7 @@ class ArraySpec:
 class ShardedStore:
     """Writes the store `final` shard by shard; see the module's text for how it resumes.
 
-    `fingerprint`: JSON-able; everything that decides the content. A partial store with another one is discarded.
+    `fingerprint`: JSON-able; all that decides the content. A partial store with another one is discarded.
     `groups`: name -> {"n_frames": int, "arrays": {name: ArraySpec}, "attrs": dict}.
     `shard_frames`: frames in a shard, one number for all groups or {group: number}.
     `attrs`: attributes of the root group.
@@ -99,7 +99,7 @@ class ShardedStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave a partial store where it is: it is the next run's start. A finished one leaves nothing behind."""
+        """Leave a partial store where it is, the next run's start. A finished one leaves nothing behind."""
         if not (self.partial / "store").exists() and kind is None:
             shutil.rmtree(self.partial, ignore_errors=True)
 
@@ -199,7 +199,7 @@ class ShardedStore:
 def _create_array(group: zarr.Group, name: str, spec: ArraySpec, n_frames: int, shard_frames: int) -> None:
     if spec.codec not in SHUFFLES:
         raise ValueError(f"array {name}: codec {spec.codec!r} is none of {SHUFFLES}")
-    blosc = BloscCodec(cname="zstd", clevel=ZSTD_LEVEL, shuffle=spec.codec)  # type: ignore[arg-type]
+    blosc = BloscCodec(cname="zstd", clevel=ZSTD_LEVEL, shuffle=spec.codec)
     # One frame a chunk, so that reading one frame decodes one; scalars need no second level.
     layout: dict[str, Any] = {"chunks": (shard_frames,)}
     if spec.shape:
@@ -209,7 +209,7 @@ def _create_array(group: zarr.Group, name: str, spec: ArraySpec, n_frames: int, 
         shape=(n_frames, *spec.shape),
         dtype=spec.dtype,
         fill_value=spec.fill,
-        # The checksum comes last, over the compressed bytes: a flipped bit is an error when read, not a number.
+        # The checksum comes last, over the compressed bytes: a flipped bit is an error, not a number.
         compressors=[blosc, Crc32cCodec()],
         dimension_names=("frame", *spec.dims),
         attributes=dict(spec.attrs),
@@ -230,8 +230,8 @@ def shard_length(array: zarr.Array) -> int:
 def read_frames(array: zarr.Array, start: int, stop: int, where: str) -> np.ndarray:
     """Return frames [start, stop) of `array`, checked.
 
-    A missing file or a wrong checksum is a `ScopeDepthError` that names `where` and the frames. (Zarr alone takes
-    a missing file for fill values, and a damaged one is a bare ValueError.)
+    A missing file or a wrong checksum is a `ScopeDepthError` that names `where` and the frames. (Zarr alone
+    takes a missing file for fill values, and a damaged one is a bare ValueError.)
     """
     step = shard_length(array)
     for shard in range(start // step, -(-stop // step)):
