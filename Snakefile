@@ -24,8 +24,8 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        study_tables().values(),
-        f"results/studies/{STUDY.name}/report.html",
+        PLAN.tables(PLAN.study.name).values(),
+        f"results/studies/{PLAN.study.name}/report.html",
 
 
 onsuccess:

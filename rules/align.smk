@@ -5,10 +5,10 @@
 rule align:
     """Fit one model's predictions to the measured depth, as one protocol says."""
     input:
-        stores=ancient(datasets_to_fit("results/datasets/{unit}.zarr")),
-        store_manifests=datasets_to_fit("results/datasets/{unit}.json"),
-        predictions=ancient(predictions_to_fit("results/predictions/{unit}/{model}.zarr")),
-        prediction_manifests=predictions_to_fit("results/predictions/{unit}/{model}.json"),
+        stores=ancient(PLAN.stores_to_fit),
+        store_manifests=PLAN.store_manifests_to_fit,
+        predictions=ancient(PLAN.predictions_to_fit),
+        prediction_manifests=PLAN.prediction_manifests_to_fit,
     output:
         table="results/alignments/{unit}/{model}/{protocol}.parquet",
         record="results/alignments/{unit}/{model}/{protocol}.run.json",
@@ -18,7 +18,7 @@ rule align:
         "../envs/scopedepth.yaml"
     threads: 1
     params:
-        protocol=align_spec,
-        code=code("align"),
+        protocol=PLAN.align_spec,
+        code=PLAN.code("align"),
     script:
         "../workflow_scripts/align.py"

@@ -18,8 +18,8 @@ rule fetch_dataset:
         "../envs/scopedepth.yaml"
     threads: workflow.cores or 4
     params:
-        spec=source_spec,
-        code=source_code,
+        spec=PLAN.source_spec,
+        code=PLAN.source_code,
     script:
         "../workflow_scripts/fetch_dataset.py"
 
@@ -27,8 +27,8 @@ rule fetch_dataset:
 rule prepare:
     """Decode, choose, rectify and flag the frames of one unit into a store."""
     input:
-        raw=ancient(raw_of),
-        raw_manifest=raw_manifest_of,
+        raw=ancient(PLAN.raw),
+        raw_manifest=PLAN.raw_manifest,
     output:
         store=directory("results/datasets/{unit}.zarr"),
         manifest="results/datasets/{unit}.json",
@@ -39,7 +39,7 @@ rule prepare:
         "../envs/scopedepth.yaml"
     threads: 2
     params:
-        spec=prepare_spec,
-        code=prepare_code,
+        spec=PLAN.prepare_spec,
+        code=PLAN.prepare_code,
     script:
         "../workflow_scripts/prepare.py"

@@ -10,7 +10,7 @@ localrules:
 rule fetch_weights:
     """Fetch a model's weights. Compute jobs read them from here and need no network."""
     input:
-        local_weights,
+        PLAN.local_weights,
     output:
         files=directory("results/weights/{model}"),
         manifest="results/weights/{model}.json",
@@ -19,7 +19,7 @@ rule fetch_weights:
     conda:
         "../envs/scopedepth.yaml"
     params:
-        spec=weights_spec,
+        spec=PLAN.weights_spec,
     script:
         "../workflow_scripts/fetch_weights.py"
 
@@ -29,7 +29,7 @@ rule predict:
     input:
         store=ancient("results/datasets/{unit}.zarr"),
         store_manifest="results/datasets/{unit}.json",
-        weights=weights_of,
+        weights=PLAN.weights,
     output:
         store=directory("results/predictions/{unit}/{model}.zarr"),
         manifest="results/predictions/{unit}/{model}.json",
@@ -40,9 +40,9 @@ rule predict:
         "../envs/scopedepth.yaml"
     threads: 1
     resources:
-        gpu=needs_gpu,
+        gpu=PLAN.gpus,
     params:
-        spec=predict_spec,
-        code=predict_code,
+        spec=PLAN.predict_spec,
+        code=PLAN.predict_code,
     script:
         "../workflow_scripts/predict.py"

@@ -5,7 +5,7 @@
 rule time:
     """Measure one model's speed, alone on its machine."""
     input:
-        weights=weights_of,
+        weights=PLAN.weights,
     output:
         table="results/timing/{timing}/{model}.parquet",
         record="results/timing/{timing}/{model}.run.json",
@@ -18,8 +18,8 @@ rule time:
     resources:
         gpu=1,
     params:
-        spec=predict_spec,
-        settings=timing_spec,
-        code=timing_code,
+        spec=PLAN.predict_spec,
+        settings=PLAN.timing_settings,
+        code=PLAN.timing_code,
     script:
         "../workflow_scripts/measure_time.py"

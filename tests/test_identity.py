@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scopedepth import identity
-from scopedepth.identity import canonical_json, code_digest, imported_modules
+from scopedepth.identity import canonical_json, imported_modules, module_digests
 
 
 @pytest.fixture
@@ -58,30 +58,30 @@ def test_imports_are_followed_through_packages_and_inside_functions(package: Pat
 def test_digest_follows_what_the_code_does(
     package: Path, file: str, old: str, new: str, changes: bool
 ) -> None:
-    before = code_digest(package / "script.py")
+    before = module_digests(package / "script.py")
     if old:
         edit(package / file, old, new)
     else:
         (package / file).write_text(new)
         identity._parse.cache_clear()
-    assert (code_digest(package / "script.py") != before) is changes
+    assert (module_digests(package / "script.py") != before) is changes
 
 
 def test_a_module_loaded_by_name_counts_when_it_is_named(package: Path) -> None:
-    before = code_digest(package / "script.py", ["scopedepth.models.two"])
+    before = module_digests(package / "script.py", ["scopedepth.models.two"])
     edit(package / "scopedepth" / "models" / "two.py", "5", "6")
-    assert code_digest(package / "script.py", ["scopedepth.models.two"]) != before
+    assert module_digests(package / "script.py", ["scopedepth.models.two"]) != before
 
 
 def test_imports_for_the_type_checker_do_not_count(package: Path) -> None:
-    before = code_digest(package / "script.py")
+    before = module_digests(package / "script.py")
     edit(
         package / "script.py",
         "def run",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from scopedepth.models import two\n\ndef run",
     )
     assert "scopedepth.models.two" not in imported_modules(package / "script.py")
-    assert code_digest(package / "script.py") != before  # the script itself did change
+    assert module_digests(package / "script.py") != before  # the script itself did change
 
 
 def test_canonical_json_does_not_depend_on_order() -> None:

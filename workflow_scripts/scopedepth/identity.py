@@ -1,8 +1,8 @@
 """Identity: what makes a result stale.
 
 A result is the outcome of code + spec + data + weights. Data and weights are inputs of a rule. This module
-gives the other two a form that Snakemake compares rightly: one canonical JSON string for a spec, and one
-digest for the library code that a rule's script imports, directly or through other modules.
+gives the other two a form that Snakemake compares rightly: one canonical JSON string for a spec, and a digest
+of each library module that a rule's script imports, directly or through other modules.
 """
 
 from __future__ import annotations
@@ -24,39 +24,28 @@ def canonical_json(spec: Mapping[str, Any]) -> str:
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
-    """Return ``sha256:...`` over the code behind `script`, a workflow script or a module file.
+def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str, str]:
+    """Return a short digest of each module behind `script`, by the module's name.
 
-    The code is the script and every module of this package that it imports, directly or through others,
-    each as a syntax tree without docstrings: comments, formatting and file times do not count.
+    Behind it are the script itself and every module of this package that it imports, directly or through
+    others, each as a syntax tree without docstrings: comments, formatting and file times do not count.
     `extra_modules` are dotted names that the code loads by name at run time, a model's family for example.
     """
-    seen: dict[str, str] = {}
+    digests: dict[str, str] = {}
     waiting: list[tuple[str, Path]] = [(script.name, script)]
     waiting += [(name, _module_file(name)) for name in extra_modules]
     while waiting:
         name, path = waiting.pop()
-        if name in seen:
+        if name in digests:
             continue
-        seen[name], imported = _parse(path, path.stat().st_mtime_ns)
+        digests[name], imported = _parse(path, path.stat().st_mtime_ns)
         waiting += [(module, _module_file(module)) for module in imported]
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}\0{seen[name]}\n".encode())
-    return "sha256:" + digest.hexdigest()
+    return dict(sorted(digests.items()))
 
 
 def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
     """Return the sorted names of this package's modules that `script` imports, directly or through others."""
-    seen: set[str] = set()
-    waiting = [*_parse(script, script.stat().st_mtime_ns)[1], *extra_modules]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            path = _module_file(name)
-            waiting += _parse(path, path.stat().st_mtime_ns)[1]
-    return sorted(seen)
+    return [name for name in module_digests(script, extra_modules) if name != script.name]
 
 
 def _module_file(name: str) -> Path:
@@ -70,7 +59,7 @@ def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imported = tuple(sorted(set(_imports(tree))))
     _drop_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], imported
 
 
 def _imports(tree: ast.AST) -> Iterable[str]:

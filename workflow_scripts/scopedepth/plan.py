@@ -1,0 +1,194 @@
+"""What each stage of a study needs: the parameters and inputs of every job, from its wildcards alone.
+
+The rules take their parameters and inputs from a `Plan`, and so does the command that explains why a result is
+stale: the two cannot disagree. A parameter is one canonical string; what is left out of it makes nothing stale.
+The `wildcards` of the methods are any object with the attributes dataset, unit, model, protocol or timing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
+from scopedepth.identity import canonical_json, module_digests
+
+STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
+
+# What comes after a stage is no part of what decides it.
+NOT_FOR_PREPARE = frozenset({"source", "split"})
+NOT_FOR_PREDICT = frozenset({"weights"})
+NOT_FOR_ALIGN = frozenset({"averaging", "metrics", "ordinal"})
+NOT_FOR_SCORE = frozenset({"averaging"})
+
+
+class Plan:
+    """A study's jobs. `scripts` is the folder of the rules' scripts."""
+
+    def __init__(self, study: Study, scripts: Path) -> None:
+        self.study = study
+        self.scripts = scripts
+        # The same few scripts stand behind thousands of jobs.
+        self._code = functools.cache(self._digest_code)
+
+    def code(self, script: str, *modules: str) -> str:
+        """Return what code is behind a script and the modules that it loads by name: a digest a module, as JSON."""
+        return self._code(script, modules)
+
+    def _digest_code(self, script: str, modules: tuple[str, ...]) -> str:
+        return canonical_json(module_digests(self.scripts / f"{script}.py", modules))
+
+    # Names.
+
+    def dataset(self, wildcards: Any) -> dict[str, Any]:
+        """Return the spec of the dataset that a job's unit belongs to."""
+        return self.study.datasets[self.study.units[wildcards.unit].dataset]
+
+    def model(self, wildcards: Any) -> dict[str, Any]:
+        """Return the spec of a job's model."""
+        return self.study.models[wildcards.model]
+
+    # fetch_dataset
+
+    def source_spec(self, wildcards: Any) -> str:
+        """What decides the files of a dataset: its source alone."""
+        spec = self.study.datasets[wildcards.dataset]
+        return canonical_json({"name": spec["name"], "source": spec["source"]})
+
+    def source_code(self, wildcards: Any) -> str:
+        """Rendered data follow from our code; published data do not, and are not fetched again when it changes."""
+        rendered = self.study.datasets[wildcards.dataset]["source"]["kind"] == "phantom"
+        return self.code("fetch_dataset", "scopedepth.phantom") if rendered else "as published"
+
+    # prepare
+
+    def raw(self, wildcards: Any) -> str:
+        """Return the folder of a unit's raw files."""
+        return f"results/raw/{self.dataset(wildcards)['name']}"
+
+    def raw_manifest(self, wildcards: Any) -> str:
+        """Return the manifest of a unit's raw files."""
+        return self.raw(wildcards) + ".json"
+
+    def prepare_spec(self, wildcards: Any) -> str:
+        """What decides a store: not where its files come from, for their digest stands for them."""
+        return canonical_json(without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE))
+
+    def prepare_code(self, wildcards: Any) -> str:
+        """The dataset's own loader: another loader's code is no part of it."""
+        return self.code("prepare", f"scopedepth.datasets.{self.dataset(wildcards)['loader']}")
+
+    # fetch_weights
+
+    def weights_spec(self, wildcards: Any) -> str:
+        """What decides the files of a model's weights: their source alone."""
+        spec = self.model(wildcards)
+        return canonical_json({"name": spec["name"], "weights": spec["weights"]})
+
+    def local_weights(self, wildcards: Any) -> list[str]:
+        """The files of weights that lie on disk, so that an edit is noticed. fetch_weights says what is missing."""
+        source = self.model(wildcards)["weights"]
+        if source["kind"] != "path":
+            return []
+        path = Path(source["path"])
+        return sorted(str(file) for file in [path, *path.rglob("*")] if file.is_file())
+
+    # predict
+
+    def weights(self, wildcards: Any) -> list[str]:
+        """Return the manifest of a model's weights, for a model that has any."""
+        has_weights = self.model(wildcards)["weights"]["kind"] != "none"
+        return [f"results/weights/{wildcards.model}.json"] if has_weights else []
+
+    def predict_spec(self, wildcards: Any) -> str:
+        """What decides a prediction: not where its weights come from, for their digest stands for them."""
+        return canonical_json(without(self.model(wildcards), MODEL_WORDS, NOT_FOR_PREDICT))
+
+    def predict_code(self, wildcards: Any) -> str:
+        """The engine and the model's own family: another family's code is no part of it."""
+        return self.code("predict", f"scopedepth.models.{self.model(wildcards)['family']}")
+
+    def gpus(self, wildcards: Any) -> int:
+        """Return how many GPUs a job takes: the trivial baselines leave them to others."""
+        return 0 if self.model(wildcards)["family"] == "baseline" else 1
+
+    # align, score
+
+    def align_spec(self, wildcards: Any) -> str:
+        """What decides a fit: not the metrics, which come after it."""
+        return canonical_json(
+            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_ALIGN)
+        )
+
+    def score_spec(self, wildcards: Any) -> str:
+        """What decides a frame's metrics: not how they are averaged, which comes after them."""
+        return canonical_json(
+            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORE)
+        )
+
+    def fitted_together(self, wildcards: Any) -> list[str]:
+        """Return the units that share one fit, the job's own first: more than one where the fit spans a dataset."""
+        if self.study.protocols[wildcards.protocol]["alignment"]["scope"] != "dataset":
+            return [wildcards.unit]
+        others = self.study.units_of(self.study.units[wildcards.unit].dataset)
+        return sorted(others, key=lambda unit: (unit != wildcards.unit, unit))
+
+    def stores_to_fit(self, wildcards: Any) -> list[str]:
+        return [f"results/datasets/{unit}.zarr" for unit in self.fitted_together(wildcards)]
+
+    def store_manifests_to_fit(self, wildcards: Any) -> list[str]:
+        return [f"results/datasets/{unit}.json" for unit in self.fitted_together(wildcards)]
+
+    def predictions_to_fit(self, wildcards: Any) -> list[str]:
+        return [
+            f"results/predictions/{unit}/{wildcards.model}.zarr" for unit in self.fitted_together(wildcards)
+        ]
+
+    def prediction_manifests_to_fit(self, wildcards: Any) -> list[str]:
+        return [
+            f"results/predictions/{unit}/{wildcards.model}.json" for unit in self.fitted_together(wildcards)
+        ]
+
+    # time
+
+    def timing_settings(self, _wildcards: Any) -> str:
+        """What decides a measurement: its settings."""
+        return canonical_json(without(self.study.timing or {}, STUDY_WORDS))
+
+    def timing_code(self, wildcards: Any) -> str:
+        """The clocks and the model's own family."""
+        return self.code("measure_time", f"scopedepth.models.{self.model(wildcards)['family']}")
+
+    # summarise, report
+
+    def tables(self, study: str) -> dict[str, str]:
+        """Return the tables of a study, by name."""
+        return {name: f"results/studies/{study}/{name}.parquet" for name in STUDY_TABLES}
+
+    def study_spec(self) -> str:
+        """What decides a study's tables: not its title and notes."""
+        return canonical_json(without(self.study.spec, STUDY_WORDS))
+
+    def members(self, kind: str) -> str:
+        """Return the specs of the study's datasets, models or protocols as one string."""
+        return canonical_json(getattr(self.study, kind))
+
+    def every_unit(self, pattern: str) -> list[str]:
+        return [pattern.format(unit=unit) for unit in self.study.units]
+
+    def every_prediction(self, pattern: str) -> list[str]:
+        return [pattern.format(unit=u, model=m) for u, m in product(self.study.units, self.study.models)]
+
+    def every_score(self, pattern: str) -> list[str]:
+        pairs: Iterable[tuple[str, str, str]] = product(
+            self.study.units, self.study.models, self.study.protocols
+        )
+        return [pattern.format(unit=u, model=m, protocol=p) for u, m, p in pairs]
+
+    def every_timing(self, pattern: str) -> list[str]:
+        if self.study.timing is None:
+            return []
+        return [pattern.format(timing=self.study.timing["name"], model=model) for model in self.study.models]
