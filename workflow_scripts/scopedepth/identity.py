@@ -43,6 +43,11 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     return dict(sorted(digests.items()))
 
 
+def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
+    """Return ``sha256:...`` over `module_digests`: the code behind a script or a module file in one string."""
+    return "sha256:" + hashlib.sha256(canonical_json(module_digests(script, extra_modules)).encode()).hexdigest()
+
+
 def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
     """Return the sorted names of this package's modules that `script` imports, directly or through others."""
     return [name for name in module_digests(script, extra_modules) if name != script.name]
