@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.masks import find_border, find_specular
-from scopedepth.errors import ScopeDepthError
 from scopedepth.datasets.place import about, data_root, raw_digest
+from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import (
     BORDER,
     FLAG_MEANINGS,
@@ -33,7 +33,7 @@ from scopedepth.flags import (
     NO_DEPTH,
     SPECULAR,
 )
-from scopedepth.identity import code_digest
+from scopedepth.identity import module_digests
 from scopedepth.manifest import write_manifest
 from scopedepth.progress import progress
 from scopedepth.rectify.undistort import undistorted
@@ -79,7 +79,7 @@ def prepare_unit(
     fingerprint = {
         "spec": dict(spec),
         "raw": digest,
-        "code": code_digest(Path(__file__), [f"scopedepth.datasets.{spec['loader']}"]),
+        "code": module_digests(Path(__file__), [f"scopedepth.datasets.{spec['loader']}"]),
         "frames": {plan.sequence.name: plan.chosen.frame_ids for plan in plans},
     }
     words = about(raw, spec)
@@ -232,7 +232,8 @@ def check_size(frame: Frame, plan: Plan, index: int) -> None:
     if frame.rgb.shape[:2] != (plan.height, plan.width):
         raise ScopeDepthError(
             f"Sequence {plan.sequence.name}: frame {plan.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
-            f"{plan.chosen.frame_ids[0]} is {plan.width}x{plan.height}. A sequence has one size; put it into another folder."
+            f"{plan.chosen.frame_ids[0]} is {plan.width}x{plan.height}. A sequence has one size; put it into another "
+            "folder."
         )
 
 

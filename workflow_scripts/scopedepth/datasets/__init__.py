@@ -31,11 +31,15 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     """Return every sequence that the dataset's loader finds below the folder `raw`."""
     loader = importlib.import_module(f"scopedepth.datasets.{spec['loader']}")
     if not raw.is_dir():
-        raise ScopeDepthError(f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path.")
+        raise ScopeDepthError(
+            f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path."
+        )
     found: list[Sequence] = loader.find(raw, spec)
     twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
     if twice:
-        raise ScopeDepthError(f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders.")
+        raise ScopeDepthError(
+            f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders."
+        )
     return found
 
 
@@ -51,5 +55,7 @@ def choose(spec: Mapping[str, Any], raw: Path, only: list[str] | None = None) ->
     chosen = [Chosen(sequence, choose_frames(sequence, spec["frames"], spec["name"])) for sequence in kept]
     chosen = [one for one in chosen if one.indices]
     if not chosen:
-        raise ScopeDepthError(f"Dataset {spec['name']}: no frame is left of {len(found)} sequences found below {raw}.")
+        raise ScopeDepthError(
+            f"Dataset {spec['name']}: no frame is left of {len(found)} sequences found below {raw}."
+        )
     return chosen

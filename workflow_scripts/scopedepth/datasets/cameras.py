@@ -36,10 +36,13 @@ def read_intrinsics(path: Path) -> NDArray[np.float64]:
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
     else:
         raise ScopeDepthError(
-            f"The camera file {path} holds {len(numbers)} numbers; a 3x3 matrix (9), a 3x4 one (12) or fx fy cx cy is read."
+            f"The camera file {path} holds {len(numbers)} numbers; a 3x3 matrix (9), a 3x4 one (12) or fx fy cx cy "
+            "is read."
         )
     if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and abs(matrix[2, 2] - 1) < 1e-6):
-        raise ScopeDepthError(f"The camera file {path} is no camera matrix: its focal lengths must be above 0 and its corner 1.")
+        raise ScopeDepthError(
+            f"The camera file {path} is no camera matrix: its focal lengths must be above 0 and its corner 1."
+        )
     return matrix
 
 

@@ -22,7 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import DepthEncoding, FileSequence, FrameFiles, Sequence, UnreadableFrame, origin
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    FileSequence,
+    FrameFiles,
+    Sequence,
+    UnreadableFrame,
+    origin,
+)
 from scopedepth.datasets.cameras import intrinsics_from, read_intrinsics
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import DEPTH_SUFFIXES, IMAGE_SUFFIXES, read_raw_depth
@@ -33,7 +40,9 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the sequences below `raw`."""
     options = spec["options"]
     images, depths = options.get("images", "rgb"), options.get("depths", "depth")
-    folders = sorted(folder for folder in raw.rglob(images) if folder.is_dir() and not _inside(folder, raw, depths))
+    folders = sorted(
+        folder for folder in raw.rglob(images) if folder.is_dir() and not _inside(folder, raw, depths)
+    )
     if not folders:
         raise ScopeDepthError(
             f"No folder named {images} was found below {raw}. The loader `folder` reads SEQUENCE/{images}/ and "
@@ -96,7 +105,9 @@ def pair(images: Path, depths: Path) -> tuple[list[FrameFiles], list[str]]:
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
+    found = [
+        path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    ]
     chosen: dict[str, Path] = {}
     for path in sorted(found, key=lambda path: natural_key(path.name)):
         if path.stem in chosen:
@@ -140,7 +151,8 @@ def depth_reader(paths: list[Path], scale: float, unit: str) -> tuple[DepthEncod
             stored = read_raw_depth(path)
             if stored.dtype != dtype:
                 raise ScopeDepthError(
-                    f"{path} holds {stored.dtype}, {paths[0]} of the same sequence {dtype}: one of them was exported otherwise."
+                    f"{path} holds {stored.dtype}, {paths[0]} of the same sequence {dtype}: one of them was "
+                    "exported otherwise."
                 )
             return stored
 

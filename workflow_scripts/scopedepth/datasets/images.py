@@ -99,7 +99,12 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 
 def _read_exr(path: Path) -> NDArray[Any]:
-    import OpenEXR  # OpenCV's wheels are built without EXR
+    try:
+        import OpenEXR  # type: ignore[import-not-found]  # OpenCV's wheels are built without EXR
+    except ImportError as error:
+        raise ScopeDepthError(
+            f"{path}: reading EXR needs the package OpenEXR (pip install OpenEXR)."
+        ) from error
 
     read_bytes(path)
     try:
@@ -112,4 +117,5 @@ def _read_exr(path: Path) -> NDArray[Any]:
             return np.asarray(channels[name])
     if len(channels) == 1:
         return np.asarray(next(iter(channels.values())))
-    raise ScopeDepthError(f"{path} has the channels {', '.join(sorted(channels))}; depth is looked for in Z, Y, V or R.")
+    names = ", ".join(sorted(channels))
+    raise ScopeDepthError(f"{path} has the channels {names}; depth is looked for in Z, Y, V or R.")

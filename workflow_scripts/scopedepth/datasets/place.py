@@ -22,7 +22,9 @@ def data_root(raw: Path) -> Path:
         return raw / "data"
     root = Path(json.loads(pointer.read_text(encoding="utf-8"))["path"])
     if not root.is_dir():
-        raise ScopeDepthError(f"The data that {pointer} points to are no longer at {root}. Correct source.path.")
+        raise ScopeDepthError(
+            f"The data that {pointer} points to are no longer at {root}. Correct source.path."
+        )
     return root
 
 

@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import DepthEncoding, FileSequence, FrameFiles, Sequence, UnreadableFrame, origin
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    FileSequence,
+    FrameFiles,
+    Sequence,
+    UnreadableFrame,
+    origin,
+)
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_raw_depth
 from scopedepth.errors import ScopeDepthError

@@ -12,7 +12,7 @@ the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def _sequence(folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(
+    folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any]
+) -> Sequence:
     is_video = left[0].suffix.lower() in VIDEO_SUFFIXES
     if is_video:
         videos = Video(left[0]), Video(right[0])
@@ -120,23 +122,20 @@ def _pairs(left: list[Path], right: list[Path]) -> tuple[list[str], list[tuple[P
 class StereoSequence(Sequence):
     """Pairs that become one rectified left image with matched depth."""
 
-    sides: tuple[Side, Side] | None = None
-    rectifier: Rectifier | None = None
-    settings: dict[str, Any] | None = None
+    sides: tuple[Side, Side] = field(kw_only=True)
+    rectifier: Rectifier = field(kw_only=True)
+    settings: dict[str, Any] = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        assert self.rectifier is not None
         self.intrinsics = self.rectifier.intrinsics
 
     @cached_property
     def limit(self) -> int:
         """Number of disparities searched."""
-        assert self.rectifier is not None and self.settings is not None
         return disparity_limit(self.rectifier, self.settings)
 
     def pair(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return a frame's two rectified images, uint8 RGB (h, w, 3)."""
-        assert self.sides is not None and self.rectifier is not None
         left, right = self.sides[0](index), self.sides[1](index)
         width, height = self.rectifier.camera.size
         for name, image in (("left", left), ("right", right)):
@@ -149,14 +148,14 @@ class StereoSequence(Sequence):
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return the rectified left image."""
-        assert self.sides is not None and self.rectifier is not None
         return self.rectifier.left(self.sides[0](index))
 
     def read(self, index: int) -> Frame:
         """Rectify and match one pair."""
-        assert self.rectifier is not None and self.settings is not None
         left, right = self.pair(index)
-        depth = depth_from_disparity(match(left, right, self.limit, self.settings), self.rectifier, self.settings)
+        depth = depth_from_disparity(
+            match(left, right, self.limit, self.settings), self.rectifier, self.settings
+        )
         outside = ~self.rectifier.seen
         depth[outside] = np.nan
         return Frame(left, depth, np.where(outside, np.uint8(BORDER), np.uint8(0)))
@@ -167,7 +166,9 @@ def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
     for place in places:
         if (place / "calib.l2r.4x4").is_file():
             return _read_hamlyn(place, size)
-        files = [place] if place.is_file() else sorted(p for p in place.glob("*") if p.suffix in (".yaml", ".yml", ".xml"))
+        files = [place]
+        if place.is_dir():
+            files = sorted(path for path in place.glob("*") if path.suffix in (".yaml", ".yml", ".xml"))
         for file in files:
             camera = read_opencv(file, size)
             if camera is not None:
@@ -181,7 +182,9 @@ def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
 def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
     extrinsic = read_numbers(folder / "calib.l2r.4x4")
     if len(extrinsic) not in (12, 16):
-        raise ScopeDepthError(f"{folder / 'calib.l2r.4x4'} holds {len(extrinsic)} numbers; a 4x4 matrix has 16.")
+        raise ScopeDepthError(
+            f"{folder / 'calib.l2r.4x4'} holds {len(extrinsic)} numbers; a 4x4 matrix has 16."
+        )
     matrix = np.array(extrinsic).reshape(-1, 4)
     lenses = []
     for side in ("left", "right"):
@@ -209,5 +212,11 @@ def read_opencv(path: Path, size: tuple[int, int]) -> StereoCamera | None:
     if any(value is None for value in found.values()):
         return None
     return StereoCamera(
-        found["M1"], found["M2"], found["D1"].ravel(), found["D2"].ravel(), found["R"], found["T"].ravel(), size
+        found["M1"],
+        found["M2"],
+        found["D1"].ravel(),
+        found["D2"].ravel(),
+        found["R"],
+        found["T"].ravel(),
+        size,
     )

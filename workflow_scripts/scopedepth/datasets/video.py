@@ -34,12 +34,16 @@ class Video:
         self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
         capture.release()
         if self.n_frames <= 0:
-            raise ScopeDepthError(f"{path}: the video does not say how many frames it has; convert it (ffmpeg -i).")
+            raise ScopeDepthError(
+                f"{path}: the video does not say how many frames it has; convert it (ffmpeg -i)."
+            )
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self.path))
         if not capture.isOpened():
-            raise ScopeDepthError(f"{self.path} does not open as a video; it is damaged or of an unknown codec.")
+            raise ScopeDepthError(
+                f"{self.path} does not open as a video; it is damaged or of an unknown codec."
+            )
         return capture
 
     def read(self, index: int) -> NDArray[np.uint8]:

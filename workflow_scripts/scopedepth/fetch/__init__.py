@@ -69,7 +69,9 @@ def use_in_place(folder: Path, partial: Path, name: str) -> Facts:
     """Point to a folder of the user's, which is read and never written."""
     root = folder.expanduser().resolve()
     if not root.is_dir():
-        raise ScopeDepthError(f"Dataset {name}: there is no folder {root}. Correct source.path, or put the data there.")
+        raise ScopeDepthError(
+            f"Dataset {name}: there is no folder {root}. Correct source.path, or put the data there."
+        )
     if not any(root.iterdir()):
         raise ScopeDepthError(f"Dataset {name}: the folder {root} is empty. Put the data there.")
     point_to(partial, root)

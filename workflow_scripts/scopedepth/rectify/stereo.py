@@ -56,7 +56,9 @@ class Rectifier:
         self.camera, self.alpha = camera, alpha
         baseline = camera.translation
         if abs(baseline[0]) < abs(baseline[1]):
-            raise ScopeDepthError("The stereo calibration's baseline is vertical; only side-by-side pairs are matched.")
+            raise ScopeDepthError(
+                "The stereo calibration's baseline is vertical; only side-by-side pairs are matched."
+            )
         if baseline[0] > 0:
             raise ScopeDepthError(
                 "The stereo calibration puts the right camera to the left of the left one (translation x > 0). "
@@ -110,6 +112,27 @@ class Rectifier:
         """Rectify a right image, uint8 (h, w, 3)."""
         return np.asarray(cv2.remap(image, *self._maps[1], cv2.INTER_LINEAR))
 
+    def depth(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring depth known at the raw left image's pixels, float32 (h, w) mm, NaN missing, onto the rectified image.
+
+        Turning a camera changes depth: each pixel's point is turned by the rectifying rotation, and its new depth
+        taken from the nearest raw pixel (a mean of two surfaces would be on neither).
+        """
+        camera = self.camera
+        height, width = raw.shape
+        columns, rows = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+        pixels = np.stack([columns, rows], axis=-1).reshape(-1, 1, 2)
+        rays = cv2.undistortPoints(pixels, camera.left, camera.left_distortion).reshape(height, width, 2)
+        turned = raw * (rays @ self.R1[2, :2] + self.R1[2, 2])
+        nearest = cv2.remap(
+            turned.astype(np.float32),
+            *self._maps[0],
+            cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=float("nan"),
+        )
+        return np.asarray(nearest, np.float32)
+
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """Where the rectified left image shows something that the raw one saw, bool (h, w)."""
@@ -135,7 +158,7 @@ def match(
     by `uniqueness` percent, is no speck, has texture around it, and whose match lies inside the right image.
     """
     block = settings["block_size"] | 1
-    matcher = cv2.StereoSGBM_create(
+    matcher = cv2.StereoSGBM.create(
         minDisparity=0,
         numDisparities=limit,
         blockSize=block,
@@ -159,12 +182,18 @@ def match(
     columns = np.arange(forward.shape[1], dtype=np.float32)[None, :]
     target = columns - forward
     inside = (forward > 0) & (target >= 0)
-    partner = np.take_along_axis(backward, np.clip(np.rint(target), 0, forward.shape[1] - 1).astype(np.int64), axis=1)
+    partner = np.take_along_axis(
+        backward, np.clip(np.rint(target), 0, forward.shape[1] - 1).astype(np.int64), axis=1
+    )
     agrees = np.abs(partner - forward) <= settings["left_right_check"]
-    keep = inside & agrees & (_texture(grey_left) >= max(LEAST_TEXTURE, TEXTURE_TO_NOISE * noise_level(grey_left)))
+    keep = (
+        inside
+        & agrees
+        & (_texture(grey_left) >= max(LEAST_TEXTURE, TEXTURE_TO_NOISE * noise_level(grey_left)))
+    )
     stored = np.where(keep, forward * 16, -16).astype(np.int16)
     cv2.filterSpeckles(stored, -16, SPECKLE_SIZE, SPECKLE_RANGE * 16)
-    disparity = stored.astype(np.float32) / 16
+    disparity = np.asarray(stored / 16, np.float32)
     disparity[stored <= 0] = np.nan
     return disparity
 
@@ -194,7 +223,9 @@ def row_offsets(left: NDArray[np.uint8], right: NDArray[np.uint8], limit: int) -
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(grey_right, grey_left, there, None, **options)
     closes = np.linalg.norm(back - corners, axis=-1).ravel() < 0.5
     moved = (corners - there).reshape(-1, 2)
-    good = (found.ravel() == 1) & (found_back.ravel() == 1) & closes & (moved[:, 0] > 0) & (moved[:, 0] < limit)
+    good = (
+        (found.ravel() == 1) & (found_back.ravel() == 1) & closes & (moved[:, 0] > 0) & (moved[:, 0] < limit)
+    )
     return np.asarray(moved[good, 1], np.float32)
 
 
@@ -208,7 +239,7 @@ def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     window = (TEXTURE_WINDOW, TEXTURE_WINDOW)
     mean = cv2.blur(values, window)
     square = cv2.blur(values * values, window)
-    return np.sqrt(np.maximum(square - mean * mean, 0))
+    return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
 
 
 def noise_level(grey: NDArray[np.uint8]) -> float:

@@ -21,7 +21,9 @@ from scopedepth.flags import BORDER
 class Undistorter:
     """Resamples images of one size, (w, h), from a distorted camera onto the pinhole camera with the same matrix."""
 
-    def __init__(self, camera: NDArray[np.float64], distortion: tuple[float, ...], size: tuple[int, int]) -> None:
+    def __init__(
+        self, camera: NDArray[np.float64], distortion: tuple[float, ...], size: tuple[int, int]
+    ) -> None:
         lens = np.asarray(distortion, np.float64)
         self._maps = cv2.initUndistortRectifyMap(camera, lens, None, camera, size, cv2.CV_32FC1)
         x, y = self._maps
@@ -58,7 +60,8 @@ class UndistortedSequence(Sequence):
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return the undistorted image alone."""
         rgb = self.source.image(index)
-        return self._undistorter((rgb.shape[1], rgb.shape[0])).image(rgb)  # type: ignore[no-any-return]
+        lens: Undistorter = self._undistorter((rgb.shape[1], rgb.shape[0]))
+        return lens.image(rgb)
 
     def read(self, index: int) -> Frame:
         """Return a frame with its image undistorted, and what the lens never saw flagged as border."""

@@ -1,0 +1,83 @@
+"""Loader `c3vd`: C3VD, a colonoscope filming a silicone colon, with registered depth (Bobrow et al., 2023).
+
+    {sequence}/NNNN_color.png, {sequence}/NNNN_depth.tiff      1350x1080, 16 bits: 0 to 65535 is 0 to 100 mm
+    {sequence}/rgb/NNNN*.png, {sequence}/depth/NNNN*.tiff      the same in C3VDv2
+
+0 and 65535 are invalid (nothing there; beyond 100 mm) and both become missing. The camera is omnidirectional
+(Scaramuzza's model), so no 3x3 matrix is given. Source: DurrLab/C3VD, README.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    FileSequence,
+    FrameFiles,
+    Sequence,
+    UnreadableFrame,
+    origin,
+)
+from scopedepth.datasets.choose import natural_key
+from scopedepth.datasets.images import read_raw_depth
+from scopedepth.errors import ScopeDepthError
+
+MILLIMETRES_A_STEP = 100.0 / 65535.0
+CLIPPED = 65535
+
+
+def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+    """Return one sequence for every folder below `raw` with frames."""
+    folders = {path.parent for path in raw.rglob("*_depth.tiff")} | {
+        path.parent for path in raw.rglob("*_color.png")
+    }
+    places = {folder.parent if folder.name in ("depth", "rgb") else folder for folder in folders}
+    places |= {folder.parent for folder in raw.rglob("rgb") if (folder.parent / "depth").is_dir()}
+    if not places:
+        raise ScopeDepthError(
+            f"No NNNN_color.png with NNNN_depth.tiff was found below {raw}; C3VD's frames are named so."
+        )
+    return [_sequence(place, raw, spec) for place in sorted(places)]
+
+
+def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+    in_folders = (place / "rgb").is_dir()
+    images = (place / "rgb").glob("*.png") if in_folders else place.glob("*_color.png")
+    maps = (place / "depth").glob("*.tif*") if in_folders else place.glob("*_depth.tiff")
+    depths = {_number(path): path for path in maps}
+    frames = [
+        FrameFiles(path.stem.removesuffix("_color"), path, depths.pop(_number(path), None))
+        for path in sorted(images, key=lambda path: natural_key(path.name))
+    ]
+    without = sum(frame.depth is None for frame in frames)
+    notes = ["the camera is omnidirectional; no pinhole matrix holds for the whole image"]
+    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
+    notes += [f"{len(depths)} depth files have no frame and are left out"] if depths else []
+    where = place.relative_to(raw).as_posix()
+    return FileSequence.of(
+        spec["name"] if where == "." else place.name,
+        frames,
+        DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
+        read_depth=_read_depth,
+        depth_origin=origin(spec, "registered"),
+        notes=notes,
+    )
+
+
+def _number(path: Path) -> int:
+    match = re.match(r"(\d+)", path.stem) or re.search(r"(\d+)(?=\D*$)", path.stem)
+    return int(match[1]) if match else -1
+
+
+def _read_depth(path: Path) -> NDArray[np.generic]:
+    stored = read_raw_depth(path)
+    if stored.dtype != np.uint16:
+        raise UnreadableFrame(f"{path}: {stored.dtype} where C3VD has 16 bits (was it converted?)")
+    return np.where(stored == CLIPPED, np.uint16(0), stored)
