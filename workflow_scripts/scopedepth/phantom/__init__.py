@@ -2,15 +2,16 @@
 
     render({"preset": "mono", "frames": 40, "size": [320, 320], "seed": 0}, Path("raw"), workers=2)
 
-`source` has the fields preset, frames (for each sequence), size ([height, width]) and seed. The same source gives the same
-bytes whatever the number of workers. All lengths are millimetres; depth is along the optical axis of the pixel's own
-camera, exact (to about a micrometre) for the ray through the pixel's centre; pixel (0, 0) has its centre at (0, 0).
+`source` has the fields preset, frames (for each sequence), size ([height, width]) and seed. The same source
+gives the same bytes whatever the number of workers. All lengths are millimetres; depth is along the optical
+axis of the pixel's own camera, exact (to about a micrometre) for the ray through the pixel's centre; pixel
+(0, 0) has its centre at (0, 0).
 
 Preset `mono`: sequences `colon`, `jejunum`, `stomach`, a pinhole endoscope with a circular border.
 
     {sequence}/rgb/NNNN.png      8-bit RGB, black outside the border
-    {sequence}/depth/NNNN.png    16-bit grey, depth = number * DEPTH_SCALE mm; 0 is no depth (outside the border)
-    {sequence}/intrinsics.txt    3x3 camera matrix, pixels
+    {sequence}/depth/NNNN.png    16-bit grey, depth = number * DEPTH_SCALE mm; 0 is no depth (outside the
+    border) {sequence}/intrinsics.txt    3x3 camera matrix, pixels
 
 Preset `stereo`: sequences `cavity`, `passage`, a raw pair of cameras with lens distortion, not rectified.
 
@@ -20,8 +21,8 @@ Preset `stereo`: sequences `cavity`, `passage`, a raw pair of cameras with lens 
     {sequence}/calib.left.distortion.txt, calib.right.distortion.txt    k1 k2 p1 p2 k3, OpenCV's convention
     {sequence}/calib.l2r.4x4     4x4, takes a point (mm) in the left camera's axes to the right camera's
 
-For exact depth through a rectified camera, render it: `scene.render_depth` with `video.videos(source)`, the left
-pose times the inverse of the rectifying rotation, and a `camera.Camera` with the rectified intrinsics.
+For exact depth through a rectified camera, render it: `scene.render_depth` with `video.videos(source)`, the
+left pose times the inverse of the rectifying rotation, and a `camera.Camera` with the rectified intrinsics.
 """
 
 from __future__ import annotations

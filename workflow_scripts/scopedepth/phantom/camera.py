@@ -1,4 +1,4 @@
-"""Cameras: a pinhole with Brown's lens distortion, seen through a circular border or not, with lamps beside it."""
+"""Cameras: a pinhole with Brown's lens distortion, with a circular border or not, and lamps beside it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Camera:
 
 
 def endoscope(width: int, height: int, field_of_view: float = 96.0) -> Camera:
-    """A pinhole endoscope whose circular picture nearly fills the image; `field_of_view` in degrees across the circle."""
+    """A pinhole endoscope whose circular picture nearly fills the image, `field_of_view` degrees across."""
     radius = 0.49 * min(width, height)
     focal = radius / float(np.tan(np.radians(field_of_view / 2)))
     return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, border=radius)
@@ -62,7 +62,8 @@ def _rays(camera: Camera) -> NDArray[np.float64]:
     k1, k2, p1, p2, k3 = camera.distortion
     plain = seen.copy()
     if any(camera.distortion):
-        # the distortion has no inverse in closed form; as a fixed point it settles to 1e-12 within 40 rounds for such lenses
+        # the distortion has no inverse in closed form; as a fixed point it settles to 1e-12 within 40 rounds
+        # for such lenses
         for _ in range(40):
             u, v = plain[..., 0], plain[..., 1]
             r2 = u * u + v * v

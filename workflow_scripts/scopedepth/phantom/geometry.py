@@ -1,13 +1,16 @@
 """The shape of a hollow organ, and the compiled march of a ray to its wall.
 
-A lumen is a centreline of arc length s with a frame that does not twist (rotation minimising), and a map of its radius
-R(s, angle). A point at distance rho from its nearest centreline point is inside where f = R(s, angle) - rho > 0. Both ends
-close with a dome: past the end of the centreline rho is the distance to its last point and s runs on along the dome, so
-one map describes tube and ends without a pinch.
+A lumen is a centreline of arc length s with a frame that does not twist (rotation minimising), and a map of
+its radius R(s, angle). A point at distance rho from its nearest centreline point is inside where f = R(s,
+angle) - rho > 0. Both ends
+close with a dome: past the end of the centreline rho is the distance to its last point and s runs on along
+the dome, so one map describes tube and ends without a pinch.
 
-f changes by at most `lipschitz` for each millimetre, so a ray may safely go f / lipschitz at once. A smallest step of a
-quarter of a pixel's width lets rays pass the wall at last; the crossing is then found by bracketing, to a nanometre or so.
-Lengths are millimetres.
+How far a ray may go at once: f changes by at most `lipschitz` for each millimetre, so f / lipschitz is safe,
+but short where folds are steep. Beside R there is therefore a lower bound of it whose slope is at most 1
+(`clear`, R with its valleys filled by cones); the distance to that is worth much longer steps, and only
+within folds does the march go by R itself. A smallest step of a quarter of a pixel's width lets rays pass the
+wall at last; the crossing is then bracketed to a nanometre. Lengths are millimetres.
 """
 
 from __future__ import annotations
@@ -25,10 +28,13 @@ class Lumen(NamedTuple):
     """A hollow organ, as the compiled code takes it.
 
     Attributes:
-        frames: (n, 15) float64, every CENTRELINE_STEP mm: position, tangent, its derivative, and the frame's two normals.
+        frames: (n, 15) float64, every CENTRELINE_STEP mm: position, tangent, its derivative, and the frame's
+            two normals.
         length: arc length of the centreline, mm.
         radius: (ns, na) float64, mm; rows from s = start every `step` mm, columns the angle from 0 to 2 pi.
         shade: (ns, na) float64, the share of surrounding light that reaches the wall (1 on a plain wall).
+        clear: (ns, na) float32, mm, at most `radius` and of slope 1 at most, less what a cell's corner may
+            differ.
         start: s of the first row of the maps, mm (negative: on the first dome).
         step: mm between rows.
         dome: radius that turns an angle on a dome into s, mm.
@@ -39,10 +45,51 @@ class Lumen(NamedTuple):
     length: float
     radius: NDArray[np.float64]
     shade: NDArray[np.float64]
+    clear: NDArray[np.float32]
     start: float
     step: float
     dome: float
     lipschitz: float
+
+
+@njit(cache=True, nogil=True)
+def clearance(radius: NDArray[np.float64], step: float) -> NDArray[np.float32]:
+    """The map `clear` of a radius map: the largest map below it with slope 1 at most along s and along the
+    arc.
+
+    Two sweeps over the rows and two turns around each row carry a cone of slope 1 out of every point (a
+    chamfer transform).
+    """
+    rows, columns = radius.shape
+    clear = radius.copy()
+    turn = 2.0 * np.pi / columns
+    for _ in range(2):
+        for i in range(1, rows):
+            for j in range(columns):
+                clear[i, j] = min(clear[i, j], clear[i - 1, j] + step)
+        for i in range(rows - 2, -1, -1):
+            for j in range(columns):
+                clear[i, j] = min(clear[i, j], clear[i + 1, j] + step)
+        for i in range(rows):
+            for j in range(1, 2 * columns):
+                k = j % columns
+                before = clear[i, (j - 1) % columns]
+                clear[i, k] = min(clear[i, k], before * (1.0 + turn))
+            for j in range(2 * columns - 2, -1, -1):
+                k = j % columns
+                before = clear[i, (j + 1) % columns]
+                clear[i, k] = min(clear[i, k], before * (1.0 + turn))
+    margin = 0.5 * step
+    return (clear * (1.0 - 0.5 * turn) - margin).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _clear_at(clear: NDArray[np.float32], row: float, angle: float) -> float:
+    """The clear radius of the nearest cell."""
+    rows, columns = clear.shape
+    i = min(max(int(row + 0.5), 0), rows - 1)
+    j = int(np.floor(angle * (columns / (2.0 * np.pi)) + 0.5))
+    return clear[i, j + columns if j < 0 else (j if j < columns else j - columns)]
 
 
 @njit(cache=True, nogil=True)
@@ -106,7 +153,9 @@ def bilinear(grid: NDArray[np.float64], row: float, angle: float) -> float:
 
 @njit(cache=True, nogil=True)
 def spline_slopes(grid: NDArray[np.float64], row: float, angle: float) -> tuple[float, float]:
-    """Slopes of a map by row and by column, from a uniform cubic B-spline: smooth where the bilinear map has kinks."""
+    """Slopes of a map by row and by column, from a uniform cubic B-spline: smooth where the bilinear map has
+    kinks.
+    """
     rows, columns = grid.shape
     row = min(max(row, 1.0), rows - 2.001)
     i = int(row)
@@ -165,21 +214,25 @@ def march(
     """
     norm = np.sqrt(dx * dx + dy * dy + dz * dz)
     share = 1.0 / (lumen.lipschitz * fineness)
+    clear_share = 0.7 / fineness
     t = 0.0
     row, angle, rho = place(lumen, origin[0], origin[1], origin[2], s)
-    f = bilinear(lumen.radius, row, angle) - rho
-    low, f_low, high, f_high = 0.0, f, 0.0, -1.0
+    low, f_low, high, f_high = 0.0, 1.0, 0.0, -1.0
     for _ in range(20000):
-        step = max(f * share, (0.01 + 0.25 * pixel * t * norm) / fineness) / norm
+        clear = _clear_at(lumen.clear, row, angle) - rho
+        if clear > 0.5:  # far from the wall R itself is not needed
+            f = clear
+        else:
+            f = bilinear(lumen.radius, row, angle) - rho
+            if f <= 0.0:
+                high, f_high = t, f
+                break
+        low, f_low = t, f
+        step = max(clear * clear_share, f * share, (0.01 + 0.25 * pixel * t * norm) / fineness) / norm
         t += step
         x, y, z = origin[0] + t * dx, origin[1] + t * dy, origin[2] + t * dz
         s = nearest(lumen, x, y, z, s, 1)
         row, angle, rho = place(lumen, x, y, z, s)
-        f = bilinear(lumen.radius, row, angle) - rho
-        if f <= 0.0:
-            high, f_high = t, f
-            break
-        low, f_low = t, f
     side = 0
     for _ in range(30):  # regula falsi, Illinois variant
         t = (low * f_high - high * f_low) / (f_high - f_low)
@@ -204,7 +257,9 @@ def march(
 
 @njit(cache=True, nogil=True)
 def wall(lumen: Lumen, x: float, y: float, z: float, s: float) -> tuple[float, float, float, float]:
-    """Unit normal of the wall (towards the lumen) at a point on it, and the share of surrounding light there."""
+    """Unit normal of the wall (towards the lumen) at a point on it, and the share of surrounding light
+    there.
+    """
     frames = lumen.frames
     row, angle, rho = place(lumen, x, y, z, s)
     by_row, by_column = spline_slopes(lumen.radius, row, angle)

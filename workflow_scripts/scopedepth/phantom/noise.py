@@ -1,8 +1,9 @@
 """Gradient noise in three dimensions, compiled.
 
-Perlin's construction (K. Perlin, "Improving noise", SIGGRAPH 2002): random gradients on an integer lattice, blended with a
-quintic, so the noise and its first two derivatives are continuous and highlights on a wall bumped with it have no facets.
-The gradients come from an integer hash instead of a table, so a seed is one number and nothing is shared between threads.
+Perlin's construction (K. Perlin, "Improving noise", SIGGRAPH 2002): random gradients on an integer lattice,
+blended with a quintic, so the noise and its first two derivatives are continuous and highlights on a wall
+bumped with it have no facets. The gradients come from an integer hash instead of a table, so a seed is one
+number and nothing is shared between threads.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, inline="never")
+@njit(cache=True, nogil=True)
 def _hash(x: int, y: int, z: int, seed: int) -> int:
     """32 well mixed bits of a lattice point (the finaliser is that of MurmurHash3)."""
     h = np.uint32(x * 0x8DA6B343 + y * 0xD8163841 + z * 0xCB1AB31F + seed * 0x9E3779B1)
@@ -20,7 +21,7 @@ def _hash(x: int, y: int, z: int, seed: int) -> int:
     h ^= h >> np.uint32(13)
     h = np.uint32(h * np.uint32(0xC2B2AE35))
     h ^= h >> np.uint32(16)
-    return h
+    return h  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True)

@@ -1,12 +1,14 @@
 """Organs from a seed: shapes and looks drawn within the limits of each kind.
 
-Sizes follow anatomy loosely (radius of a colon filled with gas about 20 to 25 mm, of a small intestine 11 to 14 mm, of a
-stomach 35 to 45 mm). They are made to be unlike each other in depth, texture and shape, not to be measured. `scale` enlarges an organ beyond its kind.
+Sizes follow anatomy loosely (radius of a colon filled with gas about 20 to 25 mm, of a small intestine 11 to
+14 mm, of a stomach 35 to 45 mm). They are made to be unlike each other in depth, texture and shape, not to be
+measured. `scale` enlarges an organ beyond its kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -16,10 +18,47 @@ from scopedepth.phantom.scene import Scene, build_lumen
 from scopedepth.phantom.shading import Mucosa
 
 Array = NDArray[np.float64]
+Wave = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Crescent:
+    """A fold across a part of the circumference; lengths mm, `half` its half angle, `bow` how far it bows."""
+
+    s: float
+    angle: float
+    height: float
+    width: float
+    half: float
+    bow: float
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A thin fold round some or all of the circumference, which wanders along s (mm) and is uneven."""
+
+    s: float
+    angle: float
+    height: float
+    width: float
+    half: float
+    wander: Wave
+    uneven: Wave
+
+
+@dataclass(frozen=True)
+class Ruga:
+    """A thick fold along the organ, with how it winds and how its strength varies."""
+
+    angle: float
+    wind: Wave
+    strength: Wave
+    height: float
+    width: float
 
 
 def colon(seed: int, scale: float = 1.0) -> Scene:
-    """A wide tube with three bands along it and crescent folds between them, some of them deep; now and then a polyp."""
+    """A wide tube with three bands along it and crescent folds between them; now and then a polyp."""
     random = _random(seed, 1)
     size = scale * random.uniform(19.0, 25.0)
     length = 9.0 * size
@@ -31,7 +70,7 @@ def colon(seed: int, scale: float = 1.0) -> Scene:
         for third in range(3):
             if random.random() < 0.8:
                 folds.append(
-                    dict(
+                    Crescent(
                         s=s + random.uniform(-0.22, 0.22) * size,
                         angle=band + (third + 0.5) * 2 * np.pi / 3 + random.normal(0, 0.12),
                         height=size * random.uniform(0.16, 0.42),
@@ -56,11 +95,9 @@ def colon(seed: int, scale: float = 1.0) -> Scene:
             gap = _wrap(turn - band - third * 2 * np.pi / 3)
             grid = grid - fade * 0.045 * size * np.exp(-((gap / 0.16) ** 2))
         for fold in folds:
-            gap = _wrap(turn - fold["angle"])
-            rise = (
-                np.where(np.abs(gap) < fold["half"], np.cos(np.pi / 2 * gap / fold["half"]) ** 2, 0.0) ** 0.7
-            )
-            _ridge(grid, s, fold["s"] + fold["bow"] * gap**2, fold["width"], fade * fold["height"] * rise)
+            gap = _wrap(turn - fold.angle)
+            rise = np.where(np.abs(gap) < fold.half, np.cos(np.pi / 2 * gap / fold.half) ** 2, 0.0) ** 0.7
+            _ridge(grid, s, fold.s + fold.bow * gap**2, fold.width, fade * fold.height * rise)
         for place, at, wide in polyps:
             far = np.hypot((s - place) / wide, size * _wrap(angle - at) / wide)
             grid = grid - 0.85 * wide * np.exp(-(far**4))
@@ -68,7 +105,7 @@ def colon(seed: int, scale: float = 1.0) -> Scene:
 
     bend = _bend(random, size, 0.5, length)
     look = Mucosa(
-        tissue=_tint(random, (0.72, 0.335, 0.215)),
+        tissue=_tint(random, (0.76, 0.275, 0.17)),
         blood=_tint(random, (0.50, 0.095, 0.055)),
         patch=random.uniform(0.16, 0.3),
         patch_size=random.uniform(11.0, 18.0),
@@ -76,12 +113,12 @@ def colon(seed: int, scale: float = 1.0) -> Scene:
         grain_size=random.uniform(1.6, 2.4),
         vessel=random.uniform(0.55, 0.85),
         vessel_size=random.uniform(9.0, 13.0),
-        vessel_width=random.uniform(0.4, 0.6),
-        bump=random.uniform(0.16, 0.26),
+        vessel_width=random.uniform(0.3, 0.48),
+        bump=random.uniform(0.08, 0.13),
         bump_size=random.uniform(2.6, 3.6),
-        gloss=random.uniform(0.5, 0.9),
-        sharpness=random.uniform(50.0, 110.0),
-        bounce=random.uniform(0.28, 0.4),
+        gloss=random.uniform(0.35, 0.6),
+        sharpness=random.uniform(180.0, 380.0),
+        bounce=random.uniform(0.16, 0.26),
         seed=int(random.integers(1 << 20)),
     )
     return Scene("colon", build_lumen(bend, radius, length, size, 0.2), look, size)
@@ -98,7 +135,7 @@ def jejunum(seed: int, scale: float = 1.0) -> Scene:
     while s < length + 0.6 * size:
         for _ in range(2 if random.random() < 0.75 else 1):
             folds.append(
-                dict(
+                Ring(
                     s=s + random.uniform(-0.09, 0.09) * size,
                     angle=random.uniform(0, 2 * np.pi),
                     height=size * random.uniform(0.13, 0.27),
@@ -115,15 +152,13 @@ def jejunum(seed: int, scale: float = 1.0) -> Scene:
         grid = size * (1 + 0.1 * bulge(s) + fade * 0.07 * np.cos(2 * angle + 3 * shift(s)) + 0.0 * angle)
         deepest = np.zeros_like(grid)
         for fold in folds:
-            gap = _wrap(angle - fold["angle"])
+            gap = _wrap(angle - fold.angle)
             rise = (
-                1 / (1 + np.exp((np.abs(gap) - fold["half"]) / 0.22))
-                if fold["half"] < 2.8
-                else np.ones_like(gap)
+                1 / (1 + np.exp((np.abs(gap) - fold.half) / 0.22)) if fold.half < 2.8 else np.ones_like(gap)
             )
-            rise = rise * np.clip(1 + fold["uneven"](angle), 0.3, 1.5)
+            rise = rise * np.clip(1 + fold.uneven(angle), 0.3, 1.5)
             ring = np.zeros_like(grid)
-            _ridge(ring, s, fold["s"] + fold["wander"](angle), fold["width"], -fade * fold["height"] * rise)
+            _ridge(ring, s, fold.s + fold.wander(angle), fold.width, -fade * fold.height * rise)
             rows = np.flatnonzero(ring.any(axis=1))
             if len(rows):
                 part = slice(rows[0], rows[-1] + 1)
@@ -133,7 +168,7 @@ def jejunum(seed: int, scale: float = 1.0) -> Scene:
 
     bend = _bend(random, size, 0.45, length)
     look = Mucosa(
-        tissue=_tint(random, (0.74, 0.39, 0.225)),
+        tissue=_tint(random, (0.78, 0.325, 0.185)),
         blood=_tint(random, (0.55, 0.13, 0.07)),
         patch=random.uniform(0.12, 0.22),
         patch_size=random.uniform(6.0, 10.0),
@@ -142,11 +177,11 @@ def jejunum(seed: int, scale: float = 1.0) -> Scene:
         vessel=random.uniform(0.1, 0.3),
         vessel_size=random.uniform(5.0, 8.0),
         vessel_width=random.uniform(0.2, 0.32),
-        bump=random.uniform(0.14, 0.24),
+        bump=random.uniform(0.14, 0.22),
         bump_size=random.uniform(1.1, 1.6),
-        gloss=random.uniform(0.35, 0.6),
-        sharpness=random.uniform(40.0, 80.0),
-        bounce=random.uniform(0.3, 0.42),
+        gloss=random.uniform(0.16, 0.3),
+        sharpness=random.uniform(120.0, 220.0),
+        bounce=random.uniform(0.18, 0.28),
         seed=int(random.integers(1 << 20)),
     )
     return Scene("jejunum", build_lumen(bend, radius, length, size, 0.09), look, size)
@@ -158,11 +193,12 @@ def stomach(seed: int, scale: float = 1.0) -> Scene:
     size = scale * random.uniform(33.0, 42.0)
     length = 3.6 * size
     exit_size = size * random.uniform(0.42, 0.6)
+    outlet = exit_size * random.uniform(0.16, 0.24)
     lump = [_wave(random, 3, 1.2 * size, 3.0 * size) for _ in range(3)]
     twist = _wave(random, 2, 4.0 * size, 7.0 * size)
     count = int(random.integers(10, 15))
     folds = [
-        dict(
+        Ruga(
             angle=2 * np.pi * (k + random.uniform(-0.3, 0.3)) / count,
             wind=_wave(random, 4, 0.5 * size, 2.2 * size),
             strength=_wave(random, 3, 0.7 * size, 2.5 * size),
@@ -179,14 +215,18 @@ def stomach(seed: int, scale: float = 1.0) -> Scene:
         for k in range(3):
             grid = grid + fade * 0.05 * size * lump[k](s) * np.cos((k + 1) * angle + 2 * k)
         for fold in folds:
-            gap = _wrap(angle - fold["angle"] - 0.3 * twist(s) - 0.22 * fold["wind"](s))
-            rise = np.clip(0.75 + 0.6 * fold["strength"](s), 0.12, 1.3) * (1 - 0.75 * narrow)
-            grid = grid - fade * fold["height"] * rise * _crest(gap * size / fold["width"])
-        return grid
+            gap = _wrap(angle - fold.angle - 0.3 * twist(s) - 0.22 * fold.wind(s))
+            rise = np.clip(0.75 + 0.6 * fold.strength(s), 0.12, 1.3) * (1 - 0.75 * narrow)
+            grid = grid - fade * fold.height * rise * _crest(gap * size / fold.width)
+        # the outlet: a ring of muscle round a pit in the far dome
+        pole = (length + exit_size * np.pi / 2 - s) / outlet
+        return grid + outlet * (
+            2.2 * np.exp(-(np.maximum(pole, 0.0) ** 4)) - 0.5 * np.exp(-((pole - 2.0) ** 2) / 0.5)
+        )
 
     bend = _bend(random, size, 0.45, length)
     look = Mucosa(
-        tissue=_tint(random, (0.70, 0.315, 0.235)),
+        tissue=_tint(random, (0.74, 0.25, 0.175)),
         blood=_tint(random, (0.48, 0.09, 0.07)),
         patch=random.uniform(0.15, 0.28),
         patch_size=random.uniform(14.0, 24.0),
@@ -195,11 +235,11 @@ def stomach(seed: int, scale: float = 1.0) -> Scene:
         vessel=random.uniform(0.15, 0.45),
         vessel_size=random.uniform(12.0, 18.0),
         vessel_width=random.uniform(0.5, 0.8),
-        bump=random.uniform(0.16, 0.28),
+        bump=random.uniform(0.09, 0.14),
         bump_size=random.uniform(3.4, 5.0),
-        gloss=random.uniform(0.6, 1.0),
-        sharpness=random.uniform(50.0, 110.0),
-        bounce=random.uniform(0.28, 0.4),
+        gloss=random.uniform(0.4, 0.7),
+        sharpness=random.uniform(180.0, 380.0),
+        bounce=random.uniform(0.16, 0.26),
         seed=int(random.integers(1 << 20)),
     )
     return Scene("stomach", build_lumen(bend, radius, length, exit_size, 0.25), look, size)
@@ -218,29 +258,30 @@ def _tint(random: Generator, colour: tuple[float, float, float]) -> tuple[float,
     return red, green, blue
 
 
-def _wave(random: Generator, terms: int, shortest: float, longest: float) -> Callable[[Array], Array]:
+def _wave(random: Generator, terms: int, shortest: float, longest: float) -> Wave:
     """A smooth random function of s, about -1 to 1."""
     length = np.exp(random.uniform(np.log(shortest), np.log(longest), terms))
     phase = random.uniform(0, 2 * np.pi, terms)
 
     def wave(s: Array) -> Array:
-        return sum(np.sin(2 * np.pi * s / length[k] + phase[k]) for k in range(terms)) / np.sqrt(terms)
+        waves = np.sin(2 * np.pi * s[..., None] / length + phase)
+        return np.asarray(waves.sum(axis=-1) / np.sqrt(terms))
 
     return wave
 
 
-def _ring_wave(random: Generator, size: float) -> Callable[[Array], Array]:
+def _ring_wave(random: Generator, size: float) -> Wave:
     """A smooth random function of the angle with its period, of about `size`."""
     weight = random.normal(0, 1, 5) / np.sqrt(np.arange(1, 6))
     phase = random.uniform(0, 2 * np.pi, 5)
 
     def wave(angle: Array) -> Array:
-        return size * sum(weight[k] * np.sin((k + 1) * angle + phase[k]) for k in range(5))
+        return np.asarray(size * (np.sin(np.arange(1, 6) * angle[..., None] + phase) * weight).sum(axis=-1))
 
     return wave
 
 
-def _bend(random: Generator, size: float, most: float, length: float) -> Callable[[Array], Array]:
+def _bend(random: Generator, size: float, most: float, length: float) -> Wave:
     """A curvature that stays below `most` / size and turns one way and the other."""
     waves = [_wave(random, 2, 4.0 * size, 8.0 * size) for _ in range(2)]
 

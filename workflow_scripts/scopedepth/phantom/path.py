@@ -1,4 +1,6 @@
-"""A camera's way through an organ: forward along the centreline, swaying, looking about and rolling, all smoothly."""
+"""A camera's way through an organ: forward along the centreline, swaying, looking about and rolling, all
+smoothly.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +42,7 @@ def poses(
     for k in range(count):
         here, ahead = _frame(scene, s[k]), _frame(scene, s[k] + 0.8 * scene.calibre)
         offset = sway * scene.calibre * (wobble[0, k] * here[2] + wobble[1, k] * here[3])
+        offset *= min(1.0, 0.5 * _room(scene, s[k]) / max(float(np.linalg.norm(offset)), 1e-9))
         position = here[0] + offset
         forward = ahead[0] + 0.3 * offset - position
         forward /= np.linalg.norm(forward)
@@ -72,6 +75,13 @@ def _frame(scene: Scene, s: float) -> NDArray[np.float64]:
     w = position - i
     row = (1 - w) * frames[i] + w * frames[i + 1]
     return row.reshape(5, 3)[[0, 1, 3, 4]]
+
+
+def _room(scene: Scene, s: float) -> float:
+    """Radius around the centreline at s that is free of folds, mm."""
+    lumen = scene.lumen
+    row = round((s - lumen.start) / lumen.step)
+    return float(lumen.clear[min(max(row, 0), len(lumen.clear) - 1)].min())
 
 
 def rotation(axis: int, angle: float) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.phantom.camera import Camera
-from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen
+from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen, clearance
 from scopedepth.phantom.shading import Mucosa, arc_length, render_rays
 
 ANGLES = 512  # columns of a radius map
@@ -22,7 +22,9 @@ ANGLES = 512  # columns of a radius map
 
 @dataclass(frozen=True)
 class Scene:
-    """An organ: its shape and its look. `calibre` is its typical inner radius in mm, to which camera paths are scaled."""
+    """An organ: its shape and its look. `calibre` is its typical inner radius in mm, to which camera paths
+    are scaled.
+    """
 
     name: str
     lumen: Lumen
@@ -53,9 +55,10 @@ def build_lumen(
     """A lumen from its curvature and its radius.
 
     Args:
-        curvature: of s (n,) -> (n, 2), the bend in 1/mm towards each of the frame's two normals; stay below 0.6 / radius.
-        radius: of s (ns, 1) and angle (1, na) -> (ns, na), mm. On the domes (s < 0 and s > length) it must lose its dependence
-            on the angle towards the pole, which is pi/2 * dome beyond the end.
+        curvature: of s (n,) -> (n, 2), the bend in 1/mm towards each of the frame's two normals; stay below
+            0.6 / radius.
+        radius: of s (ns, 1) and angle (1, na) -> (ns, na), mm. On the domes (s < 0 and s > length) it must
+            lose its dependence on the angle towards the pole, which is pi/2 * dome beyond the end.
         length: of the centreline, mm.
         dome: radius of the domes, mm (about the radius at the ends).
         step: mm between rows of the map: the finest fold needs about ten rows.
@@ -63,10 +66,10 @@ def build_lumen(
     from scipy.ndimage import gaussian_filter
 
     count = int(np.ceil(length / CENTRELINE_STEP)) + 1
-    frames = _centreline(curvature(np.arange(2 * count - 1) * (CENTRELINE_STEP / 2)), count)
+    frames = _centreline(curvature(np.arange(2.0 * count - 1) * (CENTRELINE_STEP / 2)), count)
     reach = dome * np.pi / 2
-    s = np.arange(-reach, length + reach + step, step)
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    s = np.arange(-reach, length + reach + step, step, dtype=np.float64)
+    angle = np.arange(ANGLES, dtype=np.float64) * (2 * np.pi / ANGLES)
     grid = np.ascontiguousarray(np.broadcast_to(radius(s[:, None], angle[None, :]), (len(s), ANGLES)))
     slope_s = np.abs(np.diff(grid, axis=0)).max(axis=1) / step
     slope_a = (np.abs(np.diff(grid, axis=1, append=grid[:, :1])) / (grid * (2 * np.pi / ANGLES))).max(axis=1)
@@ -76,11 +79,16 @@ def build_lumen(
     sigma = (width / step, width / (dome * 2 * np.pi / ANGLES))
     valley = (grid - gaussian_filter(grid, sigma, mode=("nearest", "wrap"))) / width
     shade = np.clip(1.0 - 0.9 * valley, 0.3, 1.25)
-    return Lumen(frames, (count - 1) * CENTRELINE_STEP, grid, shade, float(s[0]), step, dome, lipschitz)
+    clear = clearance(grid, step)
+    return Lumen(
+        frames, (count - 1) * CENTRELINE_STEP, grid, shade, clear, float(s[0]), step, dome, lipschitz
+    )
 
 
 def _centreline(bends: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Integrate a rotation minimising frame (T' = a N + b B, N' = -a T, B' = -b T) with Runge and Kutta's fourth order rule."""
+    """Integrate a rotation minimising frame (T' = a N + b B, N' = -a T, B' = -b T) with Runge and Kutta's
+    fourth order rule.
+    """
     frames = np.zeros((count, 15))
     state = np.zeros((4, 3))
     state[1:] = np.eye(3)[[2, 0, 1]]  # T = z, N = x, B = y
@@ -105,7 +113,9 @@ def _centreline(bends: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 
 
 def expose(scene: Scene, pose: NDArray[np.float64], camera: Camera) -> float:
-    """The exposure that an automatic control would choose for a view; from a picture of about 40 pixels a side."""
+    """The exposure that an automatic control would choose for a view; from a picture of about 40 pixels a
+    side.
+    """
     shrink = 40.0 / max(camera.width, camera.height)
     small = Camera(
         max(int(camera.width * shrink), 8),
@@ -180,7 +190,9 @@ def _render(
 
 
 def develop(light: NDArray[np.float64], camera: Camera, noise_seed: int | None) -> NDArray[np.uint8]:
-    """Linear light (h, w, 3) to an 8-bit picture: shoulder above 0.6, gamma 2.2, the sensor's noise, black border."""
+    """Linear light (h, w, 3) to an 8-bit picture: shoulder above 0.6, gamma 2.2, the sensor's noise, black
+    border.
+    """
     knee = 0.6
     over = np.maximum(light - knee, 0.0) / (1.0 - knee)
     bright = np.where(light < knee, light, knee + (1.0 - knee) * (1.0 - np.exp(-over)))

@@ -1,13 +1,15 @@
 """What a camera with lamps beside it sees of an organ's wall: the compiled renderer.
 
-A point of the wall receives from each lamp light that falls off with the square of the distance and with the angle from the
-lamp's axis. It sends back a diffuse part (wrapped a little round the shape, as light scattered inside tissue is), light
-from the wall around it (redder, less of it in valleys), and a highlight of the wet surface (Blinn's model). Its colour is
-made of gradient noise in space: patches, grain and two nets of vessels, which are the lines where a noise is zero.
-Texture finer than a pixel fades out, or a video would sparkle and a stereo pair disagree.
+A point of the wall receives from each lamp light that falls off with the square of the distance and with the
+angle from the lamp's axis. It sends back a diffuse part (wrapped a little round the shape, as light scattered
+inside tissue is), light from the wall around it (redder, less of it in valleys), and a highlight of the wet
+surface (Blinn's model). Its colour is
+made of gradient noise in space: patches, grain and two nets of vessels, which are the lines where a noise is
+zero. Texture finer than a pixel fades out, or a video would sparkle and a stereo pair disagree.
 
-The fine bumps of the mucosa (below 0.1 mm) turn the normal that light sees and do not move the wall, so depth does not
-hold them. Pixels at edges get their colour from four more rays; the depth of a pixel is always that of its centre.
+The fine bumps of the mucosa (below 0.1 mm) turn the normal that light sees and do not move the wall, so depth
+does not hold them. Pixels at edges get their colour from four more rays; the depth of a pixel is always that
+of its centre.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Mucosa(NamedTuple):
         tissue, blood: colours of the wall and of the vessels on it.
         patch: share by which wide patches lighten and darken the wall; patch_size: their size.
         grain: the same for the finest texture; grain_size: its size.
-        vessel: strength of the vessels (0 to 1); vessel_size: the mesh of the wide net; vessel_width: its widest vessel.
+        vessel: strength of the vessels (0 to 1); vessel_size: the mesh of the wide net; vessel_width: its
+            widest vessel.
         bump: slope of the fine bumps; bump_size: their size.
         gloss: strength of highlights; sharpness: Blinn's exponent.
         bounce: share of the light that comes from the wall around.
@@ -59,6 +62,24 @@ class Mucosa(NamedTuple):
 def _smooth(low: float, high: float, x: float) -> float:
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
+
+
+@njit(cache=True, nogil=True)
+def _turned(x: float, y: float, z: float, times: int) -> tuple[float, float, float]:
+    """A point turned by the rotation [[2, 2, 1], [-2, 1, 2], [1, -2, 2]] / 3 once and then `times` times
+    more.
+    """
+    for _ in range(times + 1):
+        x, y, z = (2 * x + 2 * y + z) / 3, (-2 * x + y + 2 * z) / 3, (x - 2 * y + 2 * z) / 3
+    return x, y, z
+
+
+@njit(cache=True, nogil=True)
+def _turned_back(x: float, y: float, z: float, times: int) -> tuple[float, float, float]:
+    """The inverse of `_turned`."""
+    for _ in range(times + 1):
+        x, y, z = (2 * x - 2 * y + z) / 3, (2 * x + y - 2 * z) / 3, (x + 2 * y + 2 * z) / 3
+    return x, y, z
 
 
 @njit(cache=True, nogil=True)
@@ -144,10 +165,13 @@ def _radiance(
     for octave in range(3):
         seen = _smooth(1.0, 3.0, size / pixel)
         if seen > 0.0:
-            _, gx, gy, gz = noise(x / size, y / size, z / size, m.seed + 40 + octave)
+            # each octave on a lattice turned otherwise, or highlights would show the lattice as a weave
+            tx, ty, tz = _turned(x, y, z, octave)
+            _, gx, gy, gz = noise(tx / size, ty / size, tz / size, m.seed + 40 + octave)
+            gx, gy, gz = _turned_back(gx, gy, gz, octave)
             bx, by, bz = bx - seen * share * gx, by - seen * share * gy, bz - seen * share * gz
-        size *= 0.47
-        share *= 0.7
+        size *= 0.53
+        share *= 0.75
     norm = np.sqrt(bx * bx + by * by + bz * bz)
     bx, by, bz = bx / norm, by / norm, bz / norm
     direct = around = shine = 0.0

@@ -1,7 +1,7 @@
 """Videos of the phantom: which organs, which cameras, which ways through, for each preset.
 
-A Video holds all that its frames are rendered from, so any frame can be rendered alone, in any order, and again through
-another camera (for instance the rectified one of a stereo pair).
+A Video holds all that its frames are rendered from, so any frame can be rendered alone, in any order, and
+again through another camera (for instance the rectified one of a stereo pair).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from scopedepth.phantom import organs, path
 from scopedepth.phantom.camera import Camera, endoscope
 from scopedepth.phantom.scene import Frame, Scene, expose, render_frame
 
-KEY_FRAMES = 8  # exposure is measured every so many frames and blended between: a camera's control is slow, and must not flicker
+# Exposure is measured every so many frames and blended between: a camera's control is slow, and must not
+# flicker.
+KEY_FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Video:
 
     def right_frame(self, k: int) -> Frame:
         """Frame k of the right camera; both cameras share one exposure."""
-        assert self.right is not None and self.left_to_right is not None
+        assert self.right is not None
+        assert self.left_to_right is not None
         pose = self.poses[k] @ np.linalg.inv(self.left_to_right)
         return render_frame(
             self.scene,
@@ -80,9 +83,9 @@ def mono(frames: int, height: int, width: int, seed: int) -> list[Video]:
     """The three sequences of preset `mono`: a colon, a jejunum and a stomach, through an endoscope."""
     camera = endoscope(width, height)
     plans = {
-        "colon": dict(start=1.2, travel=2.2, sway=0.22, look=14.0),
-        "jejunum": dict(start=1.5, travel=1.8, sway=0.18, look=13.0),
-        "stomach": dict(start=0.35, travel=1.1, sway=0.25, look=18.0),
+        "colon": {"start": 1.2, "travel": 2.2, "sway": 0.22, "look": 14.0},
+        "jejunum": {"start": 1.5, "travel": 1.8, "sway": 0.18, "look": 13.0},
+        "stomach": {"start": 0.3, "travel": 0.8, "sway": 0.25, "look": 18.0},
     }
     videos = []
     for kind, (name, plan) in enumerate(plans.items()):
@@ -93,9 +96,11 @@ def mono(frames: int, height: int, width: int, seed: int) -> list[Video]:
 
 
 def stereo(frames: int, height: int, width: int, seed: int) -> list[Video]:
-    """The two sequences of preset `stereo`: raw pairs with lens distortion, 5 mm apart and turned by about 1.6 degrees.
+    """The two sequences of preset `stereo`: raw pairs with lens distortion, 5 mm apart and turned by about
+    1.6 degrees.
 
-    The organs are wider than those of `mono` and finely textured, so that the nearest wall stays within what a matcher searches.
+    The organs are wider than those of `mono` and finely textured, so that the nearest wall stays within what
+    a matcher searches.
     """
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 5])))
     left = _lens(random, width, height)
@@ -107,8 +112,8 @@ def stereo(frames: int, height: int, width: int, seed: int) -> list[Video]:
     left_to_right = np.round(left_to_right, 9)
     videos = []
     plans = {
-        "cavity": ("stomach", 1.25, dict(start=0.2, travel=0.5, sway=0.25, look=12.0)),
-        "passage": ("colon", 1.5, dict(start=1.4, travel=0.7, sway=0.2, look=10.0)),
+        "cavity": ("stomach", 1.25, {"start": 0.2, "travel": 0.5, "sway": 0.25, "look": 12.0}),
+        "passage": ("colon", 1.5, {"start": 1.4, "travel": 0.7, "sway": 0.2, "look": 10.0}),
     }
     for kind, (name, (organ, scale, plan)) in enumerate(plans.items()):
         scene = organs.ORGANS[organ](seed + 500, scale)
@@ -117,8 +122,8 @@ def stereo(frames: int, height: int, width: int, seed: int) -> list[Video]:
             scene,
             name=name,
             mucosa=m._replace(
-                grain=0.34,
-                grain_size=2.4,
+                grain=0.38,
+                grain_size=2.5,
                 vessel=max(m.vessel, 0.6),
                 vessel_size=9.0,
                 bump=0.22,
@@ -134,7 +139,7 @@ def stereo(frames: int, height: int, width: int, seed: int) -> list[Video]:
 
 def _lens(random: np.random.Generator, width: int, height: int) -> Camera:
     focal = 0.9 * width * random.uniform(0.985, 1.015)
-    distortion = (-0.18 + random.normal(0, 0.006), 0.03, random.normal(0, 3e-4), random.normal(0, 3e-4), 0.0)
+    k1, p1, p2 = (round(float(d), 9) for d in random.normal([-0.18, 0.0, 0.0], [0.006, 3e-4, 3e-4]))
     return Camera(
         width,
         height,
@@ -142,7 +147,7 @@ def _lens(random: np.random.Generator, width: int, height: int) -> Camera:
         round(focal * random.uniform(0.99, 1.01), 6),
         round(width / 2 + random.normal(0, 4), 6),
         round(height / 2 + random.normal(0, 4), 6),
-        tuple(round(float(d), 9) for d in distortion),
+        (k1, 0.03, p1, p2, 0.0),
     )
 
 
