@@ -12,6 +12,7 @@ rule fetch_dataset:
     output:
         files=directory("results/raw/{dataset}"),
         manifest="results/raw/{dataset}.json",
+        record="results/raw/{dataset}.run.json",
     log:
         "results/logs/fetch_dataset/{dataset}.log",
     conda:

@@ -14,6 +14,7 @@ rule fetch_weights:
     output:
         files=directory("results/weights/{model}"),
         manifest="results/weights/{model}.json",
+        record="results/weights/{model}.run.json",
     log:
         "results/logs/fetch_weights/{model}.log",
     conda:

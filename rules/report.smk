@@ -48,6 +48,7 @@ rule report:
         timing_records=PLAN.every_timing("results/timing/{timing}/{model}.run.json"),
     output:
         html="results/studies/{study}/report.html",
+        record="results/studies/{study}/report.run.json",
         ranking="results/studies/{study}/ranking.txt",
         paper=directory("results/studies/{study}/paper"),
     log:

@@ -84,6 +84,14 @@ def test_imports_for_the_type_checker_do_not_count(package: Path) -> None:
     assert module_digests(package / "script.py") != before  # the script itself did change
 
 
+def test_code_that_only_reports_on_a_job_does_not_count(package: Path) -> None:
+    (package / "scopedepth" / "progress.py").write_text("SECONDS = 1\n")
+    edit(package / "scopedepth" / "shared.py", "def double", "from scopedepth import progress\n\n\ndef double")
+    before = module_digests(package / "script.py")
+    edit(package / "scopedepth" / "progress.py", "1", "2")
+    assert module_digests(package / "script.py") == before
+
+
 def test_canonical_json_does_not_depend_on_order() -> None:
     assert canonical_json({"b": 1, "a": {"d": None, "c": [1.5]}}) == '{"a":{"c":[1.5],"d":null},"b":1}'
     with pytest.raises(ValueError, match="JSON"):

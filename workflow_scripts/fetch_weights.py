@@ -9,7 +9,7 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
     from scopedepth.weights import fetch_weights
 
     fetch_weights(

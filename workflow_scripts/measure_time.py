@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import job
+from scopedepth.jobs import job, read_record
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input) as facts:
     from scopedepth.timing.measure import time_model
 
     time_model(
@@ -21,3 +21,4 @@ with job(snakemake.log[0]):
         device=snakemake.config.get("execution", {}).get("device", "auto"),
         threads=snakemake.threads,
     )
+    facts.update(read_record(Path(snakemake.output.record)))

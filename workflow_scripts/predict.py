@@ -9,7 +9,7 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record) as facts:
+with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
     from scopedepth.predict import predict_unit
 
     execution = snakemake.config.get("execution", {})

@@ -18,6 +18,9 @@ from typing import Any
 PACKAGE = "scopedepth"
 ROOT = Path(__file__).parent
 
+# Code that says how a job is going, and can change nothing in what it makes.
+NEUTRAL = frozenset({"scopedepth.errors", "scopedepth.jobs", "scopedepth.progress"})
+
 
 def canonical_json(spec: Mapping[str, Any]) -> str:
     """Return the one string that stands for `spec`: keys sorted, no spaces, no NaN."""
@@ -30,13 +33,14 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     Behind it are the script itself and every module of this package that it imports, directly or through
     others, each as a syntax tree without docstrings: comments, formatting and file times do not count.
     `extra_modules` are dotted names that the code loads by name at run time, a model's family for example.
+    What only reports on a job (`NEUTRAL`) is left out.
     """
     digests: dict[str, str] = {}
     waiting: list[tuple[str, Path]] = [(script.name, script)]
     waiting += [(name, _module_file(name)) for name in extra_modules]
     while waiting:
         name, path = waiting.pop()
-        if name in digests:
+        if name in digests or name in NEUTRAL:
             continue
         digests[name], imported = _parse(path, path.stat().st_mtime_ns)
         waiting += [(module, _module_file(module)) for module in imported]
@@ -45,7 +49,9 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
 
 def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
     """Return ``sha256:...`` over `module_digests`: the code behind a script or a module file in one string."""
-    return "sha256:" + hashlib.sha256(canonical_json(module_digests(script, extra_modules)).encode()).hexdigest()
+    return (
+        "sha256:" + hashlib.sha256(canonical_json(module_digests(script, extra_modules)).encode()).hexdigest()
+    )
 
 
 def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:

@@ -8,14 +8,14 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import write_json
+from scopedepth.manifest import digest_file, write_json
 
 # The libraries whose versions can change a number, as far as a job has imported them.
 RECORDED = (
@@ -33,13 +33,24 @@ IMPORT_NAMES = {"opencv-python-headless": "cv2"}
 
 
 @contextmanager
-def job(log: str | Path | None = None, record: str | Path | None = None) -> Iterator[dict[str, Any]]:
+def job(
+    log: str | Path | None = None,
+    record: str | Path | None = None,
+    params: Iterable[tuple[str, Any]] = (),
+    inputs: Iterable[str | Path] = (),
+) -> Iterator[dict[str, Any]]:
     """Run a job's body with its messages copied to `log`, and write its run record to `record`.
 
+    The record says what the result was made from, `params` and the digests of the files among `inputs` (a
+    directory is stood for by its manifest), and when, where and with which versions.
     A `ScopeDepthError` ends the process with status 1 and one line; any other exception keeps its traceback.
     Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
     """
     began = time.time()
+    made_from = {
+        "params": dict(params),
+        "inputs": {str(path): digest_file(Path(path)) for path in inputs if record and Path(path).is_file()},
+    }
     facts: dict[str, Any] = {}
     with _copied_to(log):
         try:
@@ -48,7 +59,7 @@ def job(log: str | Path | None = None, record: str | Path | None = None) -> Iter
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
         if record is not None:
-            write_json(Path(record), {**run_facts(began), **facts})
+            write_json(Path(record), {**run_facts(began), **facts, "made_from": made_from})
 
 
 def run_facts(began: float) -> dict[str, Any]:
@@ -59,6 +70,7 @@ def run_facts(began: float) -> dict[str, Any]:
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
+        "command": sys.argv,
         "python": platform.python_version(),
         "versions": library_versions(),
         "peak_memory_mib": peak_memory_mib(),

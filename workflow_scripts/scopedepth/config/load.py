@@ -137,10 +137,10 @@ def _no_repeats(where: str, names: list[str]) -> None:
 
 def _known(where: str, name: str, known: Iterable[str]) -> None:
     if name not in set(known):
-        raise ConfigError(f"{where}: {name!r} is not known. {_suggest(name, known)}")
+        raise ConfigError(f"{where}: {name!r} is not known. {suggest(name, known)}")
 
 
-def _suggest(name: object, known: Iterable[str]) -> str:
+def suggest(name: object, known: Iterable[str]) -> str:
     """Return what to write instead: the nearest name, and what there is to choose from."""
     names = sorted(str(choice) for choice in known)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
@@ -155,20 +155,20 @@ def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
     where = _where(location)
     kind = first["type"]
     if kind == "extra_forbidden":
-        return f"{where}: unknown field. {_suggest(location[-1], _fields_at(location[:-1]))}"
+        return f"{where}: unknown field. {suggest(location[-1], _fields_at(location[:-1]))}"
     if kind == "missing":
         return f"{where}: this field is needed and missing."
     given = _shown(first.get("input"))
     if kind == "literal_error":
         allowed = [text.strip("'") for text in re.findall(r"'[^']*'", first["ctx"]["expected"])]
-        return f"{where}: {given} is not allowed. {_suggest(first.get('input'), allowed)}"
+        return f"{where}: {given} is not allowed. {suggest(first.get('input'), allowed)}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         allowed = [
             text.strip("'") for text in re.findall(r"'[^']*'", str(first["ctx"].get("expected_tags", "")))
         ]
         tag = first["ctx"].get("tag", "")
         wrong = f"{tag!r} is not a known kind." if tag else "`kind` is needed and missing."
-        return f"{where}.kind: {wrong} {_suggest(tag, allowed)}"
+        return f"{where}.kind: {wrong} {suggest(tag, allowed)}"
     if kind == "string_pattern_mismatch" and "[key]" in location:
         return f"{where}: a name holds small letters, digits and underscores only, and starts with a letter or digit."
     if kind == "value_error":

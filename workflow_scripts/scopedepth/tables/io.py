@@ -37,7 +37,9 @@ def write_table(path: Path, schema: pa.Schema, columns: Mapping[str, Any] | Sequ
         table = table.unify_dictionaries().combine_chunks()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
-    pq.write_table(table, beside, compression="zstd", store_schema=True, row_group_size=1 << 17)
+    pq.write_table(
+        table, beside, compression="zstd", store_schema=True, row_group_size=1 << 17, write_page_checksum=True
+    )
     beside.replace(path)
 
 
@@ -69,7 +71,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the table at `path`. A missing, empty or damaged file is a `ScopeDepthError` that names it."""
     try:
         # One file: pandas-style partition discovery from the path's folders is not wanted.
-        return pq.ParquetFile(path).read(columns=list(columns) if columns else None)
+        return pq.ParquetFile(path, page_checksum_verification=True).read(
+            columns=list(columns) if columns else None
+        )
     except FileNotFoundError as error:
         raise ScopeDepthError(f"The table {path} is missing. Run the workflow again.") from error
     except (pa.ArrowInvalid, OSError) as error:
