@@ -1,0 +1,136 @@
+"""The align stage: a table of fits, one row a frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation import status as codes
+from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
+from scopedepth.evaluation.frames import Pixels, each_frame
+from scopedepth.evaluation.protocol import Plan, plan_for
+from scopedepth.evaluation.scope import Pair, fit_scope
+from scopedepth.progress import progress
+from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.prediction import PredictionStore
+from scopedepth.tables.frames import ALIGNMENTS
+from scopedepth.tables.io import write_table
+
+
+def align_unit(
+    protocol: Mapping[str, Any],
+    dataset: Sequence[Path],
+    predictions: Sequence[Path],
+    keys: Mapping[str, str],
+    out: Path,
+    threads: int = 1,
+) -> None:
+    """Fit one model's predictions of one unit to its reference depth and write the alignments table.
+
+    protocol: the spec. dataset, predictions: stores of the same units; more than one where the protocol's
+    scope is the dataset and the dataset is split, the first being the unit that the table is for.
+    keys: dataset, model and protocol names. Stores that do not fit together are `ScopeDepthError`.
+    """
+    units = [
+        open_pairs(protocol, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
+        for data, predicted in zip(dataset, predictions, strict=True)
+    ]
+    total = sum(data.n_frames for _, data, _ in units[0].values())
+    columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
+    with progress(f"align {keys['model']}, {keys['protocol']}", total) as advance:
+        for sequence, fits in fit_unit(units, threads):
+            add_keys(columns, keys, sequence, units[0][sequence][1].frame_ids())
+            columns["scale"] += [fit.scale for fit in fits]
+            columns["shift"] += [fit.shift for fit in fits]
+            columns["n_pixels"] += [fit.n_pixels for fit in fits]
+            columns["status"] += [codes.STATUSES[fit.status] for fit in fits]
+            advance(len(fits))
+    write_table(out, ALIGNMENTS, columns)
+
+
+def fit_unit(units: Sequence[Mapping[str, Pair]], threads: int) -> Any:
+    """Yield (sequence, fits of its frames) for the sequences of the first unit."""
+    pairs = units[0]
+    scope = next(iter(pairs.values()))[0].scope if pairs else "frame"
+    if scope == "dataset":
+        everything = [pair for unit in units for pair in unit.values()]
+        if not everything[0][0].metrics:
+            for sequence, pair in pairs.items():
+                yield sequence, _refused(pair)
+            return
+        fit, frames = fit_scope(everything, threads)
+        for sequence, rows in zip(pairs, frames, strict=False):
+            yield sequence, [_of_scope(fit, *row) for row in rows]
+        return
+    for sequence, pair in pairs.items():
+        if not pair[0].metrics:
+            yield sequence, _refused(pair)
+        elif scope == "sequence" and pair[0].method != "none":
+            fit, [rows] = fit_scope([pair], threads)
+            yield sequence, [_of_scope(fit, *row) for row in rows]
+        else:
+            yield sequence, list(each_frame(*pair, _fitter(pair[0]), lambda _, code: no_fit(0, code), threads))
+
+
+def _fitter(plan: Plan) -> Any:
+    def fit(pixels: Pixels) -> Fit:
+        if pixels.status != codes.OK:
+            return no_fit(pixels.x.size, pixels.status)
+        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch)
+
+    return fit
+
+
+def _of_scope(fit: Fit, n: int, status: int) -> Fit:
+    """Return what one frame takes from its scope's fit: all of it, unless it has a status of its own."""
+    return fit._replace(n_pixels=n) if status == codes.OK else no_fit(n, status)
+
+
+def _refused(pair: Pair) -> list[Fit]:
+    return [Fit(math.nan, math.nan, 0, codes.NOT_APPLICABLE)] * pair[1].n_frames
+
+
+def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str) -> dict[str, Pair]:
+    """Return for each sequence its plan and its two readers, checked to be of the same frames.
+
+    data, predicted: a DatasetStore and a PredictionStore. name: of the dataset.
+    """
+    if list(data.sequences) != list(predicted.sequences):
+        raise ScopeDepthError(
+            f"{predicted.path} holds the sequences {', '.join(predicted.sequences)}, and {data.path} "
+            f"{', '.join(data.sequences)}. Predict again."
+        )
+    pairs = {}
+    family = str(predicted.attrs.get("spec", {}).get("family", ""))
+    for sequence, frames in data.sequences.items():
+        output = predicted.sequences[sequence]
+        if output.n_frames != frames.n_frames:
+            raise ScopeDepthError(
+                f"{predicted.path}, sequence {sequence}: {output.n_frames} predictions for {frames.n_frames} frames. "
+                "Predict again."
+            )
+        plan = plan_for(
+            protocol,
+            dataset=name,
+            sequence=sequence,
+            size=(frames.height, frames.width),
+            units=frames.units,
+            output_kind=predicted.output_kind,
+            output_unit=predicted.unit,
+            family=family,
+        )
+        pairs[sequence] = (plan, frames, output)
+    return pairs
+
+
+def add_keys(columns: dict[str, list[Any]], keys: Mapping[str, str], sequence: str, frame_ids: list[str]) -> None:
+    """Add the key columns of one sequence's frames."""
+    n = len(frame_ids)
+    for name in ("dataset", "model", "protocol"):
+        columns[name] += [keys[name]] * n
+    columns["sequence"] += [sequence] * n
+    columns["frame"] += range(n)
+    columns["frame_id"] += frame_ids

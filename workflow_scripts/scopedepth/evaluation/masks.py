@@ -1,0 +1,71 @@
+"""Which pixels of a frame count: flags, what the image shows, missing depth, erosion, and the window."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scopedepth.evaluation.protocol import Plan
+
+# Rec. 601, as OpenCV and PIL turn colour to grey.
+GREY = np.array([0.299, 0.587, 0.114])
+
+
+def valid_pixels(
+    plan: Plan, depth: NDArray[np.floating], flags: NDArray[np.uint8], rgb: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Return the mask (h, w) of pixels that count; the depth range is left to the gathering of pixels.
+
+    depth: (h, w), NaN where missing. flags: uint8 (h, w). rgb: uint8 (h, w, 3), needed where the plan says so.
+    """
+    valid = np.empty(depth.shape, np.bool_)
+    _flagged(depth, flags, plan.flag_bits, valid)
+    if plan.grey_above is not None:
+        assert rgb is not None
+        valid &= rgb @ GREY > plan.grey_above
+    if plan.rgb_sum_below is not None:
+        assert rgb is not None
+        valid &= rgb.sum(axis=2, dtype=np.int32) < plan.rgb_sum_below
+    if plan.erode > 1:
+        valid = erode(valid, plan.erode)
+    top, bottom, left, right = plan.window
+    if (bottom - top, right - left) != depth.shape:
+        inside = np.zeros_like(valid)
+        inside[top:bottom, left:right] = valid[top:bottom, left:right]
+        valid = inside
+    return valid
+
+
+def erode(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Return `mask` (h, w) eroded by a square of odd `side`; what lies outside the frame erodes nothing."""
+    half = side // 2
+    return _erode_rows(_erode_rows(mask, half).T.copy(), half).T
+
+
+@njit(nogil=True, cache=True)
+def _flagged(depth, flags, bits, valid):  # type: ignore[no-untyped-def]
+    d, f, v = depth.ravel(), flags.ravel(), valid.ravel()
+    for i in range(d.size):
+        v[i] = ((f[i] & bits) == 0) & math.isfinite(d[i])
+
+
+@njit(nogil=True, cache=True)
+def _erode_rows(mask, half):  # type: ignore[no-untyped-def]
+    """Erode along the rows: a pixel stays if the last invalid one is further than `half` on either side."""
+    out = np.empty_like(mask)
+    height, width = mask.shape
+    for r in range(height):
+        last = -half - 1
+        for c in range(width):
+            if not mask[r, c]:
+                last = c
+            out[r, c] = c - last > half
+        last = width + half
+        for c in range(width - 1, -1, -1):
+            if not mask[r, c]:
+                last = c
+            out[r, c] &= last - c > half
+    return out

@@ -1,0 +1,78 @@
+"""From one frame's valid pixels to its metrics (registry.py defines them)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.evaluation import kernels as k
+from scopedepth.evaluation.alignment import Fit
+from scopedepth.evaluation.frames import Pixels
+from scopedepth.evaluation.protocol import Limits, Plan, Source
+
+
+def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
+    """Return the plan's metrics of one frame, whose fit has succeeded."""
+    limits = plan.limits
+    if plan.floor_from_frame:
+        limits = limits._replace(disparity=1.0 / float(pixels.y.max()))
+    values = pixel_metrics(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+    return {name: values.get(name) for name in plan.metrics}
+
+
+def pixel_metrics(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    scale: float,
+    shift: float,
+    source: Source,
+    limits: Limits,
+) -> dict[str, float | None]:
+    """Return every metric that one pass over the pixels gives, None where it has no value.
+
+    x: outputs (n,), y: reference depths in mm (n,), of one dtype, valid pixels only, n >= 1. scale, shift: the
+    fit in the alignment's space. Metrics with a logarithm or an inverse are None where an aligned depth is not
+    positive, which only a protocol without a lower limit lets happen.
+    """
+    n = x.size
+    sums, pivot = k.error_sums(x, y, source, scale, shift, limits)
+    mean = sums / n
+    square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
+    variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
+    rmse = math.sqrt(mean[k.SQUARE])
+    width = sums[k.GREATEST] - sums[k.LEAST]
+    values: dict[str, float | None] = {
+        "abs_rel": mean[k.ABS_REL],
+        "sq_rel": mean[k.SQ_REL],
+        "rmse": rmse,
+        "rmse_log": math.sqrt(max(square_log, 0.0)),
+        "mae": mean[k.ABSOLUTE],
+        "log10": mean[k.LOG_ABSOLUTE] / math.log(10.0),
+        "silog": 100.0 * math.sqrt(variance),
+        "irmse": math.sqrt(mean[k.INVERSE_SQUARE]),
+        "delta1": mean[k.WITHIN_1],
+        "delta2": mean[k.WITHIN_2],
+        "delta3": mean[k.WITHIN_3],
+        "nrmse": rmse / width if width > 0 else None,
+    }
+    if sums[k.NOT_POSITIVE]:
+        for name in ("rmse_log", "log10", "silog", "irmse"):
+            values[name] = None
+    return {name: _finite(value) for name, value in values.items()}
+
+
+def scale_drift(log_scales: NDArray[np.float64]) -> float | None:
+    """Return the standard deviation of a sequence's log scales (natural logarithm, divisor n - 1).
+
+    What a tracker that trusts the model would suffer: 0.1 means factors that wander by about 10 %. Values that
+    are not finite (frames without a positive factor) are left out; None with fewer than two left.
+    """
+    values = np.asarray(log_scales, np.float64)
+    values = values[np.isfinite(values)]
+    return float(values.std(ddof=1)) if values.size >= 2 else None
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

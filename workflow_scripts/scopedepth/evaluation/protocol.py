@@ -1,0 +1,268 @@
+"""What a protocol means for one sequence and one kind of output: the plan that align and score follow.
+
+A protocol is a plain mapping (config/protocols.py says what it may hold). `plan_for` settles everything that
+does not depend on a frame: which way the output must be turned, which depths and pixels count, the limits in
+numbers, and which metrics the output's claim permits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from scopedepth import flags
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.registry import METRICS
+
+DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
+SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}
+
+OUTPUT_KINDS = ("disparity", "scaled_disparity", "depth", "metric_depth")
+MILLIMETRES = {None: 1.0, "mm": 1.0, "m": 1000.0}
+
+# Methods that find an offset as well as a factor.
+SHIFTING = frozenset({"lsq_affine", "median_mad", "l1_affine", "minmax"})
+
+# Stands for "no limit" in the kernels, which compare doubles.
+NO_LIMIT = math.inf
+
+
+class Source(NamedTuple):
+    """How an output's number becomes a number of the alignment's space (see kernels.to_space).
+
+    times unit, cut to [low, high], inverted as 1 / (max(v, 0) + epsilon) if flip, then its logarithm if log.
+    """
+
+    unit: float
+    low: float
+    high: float
+    flip: bool
+    epsilon: float
+    log: bool
+
+
+class Limits(NamedTuple):
+    """What is done to an aligned value on its way to depth (see kernels.to_depth).
+
+    disparity: least disparity before inversion (0: none). low, high: limits of depth.
+    """
+
+    space: int
+    disparity: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a protocol that is settled before the first frame of a sequence is read."""
+
+    method: str
+    space: int
+    scope: str
+    pool: str
+    weighted: bool
+    truncation: float
+    points: int
+    min_pixels: int
+    score_negative: bool
+    source: Source
+    limits: Limits
+    floor_from_frame: bool
+    """Least disparity is 1 / greatest valid depth of the frame."""
+    depth_low: float
+    depth_high: float
+    """Reference depths that count, both ends included."""
+    window: tuple[int, int, int, int]
+    """top, bottom, left, right."""
+    flag_bits: int
+    grey_above: float | None
+    rgb_sum_below: float | None
+    erode: int
+    nearest: bool
+    align_corners: bool
+    turned: bool
+    """The output grows where depth falls."""
+    constant_claimed: bool
+    """The model says that it is a baseline, so a constant map is its answer and not a failure."""
+    metrics: tuple[str, ...]
+    """What is computed; empty: the output permits nothing (not_applicable)."""
+    ordinal_pairs: int
+    ordinal_ratio: float
+    ordinal_seed: int
+
+    @property
+    def needs_rgb(self) -> bool:
+        return self.grey_above is not None or self.rgb_sum_below is not None
+
+
+def plan_for(
+    protocol: Mapping[str, Any],
+    *,
+    dataset: str,
+    sequence: str,
+    size: tuple[int, int],
+    units: str,
+    output_kind: str,
+    output_unit: str | None,
+    family: str = "",
+) -> Plan:
+    """Return the plan of `protocol` for one sequence.
+
+    size: height, width of the reference. units: "mm" or "relative", of the reference's depth.
+    output_kind, output_unit, family: what the prediction store claims. Unknown kinds and units are `ScopeDepthError`.
+    """
+    if output_kind not in OUTPUT_KINDS:
+        raise ScopeDepthError(f"output kind {output_kind!r} is not known; allowed: {', '.join(OUTPUT_KINDS)}.")
+    if output_unit not in MILLIMETRES:
+        raise ScopeDepthError(f"output unit {output_unit!r} is not known; allowed: mm, m.")
+    fit = protocol["alignment"]
+    space = SPACES[fit["space"]]
+    metric = units == "mm"
+    low, high = _range(protocol["depth_range"], dataset) if metric else (math.nextafter(0.0, 1.0), NO_LIMIT)
+    masks = protocol["masks"]
+    ordinal = protocol["ordinal"]
+    metrics = permitted_metrics(protocol, output_kind, units)
+    # Where only metrics of order are left, there is nothing to fit.
+    fitted = any(METRICS[name].needs != "order" for name in metrics)
+    return Plan(
+        method=fit["method"] if fitted else "none",
+        space=space,
+        scope=fit["scope"],
+        pool=fit["pool"],
+        weighted=fit["weight"] == "inverse_depth",
+        truncation=fit["truncation"] or NO_LIMIT,
+        points=fit["points"] or 0,
+        min_pixels=fit["min_pixels"],
+        score_negative=fit["negative_scale"] == "score",
+        source=_source(protocol, space, output_kind, output_unit, metric, dataset),
+        limits=_limits(protocol, space, metric, dataset),
+        floor_from_frame=space == DISPARITY and protocol["clamp"]["disparity"] == "inverse_max_depth",
+        depth_low=low,
+        depth_high=high,
+        window=_window(protocol["crops"], dataset, sequence, size),
+        flag_bits=flags.NO_DEPTH | sum(flags.FLAG_MEANINGS[name] for name in masks["exclude"]),
+        grey_above=masks["grey_above"],
+        rgb_sum_below=masks["rgb_sum_below"],
+        erode=masks["erode"],
+        nearest=protocol["interpolation"]["method"] == "nearest",
+        align_corners=protocol["interpolation"]["align_corners"],
+        turned=output_kind in ("disparity", "scaled_disparity"),
+        constant_claimed=family == "baseline",
+        metrics=metrics,
+        ordinal_pairs=ordinal["pairs"],
+        ordinal_ratio=ordinal["min_ratio"],
+        ordinal_seed=ordinal["seed"],
+    )
+
+
+def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str) -> tuple[str, ...]:
+    """Return the protocol's metrics that an output's claim and the reference's unit permit, in registry order.
+
+    A metric of depth wants every unknown of the output to be found by the fit: the factor of all but
+    metric_depth, and the offset of a disparity known up to scale and shift, which only a fit in disparity
+    finds (or the protocol takes as zero in so many words). A metric of order wants no fit at all.
+    """
+    fit = protocol["alignment"]
+    if units != "mm" and protocol["unit_unknown"] == "refuse":
+        return ()
+    aligned = fit["method"] != "none"
+    if output_kind == "disparity":
+        finds_shift = fit["space"] == "disparity" and fit["method"] in SHIFTING
+        depth = aligned and (finds_shift or fit["affine_disparity"] != "refuse")
+        ratio = depth
+    elif output_kind == "metric_depth":
+        depth = aligned or units == "mm"
+        ratio = True
+    else:
+        depth = aligned
+        ratio = True
+    allowed = {"depth": depth, "ratio": ratio, "order": True}
+    return tuple(
+        name
+        for name, metric in METRICS.items()
+        if name in protocol["metrics"] and allowed[metric.needs] and (units == "mm" or not metric.has_unit)
+    )
+
+
+def _range(depth_range: Mapping[str, Any], dataset: str) -> tuple[float, float]:
+    """Return the least and greatest depth that count, both included."""
+    limits = depth_range
+    for own in depth_range["per_dataset"]:
+        if _matches(own["datasets"], dataset):
+            limits = own
+            break
+    low, high = limits["min"] or 0.0, limits["max"] or NO_LIMIT
+    # Depth is a float32 whose neighbours are much further away than this, so that >= means > here.
+    if low == 0.0 or not depth_range["inclusive"]:
+        low = math.nextafter(low, math.inf)
+    if math.isfinite(high) and not depth_range["inclusive"]:
+        high = math.nextafter(high, 0.0)
+    return low, high
+
+
+def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, float]:
+    """Return what predictions are cut to, in mm."""
+    depth = protocol["clamp"]["depth"]
+    if depth is None:
+        return -NO_LIMIT, NO_LIMIT
+    if depth != "range":
+        return float(depth[0]), float(depth[1])
+    limits = protocol["depth_range"]
+    for own in limits["per_dataset"]:
+        if _matches(own["datasets"], dataset):
+            limits = own
+            break
+    low = limits["min"]
+    return -NO_LIMIT if low is None else float(low), NO_LIMIT if limits["max"] is None else float(limits["max"])
+
+
+def _limits(protocol: Mapping[str, Any], space: int, metric: bool, dataset: str) -> Limits:
+    clamp = protocol["clamp"]
+    floor = 0.0
+    if space == DISPARITY and metric:
+        if clamp["disparity"] == "inverse_range_max":
+            high = _range(protocol["depth_range"], dataset)[1]
+            floor = 1.0 / high
+        elif isinstance(clamp["disparity"], int | float):
+            floor = float(clamp["disparity"])
+    low, high = -NO_LIMIT, NO_LIMIT
+    if metric and clamp["when"] == "after":
+        low, high = _depth_limits(protocol, dataset)
+    return Limits(space, floor, low, high)
+
+
+def _source(
+    protocol: Mapping[str, Any], space: int, kind: str, unit: str | None, metric: bool, dataset: str
+) -> Source:
+    """Return how this kind of output enters the alignment's space."""
+    fit = protocol["alignment"]
+    disparity_kind = kind in ("disparity", "scaled_disparity")
+    raw = kind == "disparity" and fit["affine_disparity"] == "raw"
+    flip = (disparity_kind != (space == DISPARITY)) and not raw
+    low, high = -NO_LIMIT, NO_LIMIT
+    if metric and protocol["clamp"]["when"] == "before":
+        low, high = _depth_limits(protocol, dataset)
+        if disparity_kind and not raw:
+            low, high = 1.0 / high, 1.0 / low if low > 0 else NO_LIMIT
+    return Source(MILLIMETRES[unit], low, high, flip, float(fit["invert_epsilon"]), space == LOG_DEPTH)
+
+
+def _window(
+    crops: list[Mapping[str, Any]], dataset: str, sequence: str, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return top, bottom, left, right of what counts, cut to the frame."""
+    height, width = size
+    for crop in crops:
+        if _matches(crop["datasets"], dataset) and _matches(crop["sequences"], sequence):
+            bottom = height if crop["bottom"] is None else min(crop["bottom"], height)
+            right = width if crop["right"] is None else min(crop["right"], width)
+            return min(crop["top"], bottom), bottom, min(crop["left"], right), right
+    return 0, height, 0, width
+
+
+def _matches(patterns: list[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,112 @@
+"""One fit over a sequence or a dataset: the frames are read again for each pass, and never kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from scopedepth.evaluation import status as codes
+from scopedepth.evaluation.alignment import (
+    NO_MOMENTS,
+    Fit,
+    Moments,
+    deviations,
+    frame_moments,
+    medians,
+    merge,
+    no_fit,
+    solve,
+)
+from scopedepth.evaluation.frames import Pixels, each_frame
+from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.streaming import StreamingMiddle
+
+T = TypeVar("T")
+
+# A plan with the two sequences, reference and prediction, that it is for.
+Pair = tuple[Plan, Any, Any]
+
+
+def fit_scope(pairs: Sequence[Pair], threads: int) -> tuple[Fit, list[list[tuple[int, int]]]]:
+    """Return the one fit over all frames of `pairs`, and (n_pixels, status) of each frame of each pair.
+
+    Frames with a status take no part. Memory does not grow with the number of pixels.
+    """
+    plan = pairs[0][0]
+    by_median = plan.method in ("median", "median_mad")
+    x, y = _Shared(), _Shared()
+
+    def gather(pixels: Pixels) -> tuple[int, int, Moments]:
+        n = pixels.x.size
+        if pixels.status != codes.OK:
+            return n, pixels.status, NO_MOMENTS
+        if by_median:
+            x.count(pixels.x, first=True)
+            y.count(pixels.y, first=True)
+        return n, codes.OK, frame_moments(plan, pixels.x, pixels.y)
+
+    total = NO_MOMENTS
+    frames: list[list[tuple[int, int]]] = []
+    for pair in pairs:
+        rows = []
+        for n, status, moments in each_frame(*pair, gather, lambda _, code: (0, code, NO_MOMENTS), threads):
+            rows.append((n, status))
+            total = merge(total, _one_point(moments) if plan.pool == "frame_means" else moments)
+        frames.append(rows)
+    n = sum(n for rows in frames for n, status in rows if status == codes.OK)
+    if n < plan.min_pixels:
+        return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS), frames
+    middles = spread = None
+    if by_median:
+        x.middle.turn()
+        y.middle.turn()
+
+        def count(pixels: Pixels) -> bool:
+            x.count(pixels.x, first=False)
+            y.count(pixels.y, first=False)
+            return True
+
+        list(_again(pairs, count, threads))
+        middles = medians(plan, x.middle.result(), y.middle.result())
+    if plan.method == "median_mad":
+        assert middles is not None
+        of_x, of_y = middles
+        sums = _again(pairs, lambda p: deviations(p.x, p.y, plan.source, plan.space, of_x, of_y), threads)
+        spread = (0.0, 0.0)
+        for part in sums:
+            spread = spread[0] + part[0], spread[1] + part[1]
+    return solve(plan, n, total, middles, spread), frames
+
+
+class _Shared:
+    """A streaming median that several threads add to; counts do not depend on their order."""
+
+    def __init__(self) -> None:
+        self.middle = StreamingMiddle()
+        self._lock = threading.Lock()
+
+    def count(self, values: Any, *, first: bool) -> None:
+        with self._lock:
+            (self.middle.first if first else self.middle.second)(values)
+
+
+def _again(pairs: Sequence[Pair], work: Callable[[Pixels], T], threads: int) -> Iterator[T]:
+    """Yield work(pixels) over the frames that take part, in order."""
+
+    def usable(pixels: Pixels) -> T | None:
+        return work(pixels) if pixels.status == codes.OK else None
+
+    for pair in pairs:
+        for result in each_frame(*pair, usable, lambda _, code: None, threads):
+            if result is not None:
+                yield result
+
+
+def _one_point(moments: Moments) -> Moments:
+    """Return a frame's moments as those of one point, its means."""
+    if not moments.count:
+        return NO_MOMENTS
+    x, y = moments.mean_x, moments.mean_y
+    all_inverted_nothing = 2 * moments.not_positive >= moments.count
+    return Moments(1, 1.0, x, y, 0.0, 0.0, x, x, int(all_inverted_nothing))

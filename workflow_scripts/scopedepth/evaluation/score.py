@@ -1,0 +1,95 @@
+"""The score stage: a table of metrics, one row a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation import status as codes
+from scopedepth.evaluation.align import add_keys, open_pairs
+from scopedepth.evaluation.alignment import Fit
+from scopedepth.evaluation.frames import Pixels, each_frame
+from scopedepth.evaluation.metrics import frame_metrics
+from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.progress import progress
+from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.prediction import PredictionStore
+from scopedepth.tables.frames import SCORES
+from scopedepth.tables.io import read_table, write_table
+
+
+class Score(NamedTuple):
+    """Metrics of one frame; one that is not there could not be computed."""
+
+    metrics: Mapping[str, float | None]
+    n_pixels: int
+    status: int
+
+
+def score_unit(
+    protocol: Mapping[str, Any],
+    dataset: Path,
+    predictions: Path,
+    alignments: Path,
+    keys: Mapping[str, str],
+    out: Path,
+    threads: int = 1,
+) -> None:
+    """Score one model's predictions of one unit with the fits of `alignments` and write the scores table.
+
+    protocol: the spec. dataset, predictions: stores. keys: dataset, model and protocol names. Every frame of
+    the unit has a row: metrics, or nulls with the status that says why.
+    """
+    pairs = open_pairs(protocol, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
+    fits = read_fits(alignments)
+    columns: dict[str, list[Any]] = {name: [] for name in SCORES.names}
+    total = sum(data.n_frames for _, data, _ in pairs.values())
+    with progress(f"score {keys['model']}, {keys['protocol']}", total) as advance:
+        for sequence, (plan, data, predicted) in pairs.items():
+            frame_fits = fits.get(sequence, [])
+            if len(frame_fits) != data.n_frames:
+                raise ScopeDepthError(
+                    f"{alignments} has {len(frame_fits)} frames of sequence {sequence}, the dataset {data.n_frames}. "
+                    "Align again."
+                )
+            if plan.metrics:
+                scorer = _scorer(plan, frame_fits)
+                scores = list(each_frame(plan, data, predicted, scorer, _not_scored, threads))
+            else:
+                scores = [Score({}, 0, codes.NOT_APPLICABLE)] * data.n_frames
+            add_keys(columns, keys, sequence, data.frame_ids())
+            for name in METRICS:
+                columns[name] += [score.metrics.get(name) for score in scores]
+            columns["n_pixels"] += [score.n_pixels for score in scores]
+            columns["status"] += [codes.STATUSES[score.status] for score in scores]
+            advance(len(scores))
+    write_table(out, SCORES, columns)
+
+
+def read_fits(path: Path) -> dict[str, list[Fit]]:
+    """Return the fits of an alignments table by sequence, in the order of frames."""
+    table = read_table(path, ["sequence", "scale", "shift", "n_pixels", "status"]).to_pydict()
+    fits: dict[str, list[Fit]] = {}
+    nan = float("nan")
+    for sequence, scale, shift, n, status in zip(*table.values(), strict=True):
+        fit = Fit(nan if scale is None else scale, nan if shift is None else shift, n, codes.CODES[status])
+        fits.setdefault(sequence, []).append(fit)
+    return fits
+
+
+def _scorer(plan: Plan, fits: list[Fit]) -> Any:
+    def score(pixels: Pixels) -> Score:
+        fit = fits[pixels.frame]
+        scored = fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and plan.score_negative)
+        if not scored:
+            return Score({}, pixels.x.size, fit.status)
+        return Score(frame_metrics(plan, pixels, fit), pixels.x.size, fit.status)
+
+    return score
+
+
+def _not_scored(frame: int, status: int) -> Score:
+    return Score({}, 0, status)
