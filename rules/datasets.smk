@@ -20,6 +20,7 @@ rule fetch_dataset:
     threads: workflow.cores or 4
     params:
         spec=PLAN.source_spec,
+        files=PLAN.source_files,
         code=PLAN.source_code,
     script:
         "../workflow_scripts/fetch_dataset.py"

@@ -8,6 +8,8 @@ The `wildcards` of the methods are any object with the attributes dataset, unit,
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
@@ -62,6 +64,23 @@ class Plan:
         """Rendered data follow from our code; published data do not, and are not fetched again when it changes."""
         rendered = self.study.datasets[wildcards.dataset]["source"]["kind"] == "phantom"
         return self.code("fetch_dataset", "scopedepth.phantom") if rendered else "as published"
+
+    def source_files(self, wildcards: Any) -> str:
+        """Names and sizes of data used in place, so that added, removed and replaced files are noticed.
+
+        Times do not count: copying or touching a folder changes nothing in it.
+        """
+        source = self.study.datasets[wildcards.dataset]["source"]
+        if source["kind"] != "path":
+            return "as published"
+        root = Path(source["path"])
+        listing = sorted(
+            (str(Path(folder, name).relative_to(root)), Path(folder, name).stat().st_size)
+            for folder, _, names in os.walk(root)
+            for name in names
+            if Path(folder, name).is_file()
+        )
+        return hashlib.sha256(repr(listing).encode()).hexdigest()
 
     # prepare
 

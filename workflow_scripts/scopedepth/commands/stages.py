@@ -29,7 +29,7 @@ STAGES = (
         "fetch_dataset",
         re.compile(r"raw/(?P<dataset>[a-z0-9_]+)(\.json|\.run\.json|/.*)?"),
         "raw/{dataset}.run.json",
-        {"spec": Plan.source_spec, "code": Plan.source_code},
+        {"spec": Plan.source_spec, "files": Plan.source_files, "code": Plan.source_code},
     ),
     Stage(
         "fetch_weights",

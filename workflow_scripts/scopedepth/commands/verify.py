@@ -7,9 +7,10 @@ its pages. What does not agree is damaged; the command prints what repairs it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from scopedepth.datasets.place import content_digest
 from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import digest_tree, read_manifest
 
@@ -43,7 +44,13 @@ def run(options: argparse.Namespace) -> int:
 
 def check_tree(results: Path) -> Iterator[tuple[Path, str]]:
     """Yield every result below `results` with what is wrong with it, an empty string where nothing is."""
-    for manifest in sorted([*results.glob("raw/*.json"), *results.glob("weights/*.json")]):
+    for manifest in sorted(results.glob("raw/*.json")):
+        if not manifest.name.endswith(".run.json"):
+            yield (
+                manifest.with_suffix(""),
+                _problem_of_directory(manifest, manifest.with_suffix(""), content_digest),
+            )
+    for manifest in sorted(results.glob("weights/*.json")):
         if not manifest.name.endswith(".run.json"):
             yield manifest.with_suffix(""), _problem_of_directory(manifest, manifest.with_suffix(""))
     for manifest in sorted([*results.glob("datasets/*.json"), *results.glob("predictions/*/*.json")]):
@@ -54,12 +61,14 @@ def check_tree(results: Path) -> Iterator[tuple[Path, str]]:
         yield table, _problem_of_table(table)
 
 
-def _problem_of_directory(manifest: Path, directory: Path) -> str:
+def _problem_of_directory(
+    manifest: Path, directory: Path, digest_of: Callable[[Path], str] = digest_tree
+) -> str:
     try:
         recorded = read_manifest(manifest)["digest"]
         if not directory.is_dir():
             return "missing, although its manifest is there"
-        return "" if digest_tree(directory) == recorded else "its content is not what its manifest says"
+        return "" if digest_of(directory) == recorded else "its content is not what its manifest says"
     except ScopeDepthError as error:
         return str(error)
     except OSError as error:

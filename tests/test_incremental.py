@@ -1,0 +1,288 @@
+"""The table of changes: for each change, exactly the jobs that depend on it run, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Project, write_frames
+
+pytestmark = pytest.mark.workflow
+
+UNITS = ("one", "two")
+MODELS = ("constant", "brightness")
+PROTOCOLS = ("median_depth", "sequence_scale")
+SUMMARY = {"summarise(small)", "report(small)"}
+
+
+def expected(
+    fetch: tuple[str, ...] = (),
+    prepare: tuple[str, ...] = (),
+    predict: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    align: tuple[tuple[str, ...], ...] = ((), (), ()),
+    score: tuple[tuple[str, ...], ...] = ((), (), ()),
+    summary: bool = True,
+) -> set[str]:
+    """Return a set of jobs; predict, align and score are given as units x models (x protocols)."""
+    jobs = {f"fetch_dataset({name})" for name in fetch} | {f"prepare({unit})" for unit in prepare}
+    jobs |= {f"predict({', '.join(key)})" for key in product(*predict)}
+    jobs |= {f"align({', '.join(key)})" for key in product(*align)}
+    jobs |= {f"score({', '.join(key)})" for key in product(*score)}
+    return jobs | SUMMARY if summary else jobs
+
+
+def predicted(units: tuple[str, ...], models: tuple[str, ...], **before: Any) -> set[str]:
+    """Return the jobs that follow when predictions are made anew."""
+    everything = (units, models, PROTOCOLS)
+    return expected(predict=(units, models), align=everything, score=everything, **before)
+
+
+def edit(project: Project, file: str, old: str, new: str) -> None:
+    path = project.folder / "workflow_scripts" / "scopedepth" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{file} no longer holds {old!r}; adapt this test"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def append(file: str) -> Callable[[Project], None]:
+    """An edit that changes what a module's code is."""
+
+    def change(project: Project) -> None:
+        path = project.folder / "workflow_scripts" / "scopedepth" / file
+        path.write_text(path.read_text(encoding="utf-8") + "\n_ADDED = 1\n", encoding="utf-8")
+
+    return change
+
+
+def configured(change: Callable[[dict[str, Any]], None]) -> Callable[[Project], None]:
+    def apply(project: Project) -> None:
+        config = project.read_config()
+        change(config)
+        project.write_config(config)
+
+    return apply
+
+
+def add_model(config: dict[str, Any]) -> None:
+    config["models"]["constant_again"] = copy.deepcopy(config["models"]["constant"])
+    config["studies"]["small"]["models"].append("constant_again")
+
+
+def add_dataset(project: Project) -> None:
+    write_frames(project.folder / "data" / "three", ("only",), seed=2)
+    config = project.read_config()
+    config["datasets"]["three"] = copy.deepcopy(config["datasets"]["two"])
+    config["datasets"]["three"]["source"]["path"] = "data/three"
+    config["studies"]["small"]["datasets"].append("three")
+    project.write_config(config)
+
+
+def add_sequence(project: Project) -> None:
+    write_frames(project.folder / "data" / "one", ("third",), seed=3)
+
+
+def add_protocol(config: dict[str, Any]) -> None:
+    config["protocols"]["capped"] = {**config["protocols"]["median_depth"], "depth_range": {"max": 90}}
+    config["studies"]["small"]["protocols"].append("capped")
+
+
+def leave_out(kind: str, name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda config: config["studies"]["small"][kind].remove(name)
+
+
+def set_in(kind: str, name: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda config: config[kind][name].update(fields)
+
+
+def swap_options(config: dict[str, Any]) -> None:
+    models = config["models"]
+    first, second = (models[name]["options"] for name in MODELS)
+    models["constant"]["options"], models["brightness"]["options"] = second, first
+
+
+def rename_study(config: dict[str, Any]) -> None:
+    config["studies"]["renamed"] = config["studies"].pop("small")
+    config["study"] = "renamed"
+
+
+def reorder(config: dict[str, Any]) -> None:
+    for kind in ("datasets", "models", "protocols"):
+        config[kind] = dict(reversed(config[kind].items()))
+        for name, spec in config[kind].items():
+            config[kind][name] = dict(reversed(spec.items()))
+
+
+def comment_everywhere(project: Project) -> None:
+    for path in (project.folder / "workflow_scripts").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if text.startswith('"""'):
+            text = '"""Another docstring. ' + text[3:]
+        path.write_text(text + "\n# A comment.\n", encoding="utf-8")
+
+
+def reformat(project: Project) -> None:
+    scripts = project.folder / "workflow_scripts"
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", "--line-length", "60", str(scripts)]
+    subprocess.run(command, check=True)
+
+
+def touch_everything(project: Project) -> None:
+    now = time.time() + 60
+    for folder, _, files in os.walk(project.folder):
+        for name in files:
+            # Results in the order of their names, so that inputs become newer than outputs.
+            now += 0.01
+            os.utime(Path(folder, name), (now, now))
+
+
+def clone_afresh(project: Project) -> None:
+    """Copy code, data, results and Snakemake's records without their times."""
+    copied = project.folder.with_name(project.folder.name + "_clone")
+    shutil.copytree(project.folder, copied, copy_function=shutil.copyfile)
+    shutil.rmtree(project.folder)
+    copied.rename(project.folder)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: a change and the jobs that it starts."""
+
+    title: str
+    change: Callable[[Project], None]
+    jobs: set[str]
+    arguments: tuple[str, ...] = ()
+
+
+EVERYTHING = predicted(UNITS, MODELS, prepare=UNITS)
+
+ROWS = (
+    Row("nothing", lambda project: None, set()),
+    Row("add a model", configured(add_model), predicted(UNITS, ("constant_again",))),
+    Row("remove a model", configured(leave_out("models", "brightness")), SUMMARY),
+    Row(
+        "add a dataset",
+        add_dataset,
+        predicted(("three",), MODELS, fetch=("three",), prepare=("three",)),
+    ),
+    Row("remove a dataset", configured(leave_out("datasets", "two")), SUMMARY),
+    Row("add a sequence", add_sequence, predicted(("one",), MODELS, fetch=("one",), prepare=("one",))),
+    Row(
+        "leave a sequence out",
+        configured(set_in("datasets", "one", sequences=["left"])),
+        predicted(("one",), MODELS, prepare=("one",)),
+    ),
+    Row(
+        "add a protocol",
+        configured(add_protocol),
+        expected(align=(UNITS, MODELS, ("capped",)), score=(UNITS, MODELS, ("capped",))),
+    ),
+    Row("remove a protocol", configured(leave_out("protocols", "sequence_scale")), SUMMARY),
+    Row(
+        "change a protocol's cap",
+        configured(set_in("protocols", "median_depth", depth_range={"max": 90})),
+        expected(align=(UNITS, MODELS, ("median_depth",)), score=(UNITS, MODELS, ("median_depth",))),
+    ),
+    Row(
+        "change a protocol's metrics",
+        configured(set_in("protocols", "median_depth", metrics=["abs_rel", "rmse"])),
+        expected(score=(UNITS, MODELS, ("median_depth",))),
+    ),
+    Row(
+        "change how a protocol averages",
+        configured(set_in("protocols", "median_depth", averaging="frames")),
+        SUMMARY,
+    ),
+    Row("choose metrics to summarise", configured(set_in("studies", "small", metrics=["abs_rel"])), SUMMARY),
+    Row(
+        "change a model's precision",
+        configured(set_in("models", "brightness", precision="bf16")),
+        predicted(UNITS, ("brightness",)),
+    ),
+    Row("swap two models' options", configured(swap_options), predicted(UNITS, MODELS)),
+    Row(
+        "change a dataset's depth scale",
+        configured(lambda config: config["datasets"]["one"]["depth"].update(scale=1.0)),
+        predicted(("one",), MODELS, prepare=("one",)),
+    ),
+    Row("change a model's title", configured(set_in("models", "constant", title="C")), {"report(small)"}),
+    Row("change a dataset's citation", configured(set_in("datasets", "one", citation="@misc{x}")), {"report(small)"}),
+    Row("change the study's title", configured(set_in("studies", "small", title="T")), {"report(small)"}),
+    Row("rename the study", configured(rename_study), {"summarise(renamed)", "report(renamed)"}),
+    Row("reorder the configuration", configured(reorder), set()),
+    Row("edit the loader's code", append("datasets/folder.py"), EVERYTHING),
+    Row("edit another loader's code", append("datasets/simcol3d.py"), set()),
+    Row("edit the family's code", append("models/baseline.py"), predicted(UNITS, MODELS)),
+    Row("edit another family's code", append("models/transformers.py"), set()),
+    Row("edit the report's code", append("report/__init__.py"), {"report(small)"}),
+    Row("edit the statistics' code", append("statistics/ranks.py"), SUMMARY),
+    Row("edit a command's code", append("commands/verify.py"), set()),
+    Row("edit how progress is shown", append("progress.py"), set()),
+    Row("edit comments and docstrings", comment_everywhere, set()),
+    Row("reformat the code", reformat, set()),
+    Row("touch everything", touch_everything, set()),
+    Row("clone afresh with results copied along", clone_afresh, set()),
+    Row("another number of cores", lambda project: None, set(), ("--cores", "7")),
+    Row("another profile", lambda project: None, set(), ("--profile", "profiles/slurm", "--executor", "local")),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose study is done."""
+    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title.replace(" ", "-"))
+def test_exactly_what_depends_on_a_change_runs(finished: Project, tmp_path: Path, row: Row) -> None:
+    project = finished.copy(tmp_path / "project")
+    row.change(project)
+    assert project.jobs(*row.arguments) == row.jobs
+
+
+@pytest.mark.parametrize("title", ["add a model", "leave a sequence out", "change a protocol's metrics", "touch everything"])
+def test_after_the_run_nothing_is_left_to_do(finished: Project, tmp_path: Path, title: str) -> None:
+    project = finished.copy(tmp_path / "project")
+    row = next(row for row in ROWS if row.title == title)
+    row.change(project)
+    project.snakemake()
+    assert project.jobs() == set()
+
+
+def test_the_table_in_the_docs_is_current(root: Path) -> None:
+    page = (root / "docs" / "reruns.md").read_text(encoding="utf-8")
+    assert table_of_changes() in page, "run: python tests/test_incremental.py"
+
+
+def table_of_changes() -> str:
+    """Return the rows as a Markdown table: the change, and what runs."""
+    lines = ["| change | what runs |", "| --- | --- |"]
+    for row in ROWS:
+        counts: dict[str, int] = {}
+        for job in sorted(row.jobs):
+            rule = job.partition("(")[0]
+            counts[rule] = counts.get(rule, 0) + 1
+        order = ("fetch_dataset", "prepare", "predict", "align", "score", "summarise", "report")
+        jobs = ", ".join(f"{rule} ×{counts[rule]}" if counts[rule] > 1 else rule for rule in order if rule in counts)
+        lines.append(f"| {row.title} | {jobs or 'nothing'} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    from project import ROOT
+
+    page = ROOT / "docs" / "reruns.md"
+    before, marker, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("\n<!-- end of table -->")
+    page.write_text(before + marker + table_of_changes() + end + after, encoding="utf-8")
