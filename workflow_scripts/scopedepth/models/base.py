@@ -1,0 +1,75 @@
+"""What every model offers to the engine and to the clocks. Imports no framework."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scopedepth.errors import ScopeDepthError
+
+
+class DepthModel(ABC):
+    """A network (or a baseline) that turns frames into one number a pixel.
+
+    The three steps are apart so that each can be timed, and so that the engine can overlap them:
+
+        batch = model.preprocess(frames)          # uint8 (n, h, w, 3) -> the network's input, on the device
+        out = model.forward(batch, (h, w))        # -> float32 (n, v, u) on the device
+        prediction = model.to_host(out)           # -> float32 (n, v, u), NumPy
+
+    The grid (v, u) covers exactly the image's field of view: what a network pads is cut off again.
+
+    Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
+    `precision` ("fp32", "bf16", "fp16").
+    """
+
+    def __init__(self, spec: Mapping[str, Any], device: str = "cpu", parameters: int = 0) -> None:
+        self.name: str = spec["name"]
+        self.output_kind: str = spec["output"]["kind"]
+        self.unit: str | None = spec["output"]["unit"]
+        self.precision: str = spec["precision"]
+        self.device = device
+        self.parameters = parameters
+
+    def for_sequence(self, name: str) -> DepthModel:
+        """Return the model for a sequence: another one where the weights differ by sequence, itself else."""
+        return self
+
+    @abstractmethod
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Return the prediction's (v, u) for frames of `height` x `width`, without running anything."""
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that the network sees; it decides memory and time."""
+        return self.grid(height, width)
+
+    @abstractmethod
+    def preprocess(self, frames: np.ndarray) -> Any:
+        """Turn frames, uint8 (n, h, w, 3), into the network's input on the device."""
+
+    @abstractmethod
+    def forward(self, batch: Any, size: tuple[int, int]) -> Any:
+        """Run the network; `size` is the frames' (h, w). Returns float32 (n, v, u) on the device."""
+
+    def to_host(self, out: Any) -> np.ndarray:
+        """Return `forward`'s result as float32 NumPy (n, v, u), waiting for the device."""
+        return np.asarray(out, dtype=np.float32)
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        """All three steps: uint8 (n, h, w, 3) -> float32 (n, v, u)."""
+        return self.to_host(self.forward(self.preprocess(frames), frames.shape[1:3]))
+
+
+def read_options(spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the family's options with `defaults` filled in; an unknown one is a `ScopeDepthError`."""
+    given = dict(spec["options"])
+    for name in given:
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            raise ScopeDepthError(
+                f"Model {spec['name']}: family {spec['family']} has no option {name!r}; it has {known}."
+            )
+    return {**defaults, **given}

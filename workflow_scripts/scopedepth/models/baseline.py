@@ -1,0 +1,64 @@
+"""Baselines: what can be said of depth without a network. Every skill is measured against them.
+
+constant    the same depth everywhere: after alignment, the best that one number can do
+brightness  depth proportional to luminance^-1/2. An endoscope carries its lamp, so the light that comes back
+            falls with the square of the distance: near tissue is bright
+
+Both are depth up to scale. Luminance is that of ITU-R BT.709, on the picture's values as they are: most videos
+carry no calibrated curve, and the exponent is an option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+
+# ITU-R BT.709, part 3: luminance of red, green and blue.
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+# Black would be infinitely far: one grey level is the darkest that a picture can say.
+DARKEST = np.float32(1.0)
+
+DEFAULTS = {"kind": "constant", "exponent": 0.5, "gamma": 1.0}
+
+
+class Constant(DepthModel):
+    """The depth 1 everywhere."""
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def preprocess(self, frames: np.ndarray) -> np.ndarray:
+        return frames
+
+    def forward(self, batch: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return np.ones(batch.shape[:3], dtype=np.float32)
+
+
+class Brightness(Constant):
+    """Depth = (luminance / 255)^(-gamma * exponent), luminance not below one grey level."""
+
+    def __init__(self, spec: Mapping[str, Any], exponent: float, gamma: float) -> None:
+        super().__init__(spec)
+        self.exponent = np.float32(-exponent * gamma)
+
+    def forward(self, batch: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        luminance = batch.astype(np.float32) @ LUMINANCE
+        return np.power(np.maximum(luminance, DARKEST) / np.float32(255), self.exponent)
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Return a baseline. Options: `kind` (constant, brightness), `exponent` (0.5), `gamma` (1: none undone)."""
+    options = read_options(spec, DEFAULTS)
+    if spec["output"]["kind"] != "depth":
+        raise ScopeDepthError(f"Model {spec['name']}: a baseline's output kind is `depth`, up to scale.")
+    if options["kind"] == "constant":
+        return Constant(spec)
+    if options["kind"] == "brightness":
+        return Brightness(spec, float(options["exponent"]), float(options["gamma"]))
+    raise ScopeDepthError(f"Model {spec['name']}: no baseline {options['kind']!r}; constant or brightness.")
