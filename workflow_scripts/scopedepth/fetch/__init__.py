@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.datasets.place import ABOUT, WORDS, content_digest, point_to
+from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, point_to
 from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import write_json
 
@@ -34,6 +34,7 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
     source = spec["source"]
     show_terms(spec)
     partial.mkdir(parents=True, exist_ok=True)
+    (partial / POINTER).unlink(missing_ok=True)
     facts = SOURCES[source["kind"]](spec, partial, workers)
     write_json(partial / ABOUT, {word: spec.get(word) or "" for word in WORDS})
     if out.exists():
@@ -78,7 +79,33 @@ def use_in_place(folder: Path, partial: Path, name: str) -> Facts:
     return {}
 
 
+def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
+    source = spec["source"]
+    folder = Path(source["path"]).expanduser()
+    if folder.is_dir() and any(folder.iterdir()):
+        return use_in_place(folder, partial, spec["name"])
+    raise ScopeDepthError(
+        f"Dataset {spec['name']} is given out by its owners only. Ask for it and accept its terms at "
+        f"{source['request_at']}, put it into {folder.resolve()}, and run again. Nothing was downloaded."
+    )
+
+
+def _remote(kind: str) -> Callable[[Mapping[str, Any], Path, int], Facts]:
+    def fetch(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
+        # The network's libraries load only where they are used.
+        from scopedepth.fetch import remote
+
+        sources = {"url": remote.fetch_urls, "doi": remote.fetch_doi, "hub": remote.fetch_hub}
+        return sources[kind](spec, partial, workers)
+
+    return fetch
+
+
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path, int], Facts]] = {
     "phantom": _phantom,
     "path": _path,
+    "url": _remote("url"),
+    "doi": _remote("doi"),
+    "hub": _remote("hub"),
+    "registration": _registration,
 }

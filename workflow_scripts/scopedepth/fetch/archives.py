@@ -1,0 +1,182 @@
+"""Unpacking zip and tar archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
+
+Stated limits, for each archive: entries in it; bytes unpacked, in all and as a multiple of the archive's own size.
+Images and depth are compressed already, so an honest archive of them grows little; a bomb grows a thousandfold.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.fetch.download import disk_error
+from scopedepth.progress import progress
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+PIECE = 1 << 20
+# What file managers leave in archives.
+LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
+
+
+@dataclass
+class Limits:
+    """What an archive may unpack to."""
+
+    total_bytes: int = 500 * 10**9
+    times_archive: int = 200
+    # Small archives may be dense (a text file of zeros); the multiple counts beyond this.
+    free_bytes: int = 1 << 30
+    entries: int = 2_000_000
+    depth: int = 4
+
+
+@dataclass
+class Entry:
+    """One regular file of an archive: its path inside, and how to open it."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file's name is an archive's."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def bare_name(path: Path) -> str:
+    """Return an archive's name without its suffix: the folder that it is unpacked into."""
+    suffix = max((s for s in SUFFIXES if path.name.lower().endswith(s)), key=len)
+    return path.name[: -len(suffix)] or "archive"
+
+
+def unpack(archive: Path, folder: Path, limits: Limits | None = None, depth: int = 1) -> None:
+    """Unpack `archive` into the new folder `folder`, and archives inside it into folders beside themselves.
+
+    Unpacks beside `folder` and renames at the end. Raises `ScopeDepthError` for a damaged archive, one that is
+    encrypted, an entry that would leave the folder, a link or device, and what exceeds `limits`.
+    """
+    limits = limits or Limits()
+    beside = folder.with_name(folder.name + ".unpacking")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        _unpack_entries(archive, beside, limits)
+        for inner in sorted(path for path in beside.rglob("*") if path.is_file() and is_archive(path)):
+            if depth >= limits.depth:
+                raise ScopeDepthError(
+                    f"{archive.name} holds archives in archives, more than {limits.depth} deep."
+                )
+            unpack(inner, free_folder(inner.with_name(bare_name(inner))), limits, depth + 1)
+            inner.unlink()
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(beside, folder)
+    except OSError as error:
+        raise disk_error(error, beside) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def free_folder(path: Path) -> Path:
+    """Return `path`, or, where something has that name already, the path with a number behind it."""
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_name(f"{path.name}_{number}"), number + 1
+    return free
+
+
+def _unpack_entries(archive: Path, folder: Path, limits: Limits) -> None:
+    size = archive.stat().st_size
+    allowed = min(limits.total_bytes, limits.free_bytes + limits.times_archive * size)
+    written = count = 0
+    try:
+        with progress(f"unpack {archive.name}", 0, "files") as advance:
+            for entry in _entries(archive):
+                count += 1
+                if count > limits.entries:
+                    raise ScopeDepthError(f"{archive.name} holds more than {limits.entries} files.")
+                target = folder / safe_path(entry.name, archive.name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with entry.open() as source, target.open("wb") as file:
+                    while piece := source.read(PIECE):
+                        written += len(piece)
+                        if written > allowed:
+                            raise ScopeDepthError(
+                                f"{archive.name} unpacks to more than {allowed / 1e9:.1f} GB from {size / 1e9:.4f} GB; "
+                                "it looks like a decompression bomb and was not unpacked."
+                            )
+                        file.write(piece)
+                advance(1)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+        raise ScopeDepthError(
+            f"The archive {archive.name} is damaged or cut short ({error}). Fetch it again."
+        ) from error
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise ScopeDepthError(
+            f"{archive.name} holds a file and a folder of one name ({error.filename})."
+        ) from error
+
+
+def safe_path(name: str, archive: str) -> PurePosixPath:
+    """Return an entry's path inside the folder, or raise a `ScopeDepthError` where it would lie outside."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    outside = (
+        path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]) or "\0" in name
+    )
+    if outside or not path.parts:
+        raise ScopeDepthError(
+            f"{archive} holds the entry {name!r}, which would leave the folder; it was not unpacked."
+        )
+    return path
+
+
+def _entries(archive: Path) -> Iterator[Entry]:
+    """Yield an archive's regular files. Folders follow from paths; anything else is refused."""
+    if archive.name.lower().endswith(".zip"):
+        yield from _zip_entries(archive)
+    else:
+        yield from _tar_entries(archive)
+
+
+def _zip_entries(archive: Path) -> Iterator[Entry]:
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise ScopeDepthError(_refused(archive, info.filename))
+            if info.flag_bits & 1:
+                raise ScopeDepthError(
+                    f"{archive.name} is encrypted; unpack it by hand and use source kind path."
+                )
+            if info.is_dir() or LITTER & set(PurePosixPath(info.filename).parts):
+                continue
+            yield Entry(info.filename, lambda info=info: file.open(info))  # type: ignore[misc]
+
+
+def _tar_entries(archive: Path) -> Iterator[Entry]:
+    with tarfile.open(archive, "r:*") as file:
+        for member in file:
+            if not (member.isreg() or member.isdir()):
+                raise ScopeDepthError(_refused(archive, member.name))
+            if member.isdir() or LITTER & set(PurePosixPath(member.name).parts):
+                continue
+            yield Entry(member.name, lambda member=member: _opened(file, member))  # type: ignore[misc]
+
+
+def _opened(file: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    opened = file.extractfile(member)
+    assert opened is not None
+    return opened
+
+
+def _refused(archive: Path, name: str) -> str:
+    return f"{archive.name} holds {name!r}, which is a link or a device; it was not unpacked."

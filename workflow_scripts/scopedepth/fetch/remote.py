@@ -1,0 +1,246 @@
+"""Sources over the network: fixed addresses, data records with a DOI, repositories of the Hugging Face Hub.
+
+A source is worked through file by file. What is done is written to ``done.json`` in the unfinished folder, so that a
+run that was stopped goes on with the next file, and archives already unpacked are not fetched again.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.fetch.archives import bare_name, is_archive, safe_path, unpack
+from scopedepth.fetch.download import check_digest, disk_error, download
+from scopedepth.manifest import write_json
+
+MENDELEY = "10.17632/"
+
+
+class Progress:
+    """Which files of a source are done; facts of each, by name. `identity`: what they belong to."""
+
+    def __init__(self, partial: Path, identity: Mapping[str, Any]) -> None:
+        self.path = partial / "done.json"
+        self.downloads, self.data = partial / "downloads", partial / "data"
+        self.done: dict[str, Any] = {}
+        try:
+            kept = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        if kept.get("identity") == dict(identity):
+            self.done = kept["done"]
+        else:  # another source's files
+            shutil.rmtree(self.data, ignore_errors=True)
+        self.identity = dict(identity)
+        self.data.mkdir(parents=True, exist_ok=True)
+
+    def finish(self, name: str, file: Path, to: str, facts: Mapping[str, Any], unpacked: bool) -> None:
+        """Put a complete download in its place, unpacked where it is an archive, and write that down."""
+        target = self.data / safe_path(to, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if unpacked and is_archive(target):
+            folder = self._folder_for(target)
+            facts = {**facts, "unpacked_to": folder.relative_to(self.data).as_posix()}
+            try:
+                unpack(file, folder)
+            except ScopeDepthError:
+                file.unlink()  # a damaged archive is fetched again by the next run
+                raise
+            file.unlink()
+        else:
+            os.replace(file, target)
+        self.done[name] = dict(facts)
+        write_json(self.path, {"identity": self.identity, "done": self.done})
+
+    def _folder_for(self, archive: Path) -> Path:
+        """Return a folder for an archive that no other one has; one left by a run that was killed is replaced."""
+        taken = {self.data / facts["unpacked_to"] for facts in self.done.values() if "unpacked_to" in facts}
+        folder = archive.with_name(bare_name(archive))
+        return next(
+            one
+            for number in itertools.count(1)
+            if (one := folder if number == 1 else folder.with_name(f"{folder.name}_{number}")) not in taken
+        )
+
+    def close(self) -> dict[str, Any]:
+        """Drop what was only needed on the way and return the files' facts."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.downloads, ignore_errors=True)
+        return self.done
+
+
+def fetch_urls(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
+    """Fetch files at fixed addresses."""
+    source = spec["source"]
+    files = [
+        (
+            file["to"] or name_of(file["url"]),
+            file["url"],
+            f"sha256:{file['sha256']}" if file["sha256"] else None,
+        )
+        for file in source["files"]
+    ]
+    return {"files": _fetch_all(files, partial, source, source["unpack"])}
+
+
+def name_of(url: str) -> str:
+    """Return the file's name in an address."""
+    name = unquote(urlsplit(url).path).rstrip("/").rsplit("/", 1)[-1]
+    if not name:
+        raise ScopeDepthError(f"The address {url} names no file; give the file a name with `to`.")
+    return name
+
+
+def _fetch_all(
+    files: list[tuple[str, str, str | None]], partial: Path, identity: Mapping[str, Any], unpacked: bool
+) -> dict[str, Any]:
+    state = Progress(partial, identity)
+    for name, url, known in files:
+        if name in state.done:
+            continue
+        file = state.downloads / safe_path(name, url)
+        # Complete files alone have their final name; one left by a run that was killed is taken as it is.
+        digest = check_digest(file, known, name) if file.is_file() else None
+        digest = digest or download(url, file, known)
+        facts = {"url": url, "sha256": digest.removeprefix("sha256:"), "bytes": file.stat().st_size}
+        state.finish(name, file, name, facts, unpacked)
+    return state.close()
+
+
+def fetch_doi(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
+    """Fetch the files of a data record: Zenodo, figshare and portals run by it, Dataverse, Mendeley Data."""
+    source = spec["source"]
+    available = doi_files(source["doi"])
+    chosen = source["files"] or [{"url": name, "sha256": None, "to": None} for name in available]
+    files = []
+    for file in chosen:
+        if file["url"] not in available:
+            raise ScopeDepthError(
+                f"The record {source['doi']} has no file {file['url']}; it has {', '.join(list(available)[:8])}."
+            )
+        url, known = available[file["url"]]
+        files.append(
+            (file["to"] or file["url"], url, f"sha256:{file['sha256']}" if file["sha256"] else known)
+        )
+    return {"files": _fetch_all(files, partial, source, source["unpack"])}
+
+
+def doi_files(doi: str) -> dict[str, tuple[str, str | None]]:
+    """Return name -> (address, published digest) of each file of a record."""
+    if doi.startswith(MENDELEY):
+        # Mendeley Data hands out a whole record as one zip; its address follows from the DOI's number and version.
+        record, _, version = doi.removeprefix(MENDELEY).partition(".")
+        url = f"https://data.mendeley.com/public-api/zip/{record}/download/{version or 1}"
+        return {f"{record}.zip": (url, None)}
+    import requests
+    from pooch import downloaders
+
+    try:
+        try:
+            record = downloaders.doi_to_repository(doi, timeout=60)
+        except ValueError:
+            # Universities' portals (rdr.ucl.ac.uk) are figshare under their own name; its API knows their DOIs.
+            record = downloaders.FigshareRepository(doi, f"https://doi.org/{doi}", timeout=60)
+        registry = _Registry()
+        record.populate_registry(registry)
+        return {name: (record.download_url(name), known) for name, known in registry.registry.items()}
+    except (requests.exceptions.RequestException, ValueError, KeyError, IndexError) as error:
+        raise ScopeDepthError(
+            f"The files of the DOI {doi} could not be listed ({type(error).__name__}: {error}). Check the DOI, try "
+            "again, or use source kind url."
+        ) from error
+
+
+class _Registry:
+    """What pooch's repositories fill: digests by file name."""
+
+    def __init__(self) -> None:
+        self.registry: dict[str, str] = {}
+
+
+def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
+    """Fetch a dataset repository of the Hub at a pinned commit, or at the newest one, which is recorded."""
+    import httpx2
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import disable_progress_bars
+
+    source, repo = spec["source"], spec["source"]["repo"]
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    # The client reads this variable when it is imported; a mirror set later is meant as well.
+    endpoint = os.environ.get("HF_ENDPOINT")
+    try:
+        info = HfApi(endpoint).dataset_info(repo, revision=source["revision"], files_metadata=True)
+        state = Progress(partial, {**source, "commit": info.sha})
+        for file in info.siblings or []:
+            wanted = any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
+            if not wanted or file.rfilename == ".gitattributes" or file.rfilename in state.done:
+                continue
+            print(f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
+            path = Path(
+                hf_hub_download(
+                    repo,
+                    file.rfilename,
+                    repo_type="dataset",
+                    revision=info.sha,
+                    local_dir=state.downloads,
+                    endpoint=endpoint,
+                )
+            )
+            known = f"sha256:{file.lfs.sha256}" if file.lfs else None
+            digest = check_digest(path, known, file.rfilename)
+            if digest is None:
+                path.unlink()
+                raise ScopeDepthError(
+                    f"{repo}/{file.rfilename} has not the digest {known}; it was deleted. Run again."
+                )
+            facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
+            state.finish(file.rfilename, path, file.rfilename, facts, True)
+    except GatedRepoError as error:
+        raise ScopeDepthError(
+            f"{repo} wants its terms accepted: open https://huggingface.co/datasets/{repo}, accept them, and log in "
+            "with `hf auth login`."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ScopeDepthError(
+            f"{repo} has no revision {source['revision']}; correct source.revision."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ScopeDepthError(
+            f"The Hub has no dataset {repo} (or it is private); correct source.repo."
+        ) from error
+    except (HfHubHTTPError, httpx2.HTTPError) as error:
+        raise ScopeDepthError(
+            f"The dataset {repo} could not be fetched ({str(error).splitlines()[0]}). Run again to go on."
+        ) from error
+    except OSError as error:
+        raise _hub_error(error, repo, partial) from error
+    if not state.done:
+        raise ScopeDepthError(
+            f"{repo} has no file that matches {', '.join(source['files'])}; correct source.files."
+        )
+    return {"commit": info.sha, "files": state.close()}
+
+
+def _hub_error(error: OSError, repo: str, partial: Path) -> ScopeDepthError:
+    """Return the error to show: the Hub's client raises OSError for a broken download and for its own offline mode."""
+    if error.errno is not None:
+        return disk_error(error, partial)
+    return ScopeDepthError(
+        f"The dataset {repo} could not be fetched ({str(error).splitlines()[0]}). Run again to go on."
+    )
