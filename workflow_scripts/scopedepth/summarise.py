@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.registry import METRICS
-from scopedepth.statistics.average import average
-from scopedepth.statistics.panel import Panel, group_paths, read_panel
+from scopedepth.statistics.analysis import Analysis, analyse
+from scopedepth.statistics.bootstrap import NO_INTERVAL
+from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, has_drift
+from scopedepth.statistics.panel import Key, Panel, group_paths, read_panel, with_drift
+from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import COMPARISONS, FRAMES, RANKS, SENSITIVITY, SUMMARY, TIMING
 
 Specs = Mapping[str, Mapping[str, Any]]
+Row = dict[str, Any]
+
+BASELINE_FAMILY = "baseline"
 
 
 def summarise_study(
@@ -29,65 +37,254 @@ def summarise_study(
     timings: Sequence[Path],
     out: Mapping[str, Path],
 ) -> None:
-    """Write the tables frames, summary, comparisons, ranks, sensitivity and timing of a study to `out`."""
-    groups = group_paths(scores)
-    rows: dict[str, list[dict[str, Any]]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
-    for dataset in sorted(study["datasets"]):
-        for protocol in sorted(study["protocols"]):
-            metrics = chosen_metrics(study, protocols[protocol])
-            panel = read_panel(dataset, protocol, sorted(study["models"]), groups, metrics)
-            for metric in metrics:
-                rows["summary"] += summary_rows(panel, metric, protocols[protocol], models)
-    write_table(out["frames"], FRAMES, [read_table(path) for paths in groups.values() for path in paths])
-    for name, schema in (
-        ("summary", SUMMARY), ("comparisons", COMPARISONS), ("ranks", RANKS), ("sensitivity", SENSITIVITY)
-    ):  # fmt: skip
-        write_table(
-            out[name], schema, {field: [row.get(field) for row in rows[name]] for field in schema.names}
-        )
-    write_table(out["timing"], TIMING, [timing_table(timings, study)])
+    """Write the tables of a study (`scopedepth.tables.study`) to the paths `out`, by the tables' names.
+
+    `scores` and `alignments` are the tables of all units, models and protocols of the study, `timings` those
+    of the timed calls, none where the study does not measure speed. The rows are sorted by name, so neither
+    the order of the files nor that of the configuration shows. Missing or unlike tables are a
+    `ScopeDepthError`.
+    """
+    score_paths, alignment_paths = group_paths(scores), group_paths(alignments)
+    _check_complete(study, score_paths)
+    rows: dict[str, list[Row]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
+    for name in sorted(study["datasets"]):
+        parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths, alignment_paths)
+        for table in rows:
+            rows[table] += parts[table]
+    _write_frames(out["frames"], score_paths)
+    _write_rows(out["summary"], SUMMARY, rows["summary"])
+    _write_rows(out["comparisons"], COMPARISONS, rows["comparisons"])
+    _write_rows(out["ranks"], RANKS, rows["ranks"])
+    _write_rows(out["sensitivity"], SENSITIVITY, rows["sensitivity"])
+    write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
 
 
 def chosen_metrics(study: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[str]:
     """Return the metrics to summarise under `protocol`, in the registry's order."""
-    computed = protocol.get("metrics") or list(METRICS)
-    wanted = study.get("metrics") or computed
-    return [name for name in METRICS if name in computed and name in wanted]
+    computed = {*protocol["metrics"], *([SCALE_DRIFT.name] if has_drift(protocol) else [])}
+    wanted = computed if study["metrics"] is None else computed & set(study["metrics"])
+    return [name for name in SUMMARY_METRICS if name in wanted]
 
 
-def summary_rows(
-    panel: Panel, metric: str, protocol: Mapping[str, Any], models: Specs
-) -> list[dict[str, Any]]:
-    values = average(panel.values[metric], panel.starts, protocol["averaging"])
-    expected, has, applicable = panel.expected(metric), panel.has(metric), panel.applicable(metric)
+def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]]) -> None:
+    for dataset in study["datasets"]:
+        for model in study["models"]:
+            for protocol in study["protocols"]:
+                if (dataset, model, protocol) not in paths:
+                    raise ScopeDepthError(
+                        f"No scores of {model} on {dataset} under {protocol}: run the workflow again."
+                    )
+
+
+def _dataset_rows(
+    study: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    dataset: str,
+    models: Specs,
+    protocols: Specs,
+    scores: Mapping[Key, list[Path]],
+    alignments: Mapping[Key, list[Path]],
+) -> dict[str, list[Row]]:
+    """Return the rows of all tables about one dataset."""
+    names = sorted(study["models"])
+    is_baseline = [models[name]["family"] == BASELINE_FAMILY for name in names]
+    rows: dict[str, list[Row]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
+    analyses: dict[str, dict[str, Analysis]] = {}  # metric -> protocol
+    statuses: dict[tuple[str, str], list[str]] = {}
+    for protocol in sorted(study["protocols"]):
+        metrics = chosen_metrics(study, protocols[protocol])
+        panel = read_panel(dataset, protocol, names, scores, [name for name in metrics if name in METRICS])
+        if SCALE_DRIFT.name in metrics:
+            panel = with_drift(panel, alignments, protocols[protocol])
+        for metric in metrics:
+            if metric not in panel.values:
+                continue
+            analysis = analyse(
+                panel,
+                metric,
+                protocols[protocol]["averaging"],
+                SUMMARY_METRICS[metric].higher_is_better,
+                is_baseline if metric in METRICS else [False] * len(names),
+                study["bootstrap"]["replicates"],
+                study["bootstrap"]["seed"],
+            )
+            status = _statuses(panel, metric, analysis, spec)
+            analyses.setdefault(metric, {})[protocol] = analysis
+            statuses[metric, protocol] = status
+            rows["summary"] += _summary_rows(panel, metric, analysis, status, protocols[protocol], models)
+            rows["comparisons"] += _comparison_rows(panel, metric, analysis, status)
+    for metric, by_protocol in analyses.items():
+        rows["ranks"] += _rank_rows(dataset, metric, names, by_protocol, statuses)
+        rows["sensitivity"] += _sensitivity_rows(dataset, metric, names, by_protocol)
+    return rows
+
+
+def _statuses(panel: Panel, metric: str, analysis: Analysis, spec: Mapping[str, Any]) -> list[str]:
+    """Return for each model ok, incomplete, or why it has no number."""
+    result = []
+    for row in range(len(panel.models)):
+        if analysis.n_frames[row]:
+            result.append("ok" if analysis.complete[row] else "incomplete")
+        elif not analysis.applicable[row]:
+            result.append("not_applicable")
+        else:
+            counts = Counter(panel.statuses[code] for code in panel.status[row])
+            reasons = sorted((-count, name) for name, count in counts.items() if name != "ok")
+            without_unit = SUMMARY_METRICS[metric].has_unit and spec["depth"]["unit"] == "relative"
+            result.append("no_unit" if without_unit else reasons[0][1] if reasons else "undefined")
+    return result
+
+
+def _summary_rows(
+    panel: Panel,
+    metric: str,
+    analysis: Analysis,
+    statuses: Sequence[str],
+    protocol: Mapping[str, Any],
+    models: Specs,
+) -> list[Row]:
+    ranked = np.flatnonzero(analysis.complete).tolist()
+    negative = panel.is_status(["negative_scale"]).sum(axis=1)
     rows = []
-    for row, model in enumerate(panel.models):
-        failed = int((expected[row] & ~has[row]).sum())
-        status = "ok"
-        if not has[row].any():
-            status = "no_number" if applicable[row] else "not_applicable"
-        elif failed:
-            status = "incomplete"
-        rows.append({
+    for index, model in enumerate(panel.models):
+        row: Row = {
             "dataset": panel.dataset,
             "model": model,
             "protocol": panel.protocol,
             "protocol_version": protocol["version"],
             "metric": metric,
-            "value": None if np.isnan(values[row]) else float(values[row]),
-            "n_frames": int(has[row].sum()),
-            "n_sequences": int(np.logical_or.reduceat(has[row], panel.starts[:-1]).sum()),
-            "n_failed": failed,
+            "ci_scope": NO_INTERVAL,
+            "n_frames": int(analysis.n_frames[index]),
+            "n_sequences": int(analysis.n_sequences[index]),
+            "n_failed": int(analysis.n_failed[index]),
+            "n_negative_scale": int(negative[index]),
             "seen_in_training": seen_in_training(models[model], panel.dataset, panel.sequences),
-            "status": status,
-        })  # fmt: skip
+            "status": statuses[index],
+        }
+        estimate = analysis.estimates[index]
+        if estimate is not None:
+            row |= {
+                "value": _number(estimate.value[0]),
+                "ci_low": _number(estimate.low[0]),
+                "ci_high": _number(estimate.high[0]),
+                "ci_scope": estimate.scope,
+                "block_frames": _number(estimate.block[0]),
+                "n_effective": _number(estimate.effective[0]),
+            }
+        if analysis.skill is not None and analysis.complete[index]:
+            position = ranked.index(index)
+            row |= {
+                "skill": _number(analysis.skill.value[position]),
+                "skill_ci_low": _number(analysis.skill.low[position]),
+                "skill_ci_high": _number(analysis.skill.high[position]),
+            }
+        rows.append(row)
     return rows
 
 
-def timing_table(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
-    """Return the summary of the timed calls, empty where nothing was timed."""
-    if not timings:
-        return TIMING.empty_table()
+def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Sequence[str]) -> list[Row]:
+    """Return a row for every pair of models, also for those that cannot be compared."""
+    found = analysis.differences
+    position = {(int(a), int(b)): index for index, (a, b) in enumerate(found.pairs)}
+    has = panel.has(metric)
+    rows = []
+    for a, model_a in enumerate(panel.models):
+        for b in range(a + 1, len(panel.models)):
+            row: Row = {
+                "dataset": panel.dataset,
+                "protocol": panel.protocol,
+                "metric": metric,
+                "model_a": model_a,
+                "model_b": panel.models[b],
+                "n_frames": int((has[a] & has[b]).sum()),
+            }
+            index = position.get((a, b))
+            if index is None or found.estimates is None:
+                row["status"] = statuses[a] if statuses[a] != "ok" else statuses[b]
+            else:
+                row |= {
+                    "difference": _number(found.estimates.value[index]),
+                    "ci_low": _number(found.estimates.low[index]),
+                    "ci_high": _number(found.estimates.high[index]),
+                    "p": _number(found.p[index]),
+                    "p_holm": _number(found.p_holm[index]),
+                    "status": "no_interval" if np.isnan(found.p[index]) else "ok",
+                }
+            rows.append(row)
+    return rows
+
+
+def _rank_rows(
+    dataset: str,
+    metric: str,
+    models: Sequence[str],
+    analyses: Mapping[str, Analysis],
+    statuses: Mapping[tuple[str, str], Sequence[str]],
+) -> list[Row]:
+    won = shares_won([analysis.ranking.rank for analysis in analyses.values()])
+    rows = []
+    for protocol, analysis in analyses.items():
+        ranking = analysis.ranking
+        for index, model in enumerate(models):
+            ranked = bool(analysis.complete[index])
+            tied = [models[other] for other in np.flatnonzero(ranking.tied[index]).tolist()]
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "protocol": protocol,
+                    "metric": metric,
+                    "model": model,
+                    "rank": int(ranking.rank[index]) if ranked else None,
+                    "rank_low": int(ranking.low[index]) if ranked else None,
+                    "rank_high": int(ranking.high[index]) if ranked else None,
+                    "tied_with": tied if ranked else None,
+                    "protocols_won": _number(won[index]),
+                    "status": statuses[metric, protocol][index],
+                }
+            )
+    return rows
+
+
+def _sensitivity_rows(
+    dataset: str, metric: str, models: Sequence[str], analyses: Mapping[str, Analysis]
+) -> list[Row]:
+    rows = []
+    protocols = list(analyses)
+    for position, protocol_a in enumerate(protocols):
+        for protocol_b in protocols[position + 1 :]:
+            a, b = analyses[protocol_a], analyses[protocol_b]
+            found = change(a.ranking.rank, b.ranking.rank, a.beaten, b.beaten)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "metric": metric,
+                    "protocol_a": protocol_a,
+                    "protocol_b": protocol_b,
+                    "tau": _number(found.tau),
+                    "n_models": found.n_models,
+                    "n_flips": len(found.flips),
+                    "n_significant_flips": len(found.significant_flips),
+                    "flips": [f"{models[x]} > {models[y]}" for x, y in found.flips],
+                    "significant_flips": [f"{models[x]} > {models[y]}" for x, y in found.significant_flips],
+                }
+            )
+    return rows
+
+
+def _timing(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
     from scopedepth.timing.summary import summarise_timing
 
     return summarise_timing(list(timings), study["timing"]["realtime_fps"])
+
+
+def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
+    write_table(path, FRAMES, [read_table(part) for paths in scores.values() for part in paths])
+
+
+def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:
+    write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
+
+
+def _number(value: float) -> float | None:
+    """Return a number for a table: None stands for NaN."""
+    return None if np.isnan(value) else float(value)

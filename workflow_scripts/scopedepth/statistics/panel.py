@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.statistics.drift import SCALE_DRIFT, drift_series, log_scales
 from scopedepth.tables.io import read_table
 
 # A frame with one of these has no measured depth to compare with, so long as no model has a number.
@@ -44,7 +46,7 @@ class Panel:
     def is_status(self, names: Iterable[str]) -> np.ndarray:
         """Return where (model, frame) the status is one of `names`."""
         codes = [index for index, name in enumerate(self.statuses) if name in set(names)]
-        return np.isin(self.status, codes)
+        return np.array(np.isin(self.status, codes), dtype=bool)
 
     def applicable(self, metric: str) -> np.ndarray:
         """Return for each model whether the protocol can be applied to what it predicts."""
@@ -62,8 +64,8 @@ class Panel:
         depth does not permit (the status is ok and still there is no number, as for a metric in mm of depth
         without a unit). Otherwise it is due, and the model failed.
         """
-        has = self.has(metric)
-        by_data = (self.is_status(["ok"]) & ~has).any(axis=0) | ~has.any()
+        has, fine = self.has(metric), self.is_status(["ok"])
+        by_data = (fine & ~has).any(axis=0) | (fine.any() and not has.any())
         blameless = self.is_status([*DATA_STATUSES, NOT_APPLICABLE]) | by_data
         return (~blameless | has.any(axis=0)) & self.applicable(metric)[:, None]
 
@@ -154,3 +156,21 @@ def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> np.ndarray:
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     new = [known.setdefault(str(name), len(known)) for name in encoded.dictionary.to_pylist()]
     return np.asarray(new, np.int32)[encoded.indices.to_numpy()]
+
+
+def with_drift(panel: Panel, alignments: Mapping[Key, list[Path]], protocol: Mapping[str, Any]) -> Panel:
+    """Return `panel` with the scale drift, from the fits of its frames; as it is where there are no fits."""
+    drift = np.full(panel.status.shape, np.nan)
+    for row, model in enumerate(panel.models):
+        paths = alignments.get((panel.dataset, model, panel.protocol))
+        if not paths:
+            return panel
+        table = read_sorted(paths, ["scale", "shift"])
+        if table.num_rows != panel.n_frames:
+            raise ScopeDepthError(
+                f"The alignments of {model} on {panel.dataset} under {panel.protocol} have {table.num_rows} "
+                f"frames and its scores {panel.n_frames}. Run the workflow again."
+            )
+        logs = log_scales(table["scale"].to_numpy(), table["shift"].to_numpy(), protocol)
+        drift[row] = drift_series(logs, panel.starts)
+    return replace(panel, values={**panel.values, SCALE_DRIFT.name: drift})

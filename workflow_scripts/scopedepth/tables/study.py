@@ -20,15 +20,40 @@ SUMMARY = pa.schema(
         column("value", pa.float64(), "mean, averaged as the protocol says"),
         column("ci_low", pa.float64(), "lower end of the 95 % bootstrap interval"),
         column("ci_high", pa.float64(), "upper end of the 95 % bootstrap interval"),
-        column("ci_scope", KEY, "what the interval covers: new sequences, or only these sequences"),
+        column(
+            "ci_scope",
+            KEY,
+            "what the interval covers: new sequences, or only these sequences (fewer than five), or none",
+        ),
         column("n_frames", pa.int64(), "frames with a number"),
         column("n_sequences", pa.int64(), "sequences with a number"),
         column("n_failed", pa.int64(), "frames that should have a number and have none"),
         column(
-            "skill", pa.float64(), "1 - error / error of the better trivial baseline; null for other metrics"
+            "n_negative_scale",
+            pa.int64(),
+            "frames whose fitted factor is negative (the prediction runs against depth), scored or not",
         ),
+        column("block_frames", pa.float64(), "frames in a bootstrap block, mean over the sequences"),
+        column(
+            "n_effective",
+            pa.float64(),
+            "independent frames that would tell as much about these sequences as their correlated frames do",
+        ),
+        column(
+            "skill",
+            pa.float64(),
+            "1 - error / error of the better trivial baseline; null where higher is better, and where the model "
+            "or the baseline lacks frames",
+        ),
+        column("skill_ci_low", pa.float64(), "lower end of the skill's 95 % interval"),
+        column("skill_ci_high", pa.float64(), "upper end of the skill's 95 % interval"),
         column("seen_in_training", KEY, "no, partly or yes: whether the model was trained on this dataset"),
-        column("status", KEY, "ok, or why there is no number"),
+        column(
+            "status",
+            KEY,
+            "ok; incomplete: frames failed, the value is of the others and stands outside the ranking; or why "
+            "there is no number: not_applicable, no_unit, undefined, or the most frequent status of the frames",
+        ),
     ],
     metadata={"description": "one row a dataset, model, protocol and metric"},
 )
@@ -45,13 +70,18 @@ COMPARISONS = pa.schema(
         ),
         column("ci_low", pa.float64(), "lower end of the 95 % interval of the difference"),
         column("ci_high", pa.float64(), "upper end of the 95 % interval of the difference"),
-        column("p", pa.float64(), "two-sided bootstrap p value"),
+        column("p", pa.float64(), "two-sided p value, by the bootstrap's standard error"),
         column(
             "p_holm",
             pa.float64(),
             "p adjusted after Holm over the pairs of this dataset, protocol and metric",
         ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
+        column(
+            "status",
+            KEY,
+            "ok; no_interval: too few frames; or the summary's status of the model that cannot be compared",
+        ),
     ],
     metadata={"description": "paired differences between models on the same bootstrap replicates"},
 )
@@ -63,16 +93,19 @@ RANKS = pa.schema(
         column("metric", KEY, "name of the metric"),
         column("model", KEY, "name of the model"),
         column("rank", pa.int32(), "rank by value, 1 is best; null where the model has no complete score"),
-        column("rank_low", pa.int32(), "best rank in 95 % of the bootstrap replicates"),
-        column("rank_high", pa.int32(), "worst rank in 95 % of the bootstrap replicates"),
+        column("rank_low", pa.int32(), "best rank that the significant differences leave room for"),
+        column("rank_high", pa.int32(), "worst rank that the significant differences leave room for"),
         column(
-            "tied_with", pa.list_(pa.string()), "models whose difference from this one is not significant"
+            "tied_with",
+            pa.list_(pa.string()),
+            "ranked models whose difference from this one is not significant",
         ),
         column(
             "protocols_won",
             pa.float64(),
-            "share of the study's protocols in which this model ranks first here",
+            "share of the study's protocols, as far as they rank two models here, in which this one is first",
         ),
+        column("status", KEY, "the summary's status; only ok is ranked"),
     ],
     metadata={"description": "the ranking of the models, with its uncertainty"},
 )
@@ -83,7 +116,7 @@ SENSITIVITY = pa.schema(
         column("metric", KEY, "name of the metric"),
         column("protocol_a", KEY, "one protocol"),
         column("protocol_b", KEY, "another protocol"),
-        column("tau", pa.float64(), "Kendall's tau-b between the two rankings of the models"),
+        column("tau", pa.float64(), "Kendall's tau-b between the two rankings; null where undefined"),
         column("n_models", pa.int32(), "models ranked under both protocols"),
         column("n_flips", pa.int32(), "pairs of models whose order differs between the two protocols"),
         column("n_significant_flips", pa.int32(), "flips that are significant under both protocols"),

@@ -1,0 +1,73 @@
+"""Student's t distribution in NumPy, so that the summary needs no SciPy."""
+
+from __future__ import annotations
+
+from math import lgamma
+
+import numpy as np
+
+_ITERATIONS = 300
+_TINY = 1e-300
+
+
+def student_cdf(t: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
+    """Return P(T <= t) for `df` > 0 degrees of freedom (any real number), elementwise.
+
+    P(|T| > t) is the regularised incomplete beta function I_x(df / 2, 1 / 2) at x = df / (df + t^2)
+    (Abramowitz and Stegun 26.7.1).
+    """
+    t, df = np.broadcast_arrays(np.asarray(t, np.float64), np.asarray(df, np.float64))
+    finite = np.where(np.isinf(t), 0.0, t)
+    outside = _incomplete_beta(df / 2, np.full(df.shape, 0.5), df / (df + finite**2))
+    outside = np.where(np.isinf(t), 0.0, outside)
+    return np.where(t > 0, 1 - outside / 2, outside / 2)
+
+
+def student_quantile(p: float, df: np.ndarray | float) -> np.ndarray:
+    """Return the `p` quantile, 0.5 <= p < 1, for `df` >= 1 degrees of freedom, elementwise, by bisection."""
+    df = np.asarray(df, np.float64)
+    low, high = np.zeros(df.shape), np.full(df.shape, 2.0)
+    while (below := student_cdf(high, df) < p).any():
+        high = np.where(below, 2 * high, high)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = student_cdf(middle, df) < p
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2
+
+
+def _incomplete_beta(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the regularised I_x(a, b), by its continued fraction on the side where that converges fast."""
+    swap = x > (a + 1) / (a + b + 2)
+    a, b, x = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, 1 - x, x)
+    log_beta = _log_gamma(a) + _log_gamma(b) - _log_gamma(a + b)
+    with np.errstate(divide="ignore"):
+        front = np.exp(a * np.log(x) + b * np.log1p(-x) - log_beta) / a
+    value = np.clip(front * _beta_fraction(a, b, x), 0.0, 1.0)
+    return np.where(swap, 1 - value, value)
+
+
+def _beta_fraction(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the continued fraction of Abramowitz and Stegun 26.5.8, evaluated by Lentz's method."""
+
+    def guarded(value: np.ndarray) -> np.ndarray:
+        return np.where(np.abs(value) < _TINY, _TINY, value)
+
+    c = np.ones_like(x)
+    d = 1 / guarded(1 - (a + b) * x / (a + 1))
+    fraction = d.copy()
+    for m in range(1, _ITERATIONS):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        change = np.ones_like(x)
+        for coefficient in (even, odd):
+            d = 1 / guarded(1 + coefficient * d)
+            c = guarded(1 + coefficient / c)
+            change = c * d
+            fraction = fraction * change
+        if np.abs(change - 1).max(initial=0.0) < 1e-15:
+            break
+    return fraction
+
+
+_log_gamma = np.vectorize(lgamma, otypes=[np.float64])
