@@ -1,0 +1,90 @@
+"""Clocks: how the duration of a call is read, on the processor and on a CUDA device.
+
+A CUDA call returns before its work is done, so a host clock around it measures the launch. `CudaClock` lets
+the device itself stamp the time before and after each call, and reads the stamps after one synchronisation:
+a synchronisation inside the loop would add its own cost to every call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Call = Callable[[], Any]
+
+
+class Clock(Protocol):
+    """Runs a call again and again and says how long each took."""
+
+    def time_calls(self, call: Call, at_least: int, seconds: float) -> list[float]:
+        """Return the durations in ms of at least `at_least` calls that together took at least `seconds`."""
+        ...
+
+
+def nothing_to_wait_for() -> None:
+    """The synchronisation of a device whose calls return when their work is done."""
+
+
+class HostClock:
+    """The host's monotonic clock, with a synchronisation on either side of every call.
+
+    For work on the processor there is nothing to wait for. For a call that ends in host memory on a GPU
+    machine, `synchronise` makes sure that no earlier work of the device is counted, and all of its own is.
+    """
+
+    def __init__(self, synchronise: Callable[[], None] = nothing_to_wait_for) -> None:
+        self.synchronise = synchronise
+
+    def time_calls(self, call: Call, at_least: int, seconds: float) -> list[float]:
+        durations: list[float] = []
+        self.synchronise()
+        began = time.perf_counter_ns()
+        while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
+            start = time.perf_counter_ns()
+            call()
+            self.synchronise()
+            durations.append((time.perf_counter_ns() - start) / 1e6)
+        return durations
+
+
+class CudaClock:
+    """The device's own clock: a pair of events around each call, read after one synchronisation.
+
+    `cuda` is `torch.cuda`, or something like it in a test. Calls follow each other without waiting, as they
+    do in use, so the device is timed at work and not at the host's pace.
+    """
+
+    def __init__(self, cuda: Any) -> None:
+        self.cuda = cuda
+
+    def time_calls(self, call: Call, at_least: int, seconds: float) -> list[float]:
+        durations: list[float] = []
+        self.cuda.synchronize()
+        began = time.perf_counter_ns()
+        while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
+            pairs = []
+            for _ in range(max(1, at_least)):
+                start, end = self.cuda.Event(enable_timing=True), self.cuda.Event(enable_timing=True)
+                start.record()
+                call()
+                end.record()
+                pairs.append((start, end))
+            self.cuda.synchronize()
+            durations += [start.elapsed_time(end) for start, end in pairs]
+        return durations
+
+
+def warm_up(call: Call, synchronise: Callable[[], None], runs: int, seconds: float) -> tuple[int, float]:
+    """Call until both `runs` calls and `seconds` have gone by; return how many calls and seconds it took.
+
+    By count, because libraries choose their kernels during the first calls; by time, because a processor or
+    a GPU needs a moment of work to reach the clock rate that it then keeps.
+    """
+    began = time.perf_counter()
+    done = 0
+    while done < runs or time.perf_counter() - began < seconds:
+        call()
+        synchronise()
+        done += 1
+    return done, time.perf_counter() - began

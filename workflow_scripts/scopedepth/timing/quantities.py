@@ -1,0 +1,102 @@
+"""The numbers that stand for a series of timed calls."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+# MLPerf's values for single-stream latency: the 90th percentile, with a confidence of 99 % and no tolerance.
+PERCENTILE = 0.9
+CONFIDENCE = 0.99
+
+
+def early_stopping_percentile(
+    durations: np.ndarray, percentile: float = PERCENTILE, confidence: float = CONFIDENCE
+) -> float | None:
+    """Return an upper bound of the calls' percentile (same unit as `durations`), or None for too few calls.
+
+    MLPerf inference rules, appendix "Early Stopping Criterion", single-stream
+    (mlcommons/inference_policies, inference_rules.adoc). Of n calls, t is the largest number of calls over a
+    limit that a system which only just fails (a share `percentile` of its calls within the limit) shows with a
+    probability of at most 1 - `confidence`: F(t; n, 1 - percentile) <= 1 - confidence, with F the cumulative
+    binomial distribution. The t - 1 longest calls are put aside; the longest of the others is the estimate.
+    It needs t >= 1, which is 64 calls for the 90th percentile.
+    """
+    allowed = allowed_overlatency(len(durations), percentile, confidence)
+    if allowed < 1:
+        return None
+    return float(np.sort(durations)[len(durations) - allowed])
+
+
+def allowed_overlatency(calls: int, percentile: float = PERCENTILE, confidence: float = CONFIDENCE) -> int:
+    """Return the largest t with F(t; calls, 1 - percentile) <= 1 - confidence, or -1 where t = 0 fails already."""
+    log_over, log_within = math.log(1 - percentile), math.log(percentile)
+    log_choose, total = 0.0, 0.0
+    for t in range(calls + 1):
+        total += math.exp(log_choose + t * log_over + (calls - t) * log_within)
+        if total > 1 - confidence:
+            return t - 1
+        log_choose += math.log(calls - t) - math.log(t + 1) if t < calls else 0.0
+    return calls
+
+
+def median_interval(
+    durations: np.ndarray, rounds: np.ndarray, replicates: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the median (low, high).
+
+    durations (n,) float and rounds (n,) int: whole rounds are drawn, because calls of one round share what
+    disturbs them. Calls of a single round are drawn one by one. Percentile bootstrap (Efron 1979), seeded.
+    """
+    groups = [durations[rounds == number] for number in np.unique(rounds)]
+    if len(groups) == 1:
+        groups = [durations[index : index + 1] for index in range(len(durations))]
+    generator = np.random.default_rng(seed)
+    medians = np.empty(replicates)
+    for replicate in range(replicates):
+        drawn = generator.integers(0, len(groups), len(groups))
+        medians[replicate] = np.median(np.concatenate([groups[index] for index in drawn]))
+    low, high = np.quantile(medians, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def ratio_to_yardstick(
+    durations: np.ndarray,
+    rounds: np.ndarray,
+    yardstick: np.ndarray,
+    yardstick_rounds: np.ndarray,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float, float] | None:
+    """Return the model's time as a multiple of the yardstick's (median, low, high of a 95 % interval), or None.
+
+    A ratio is taken for each round: the median of the model's calls over the geometric mean of the medians of
+    the yardstick's calls just before and just after it. Slow drift and a load that lasts for whole rounds slow
+    both and cancel; a round that was hit on one side only is an outlier, which the median over rounds leaves
+    aside. Times in one unit; rounds count from 0, and the yardstick has one round more than the model.
+    """
+    ratios = round_ratios(durations, rounds, yardstick, yardstick_rounds)
+    if not len(ratios):
+        return None
+    generator = np.random.default_rng(seed)
+    drawn = ratios[generator.integers(0, len(ratios), (replicates, len(ratios)))]
+    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
+    return float(np.median(ratios)), float(low), float(high)
+
+
+def round_ratios(
+    durations: np.ndarray, rounds: np.ndarray, yardstick: np.ndarray, yardstick_rounds: np.ndarray
+) -> np.ndarray:
+    """Return the ratio of each round, float64 (rounds,); see `ratio_to_yardstick`."""
+    beside = {
+        int(number): float(np.median(yardstick[yardstick_rounds == number]))
+        for number in np.unique(yardstick_rounds)
+    }
+    ratios = []
+    for number in np.unique(rounds):
+        before, after = beside.get(int(number)), beside.get(int(number) + 1)
+        near = [value for value in (before, after) if value]
+        if near:
+            ratios.append(float(np.median(durations[rounds == number])) / math.prod(near) ** (1 / len(near)))
+    return np.array(ratios)

@@ -1,0 +1,185 @@
+"""From every timed call to one row a model and setting.
+
+Rounds in which others used our cores are left out where enough others are left: the choice looks at the load
+alone, never at a duration. Otherwise all rounds count, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scopedepth.jobs import read_record
+from scopedepth.tables.io import read_table, table_from
+from scopedepth.tables.timing import TIMING, TIMING_CALLS
+from scopedepth.timing.quantities import (
+    early_stopping_percentile,
+    median_interval,
+    ratio_to_yardstick,
+)
+
+SETTING = ("model", "device", "precision", "batch", "input_size", "frame_size")
+# So many undisturbed rounds at least, to do without the others.
+QUIET_ROUNDS = 3
+
+
+def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
+    """Return one row a model and setting (schema TIMING) from tables of calls and the records beside them.
+
+    calls: the tables X.parquet that `time_model` wrote, each with X.run.json beside it; realtime_fps: frames a
+    second of the real-time verdict. The bootstrap is seeded: the same calls give the same bytes.
+    """
+    rows = [row for path in calls for row in _rows_of(path, realtime_fps)]
+    return table_from(TIMING, {name: [row[name] for row in rows] for name in TIMING.names})
+
+
+def _rows_of(path: Path, realtime_fps: float) -> list[dict[str, Any]]:
+    calls = _Calls(read_table(path))
+    record = read_record(path.with_name(path.stem + ".run.json"))
+    rows = []
+    for setting in record.get("settings") or calls.settings():
+        row: dict[str, Any] = dict.fromkeys(TIMING.names)
+        row |= {name: setting[name] for name in SETTING} | _once(calls, setting)
+        row |= _facts(record, setting)
+        row["realtime_fps"] = realtime_fps
+        row["status"] = setting.get("status", "ok")
+        row["n_calls"], row["rounds"] = 0, 0
+        if row["status"] == "ok":
+            row |= _measured(calls, setting, realtime_fps)
+        rows.append(row)
+    return rows
+
+
+class _Calls:
+    """The calls of one model as arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.columns = {name: table[name].to_numpy(zero_copy_only=False) for name in TIMING_CALLS.names}
+
+    def settings(self) -> list[dict[str, Any]]:
+        """Return the settings in the order of their calls, for a table that has lost its record."""
+        timed = self.columns["clock"] == "forward"
+        keys = zip(*(self.columns[name][timed].tolist() for name in SETTING), strict=True)
+        return [dict(zip(SETTING, key, strict=True)) for key in dict.fromkeys(keys)]
+
+    def of(self, setting: Mapping[str, Any], **wanted: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return durations in ms and rounds of the calls of a setting, as far as `wanted` fits."""
+        chosen = np.ones(len(self.columns["round"]), bool)
+        for name, value in {**{name: setting[name] for name in SETTING}, **wanted}.items():
+            chosen &= self.columns[name] == value
+        return self.columns["milliseconds"][chosen], self.columns["round"][chosen]
+
+
+def _once(calls: _Calls, setting: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what is measured once a precision: loading, and the first call."""
+    chosen = calls.columns["precision"] == setting["precision"]
+
+    def first(clock: str, number: int) -> float | None:
+        at = chosen & (calls.columns["clock"] == clock) & (calls.columns["round"] == number)
+        return float(calls.columns["milliseconds"][at][0]) if at.any() else None
+
+    return {
+        "start_ms": first("load", 0),
+        "load_ms": first("load", 1),
+        "first_call_ms": first("first_call", 0),
+    }
+
+
+def _facts(record: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the record knows of a setting."""
+    rounds = setting.get("rounds", [])
+    disturbed = [item for item in rounds if not item["quiet"]]
+    flops = setting.get("flops")
+    return {
+        "memory_mib": setting.get("memory_mib"),
+        "memory_allocated_mib": setting.get("memory_allocated_mib"),
+        "energy_joule": setting.get("energy_joule"),
+        "grid": setting.get("grid"),
+        "gflops": None if flops is None else flops / 1e9,
+        "parameters": record.get("parameters"),
+        "hardware": record.get("hardware"),
+        "threads": record.get("threads"),
+        "rounds_disturbed": len(disturbed),
+        "disturbed": _what_disturbed(record, rounds, disturbed),
+    }
+
+
+def _what_disturbed(
+    record: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], disturbed: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return "no", or one line: others on our cores, others on the GPU, throttling."""
+    if not record:
+        return "unknown: the record of the run is missing"
+    said = []
+    if disturbed:
+        load = max(item["other_load"] for item in disturbed)
+        names = ", ".join(dict.fromkeys(item["name"] for item in record.get("other_processes", [])))
+        left_out = "left out" if len(rounds) - len(disturbed) >= QUIET_ROUNDS else "all rounds kept"
+        said.append(
+            f"{len(disturbed)} of {len(rounds)} rounds: others used up to {load:.1f} cores"
+            + (f" ({names})" if names else "")
+            + f"; {left_out}"
+        )
+    if record.get("gpu_processes"):
+        said.append("on the GPU: " + ", ".join(record["gpu_processes"]))
+    for moment in ("before", "after"):
+        throttled = (record.get(f"gpu_{moment}") or {}).get("throttled_by")
+        if throttled:
+            said.append(f"GPU throttled {moment}: {', '.join(throttled)}")
+    before, after = (record.get(f"processor_{moment}") or {} for moment in ("before", "after"))
+    if (after.get("throttle_count") or 0) > (before.get("throttle_count") or 0):
+        said.append("processor throttled")
+    return "; ".join(said) or "no"
+
+
+def _measured(calls: _Calls, setting: Mapping[str, Any], realtime_fps: float) -> dict[str, Any]:
+    """Return the numbers of one setting from its calls."""
+    forward, rounds = calls.of(setting, subject="model", clock="forward")
+    end_to_end, end_rounds = calls.of(setting, subject="model", clock="end_to_end")
+    yardstick, yardstick_rounds = calls.of(setting, subject="yardstick", clock="forward")
+    quiet = [item["round"] for item in setting.get("rounds", []) if item["quiet"]]
+    used = quiet if len(quiet) >= QUIET_ROUNDS else np.unique(rounds).tolist()
+    forward, rounds = _only(forward, rounds, used)
+    end_to_end, end_rounds = _only(end_to_end, end_rounds, used)
+
+    numbers: dict[str, Any] = {"n_calls": len(forward), "rounds": len(used)}
+    for clock, durations, numbered in (("forward", forward, rounds), ("end_to_end", end_to_end, end_rounds)):
+        numbers |= {f"{clock}_{name}": value for name, value in _quantiles(durations, numbered).items()}
+    arriving = 1000 * setting["batch"] / realtime_fps
+    numbers["frames_per_second"] = 1000 * setting["batch"] / numbers["end_to_end_median"]
+    numbers["realtime_share"] = float(np.mean(end_to_end <= arriving))
+    if len(yardstick):
+        ratio = ratio_to_yardstick(forward, rounds, yardstick, yardstick_rounds)
+        keys = ("yardstick_ratio", "yardstick_ratio_low", "yardstick_ratio_high")
+        numbers |= dict(zip(keys, ratio or (None,) * 3, strict=True))
+        medians = [np.median(yardstick[yardstick_rounds == number]) for number in np.unique(yardstick_rounds)]
+        numbers["yardstick_drift"] = float(max(medians) / min(medians) - 1)
+        numbers["yardstick_ms"] = float(np.median(_only(yardstick, yardstick_rounds, used)[0]))
+    return numbers
+
+
+def _only(durations: np.ndarray, rounds: np.ndarray, used: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.isin(rounds, used)
+    return durations[chosen], rounds[chosen]
+
+
+def _quantiles(durations: np.ndarray, rounds: np.ndarray) -> dict[str, float | None]:
+    """Return the columns of one clock, ms, from durations (n,) and their rounds (n,)."""
+    low, high = median_interval(durations, rounds)
+    quarter, median, three_quarters, p90, p95, p99 = np.quantile(
+        durations, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+    )
+    return {
+        "median": float(median),
+        "ci_low": low,
+        "ci_high": high,
+        "iqr": float(three_quarters - quarter),
+        "p90": float(p90),
+        "p95": float(p95),
+        "p99": float(p99),
+        "p90_early_stopping": early_stopping_percentile(durations),
+    }
