@@ -27,7 +27,7 @@ def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, datase
     names = [sequence.name for sequence in ordered]
     for pattern in wanted:
         if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
-            near = difflib.get_close_matches(pattern, names, 1)
+            near = difflib.get_close_matches(pattern, names, 1, 0.5)
             hint = f"nearest: {near[0]}" if near else "found: " + ", ".join(names[:8])
             raise ScopeDepthError(f"Dataset {dataset} has no sequence {pattern} ({hint}).")
     return [one for one in ordered if any(fnmatch.fnmatchcase(one.name, pattern) for pattern in wanted)]

@@ -1,0 +1,166 @@
+"""Rectification, matching and undistortion against known geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import dataset_trees as trees
+import numpy as np
+import pytest
+from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.stereo import StereoSequence
+from scopedepth.errors import ScopeDepthError
+from scopedepth.rectify.stereo import Rectifier, StereoCamera, noise_level, row_offsets
+from scopedepth.rectify.undistort import undistorted
+
+EXACT_STEP = 0.01  # mm for one step of the phantom's exact depth
+
+
+@pytest.fixture(scope="module")
+def phantom_stereo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Chosen]]:
+    """Two frames of each sequence of the rendered stereo pair."""
+    from scopedepth.phantom import render
+
+    raw = tmp_path_factory.mktemp("phantom_stereo")
+    source = {"kind": "phantom", "preset": "stereo", "frames": 2, "size": [288, 360], "seed": 0}
+    render(source, raw, 2)
+    return raw, choose(trees.spec_of("phantom_stereo", "stereo", source), raw)
+
+
+def test_rows_of_the_phantom_align(phantom_stereo: tuple[Path, list[Chosen]]) -> None:
+    for chosen in phantom_stereo[1]:
+        sequence = chosen.sequence
+        assert isinstance(sequence, StereoSequence)
+        offsets = np.concatenate(
+            [row_offsets(*sequence.pair(index), sequence.limit) for index in chosen.indices]
+        )
+        assert len(offsets) > 200
+        assert np.median(np.abs(offsets)) < 0.3
+        assert abs(np.median(offsets)) < 0.05
+
+
+def test_matched_depth_agrees_with_the_exact_one(phantom_stereo: tuple[Path, list[Chosen]]) -> None:
+    raw, chosen_sequences = phantom_stereo
+    for chosen in chosen_sequences:
+        sequence = chosen.sequence
+        assert isinstance(sequence, StereoSequence)
+        for index in chosen.indices:
+            frame = sequence.read(index)
+            stored = read_raw_depth(raw / sequence.name / "exact_depth" / f"{sequence.frame_ids[index]}.png")
+            exact = sequence.rectifier.depth(np.where(stored > 0, stored * np.float32(EXACT_STEP), np.nan))
+            assert frame.depth is not None
+            error = np.abs(frame.depth - exact) / exact
+            error = error[np.isfinite(error)]
+            assert error.size > 0.5 * exact.size
+            assert np.median(error) < 0.02
+            assert np.mean(error < 0.1) > 0.95
+
+
+def test_hamlyn_sample(samples: Path) -> None:
+    folder = samples / "hamlyn_f7"
+    chosen = choose(trees.spec_of("f7", "stereo", folder), folder)
+    assert len(chosen) == 1
+    assert len(chosen[0].indices) == 1
+    depth = chosen[0].sequence.read(0).depth
+    assert depth is not None
+    assert np.isfinite(depth).mean() == pytest.approx(0.68, abs=0.05)
+    assert np.nanmedian(depth) == pytest.approx(63, abs=1.5)
+
+
+def made_up_camera(turn: float = 0.02, k1: float = -0.2) -> StereoCamera:
+    """Return a pair with distortion and a turned right camera."""
+    matrix = np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
+    lens = np.array([k1, 0.03, 0.001, -0.001, 0])
+    rotation = cv2.Rodrigues(np.array([turn, -turn, turn / 2]))[0]
+    return StereoCamera(
+        matrix, matrix.copy(), lens, lens.copy(), rotation, np.array([-5.0, 0.1, 0.05]), (320, 240)
+    )
+
+
+def test_depth_follows_the_rectifying_rotation() -> None:
+    """A plane square to the raw camera has, after turning, the closed form z = d / (n . ray)."""
+    rectifier = Rectifier(made_up_camera())
+    depth = rectifier.depth(np.full((240, 320), 100, np.float32))
+    rows, columns = np.indices(depth.shape)
+    rays = np.linalg.inv(rectifier.intrinsics) @ np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1)
+    normal = rectifier.R1 @ np.array([0, 0, 1.0])
+    exact = (100 / (normal @ rays)).reshape(depth.shape)
+    seen = np.isfinite(depth)
+    assert seen.mean() > 0.95
+    # The nearest raw pixel is at most half a pixel off.
+    assert np.abs(depth - exact)[seen].max() < 0.02
+    assert np.abs(depth - 100)[seen].max() > 0.5
+
+
+def test_calibrations_that_cannot_be_meant() -> None:
+    camera = made_up_camera()
+    swapped = StereoCamera(**{**camera.__dict__, "translation": np.array([5.0, 0, 0])})
+    with pytest.raises(ScopeDepthError, match="Exchange left and right"):
+        Rectifier(swapped)
+    vertical = StereoCamera(**{**camera.__dict__, "translation": np.array([0.1, -5.0, 0])})
+    with pytest.raises(ScopeDepthError, match="vertical"):
+        Rectifier(vertical)
+
+
+def test_a_pair_of_two_sizes(tmp_path: Path) -> None:
+    trees.write_image(tmp_path / "left/1.png", trees.picture(24, 32))
+    trees.write_image(tmp_path / "right/1.png", trees.picture(24, 30))
+    (tmp_path / "calib.yaml").write_text(trees.SCARED_CALIBRATION)
+    sequence = choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)[0].sequence
+    with pytest.raises(ScopeDepthError, match="right image is 30x24, the sequence 32x24"):
+        sequence.read(0)
+    (tmp_path / "calib.yaml").unlink()
+    with pytest.raises(ScopeDepthError, match="No stereo calibration"):
+        choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)
+
+
+def test_stereo_videos(tmp_path: Path) -> None:
+    for side, shift in (("L", 6), ("R", 0)):
+        writer = cv2.VideoWriter(
+            str(tmp_path / f"f7_{side}.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (128, 96)
+        )
+        for number in range(4):
+            wide = cv2.resize(trees.picture(48, 80, number), (160, 96))
+            writer.write(np.ascontiguousarray(wide[:, 16 - shift : 144 - shift, ::-1]))
+        writer.release()
+    text = trees.SCARED_CALIBRATION.replace(
+        "1035., 0., 640., 0., 1035., 512.", "100., 0., 64., 0., 100., 48."
+    )
+    (tmp_path / "calib.yaml").write_text(text)
+    chosen = choose(trees.spec_of("video", "stereo", tmp_path, stereo={"min_depth": 30}), tmp_path)[0]
+    assert chosen.frame_ids == ["000000", "000001", "000002", "000003"]
+    depth = chosen.sequence.read(2).depth
+    assert depth is not None
+    assert np.nanmedian(depth) == pytest.approx(100 * 4.35 / 6, rel=0.1)
+
+
+def test_noise_level() -> None:
+    noise = np.random.default_rng(0).normal(128, 4, (200, 200))
+    assert noise_level(np.clip(noise, 0, 255).astype(np.uint8)) == pytest.approx(4, rel=0.05)
+
+
+def test_undistortion_puts_points_where_the_pinhole_has_them(tmp_path: Path) -> None:
+    """Dots drawn where the distorted lens sees a grid come back onto the pinhole's grid, within half a pixel."""
+    camera, lens = np.array([[156.0, 0, 160], [0, 156, 160], [0, 0, 1]]), (-0.2486, 0.0614, 0.0, 0.0)
+    grid = np.stack(np.meshgrid(np.arange(80, 260, 40.0), np.arange(80, 260, 40.0)), -1).reshape(-1, 2)
+    rays = np.column_stack([(grid - 160) / 156, np.ones(len(grid))])
+    seen, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), camera, np.array(lens))
+    rows, columns = np.indices((320, 320))
+    image = np.zeros((320, 320), np.float64)
+    for x, y in seen.reshape(-1, 2):
+        image += 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
+    trees.write_image(
+        tmp_path / "rgb/1.png", np.repeat(np.clip(image, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    )
+    trees.write_image(tmp_path / "depth/1.png", np.full((320, 320), 9, np.uint16))
+    options = {"intrinsics": [156, 156, 160, 160], "distortion": list(lens)}
+    spec = trees.spec_of("mine", "folder", tmp_path, options=options, undistort=True)
+    frame = undistorted(choose(spec, tmp_path)[0].sequence).read(0)
+    for x, y in grid:
+        window = frame.rgb[int(y) - 8 : int(y) + 9, int(x) - 8 : int(x) + 9, 0].astype(float)
+        at = np.indices(window.shape).reshape(2, -1) @ window.ravel() / window.sum() - 8
+        assert np.abs(at).max() < 0.5
+    with pytest.raises(ScopeDepthError, match="its lens is not known"):
+        undistorted(choose(trees.spec_of("mine", "folder", tmp_path), tmp_path)[0].sequence)
