@@ -30,3 +30,7 @@ rule all:
 
 onsuccess:
     show_ranking()
+
+
+onerror:
+    show_failures()

@@ -1,5 +1,6 @@
 # The study, tabulated once. Every path and every parameter of the rules follows from PLAN.
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,6 +28,19 @@ wildcard_constraints:
 
 def show_ranking():
     """Print the last word of a run: the ranking, and where the report is."""
-    ranking = Path(f"results/studies/{PLAN.study.name}/ranking.txt")
-    if ranking.is_file():
-        print(ranking.read_text(encoding="utf-8"))
+    folder = Path("results/studies", PLAN.study.name)
+    shutil.rmtree(folder / "incomplete", ignore_errors=True)
+    if (folder / "ranking.txt").is_file():
+        print((folder / "ranking.txt").read_text(encoding="utf-8"))
+
+
+def show_failures():
+    """Say what failed and why, and make a report of what did not."""
+    from scopedepth.incomplete import failures, write_incomplete
+
+    for what, reason in failures(PLAN):
+        print(f"failed: {what}: {reason}", file=sys.stderr)
+    report = write_incomplete(PLAN)
+    if report is not None:
+        print(f"A report of what did not fail: {report}", file=sys.stderr)
+    print("The same command again goes on where this run ended.", file=sys.stderr)

@@ -23,7 +23,7 @@ STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "tim
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split"})
 NOT_FOR_PREDICT = frozenset({"weights"})
-NOT_FOR_ALIGN = frozenset({"averaging", "metrics", "ordinal"})
+NOT_FOR_ALIGN = frozenset({"averaging", "ordinal"})
 NOT_FOR_SCORE = frozenset({"averaging"})
 
 
@@ -137,7 +137,7 @@ class Plan:
     # align, score
 
     def align_spec(self, wildcards: Any) -> str:
-        """What decides a fit: not the metrics, which come after it."""
+        """What decides a fit: not how metrics are averaged or their points drawn, which comes after it."""
         return canonical_json(
             without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_ALIGN)
         )
