@@ -40,7 +40,7 @@ def show_failures():
 
     for what, reason in failures(PLAN):
         print(f"failed: {what}: {reason}", file=sys.stderr)
-    report = write_incomplete(PLAN)
-    if report is not None:
-        print(f"A report of what did not fail: {report}", file=sys.stderr)
+    page = write_incomplete(PLAN)
+    if page is not None:
+        print(f"A report of what did not fail: {page}", file=sys.stderr)
     print("The same command again goes on where this run ended.", file=sys.stderr)

@@ -69,7 +69,7 @@ def write_incomplete(plan: Plan) -> Path | None:
         tables=tables,
         stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
         predictions={key: path for key, path in predictions.items() if path.is_dir()},
-        alignments={key: path for key, path in zip(combinations, alignments, strict=True)},
+        alignments=dict(zip(combinations, alignments, strict=True)),
         records=[path for path in _records(plan) if path.is_file()],
         out=folder / "report.html",
     )
