@@ -70,19 +70,28 @@ class Alignment(Spec):
     min_pixels: int = Field(10, ge=2, description="fewer valid pixels than this give no fit (too_few_pixels)")
 
 
-class RangeFor(Spec):
+class Limits(Spec):
+    """A least and a greatest depth."""
+
+    min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
+    max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError("min must be below max")
+        return self
+
+
+class RangeFor(Limits):
     """A depth range of its own for some datasets."""
 
     datasets: Globs = Field(description="names of datasets, * and ? allowed")
-    min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
-    max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
 
 
-class DepthRange(Spec):
+class DepthRange(Limits):
     """Which reference depths count, in mm."""
 
-    min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
-    max: float | None = Field(None, gt=0, description="greatest depth, mm; null: no limit")
     inclusive: bool = Field(True, description="whether the two ends themselves count")
     per_dataset: list[RangeFor] = Field(
         [], description="other limits for some datasets; the first match counts"
@@ -222,7 +231,4 @@ class ProtocolSpec(Spec):
             raise ValueError("clamp.disparity: inverse_range_max needs depth_range.max")
         if self.masks.erode % 2 == 0:
             raise ValueError("masks.erode must be odd")
-        for limits in (self.depth_range, *self.depth_range.per_dataset):
-            if limits.min is not None and limits.max is not None and limits.min >= limits.max:
-                raise ValueError("depth_range: min must be below max")
         return self

@@ -72,14 +72,17 @@ def fit_unit(units: Sequence[Mapping[str, Pair]], threads: int) -> Any:
             fit, [rows] = fit_scope([pair], threads)
             yield sequence, [_of_scope(fit, *row) for row in rows]
         else:
-            yield sequence, list(each_frame(*pair, _fitter(pair[0]), lambda _, code: no_fit(0, code), threads))
+            yield (
+                sequence,
+                list(each_frame(*pair, _fitter(pair[0]), lambda _, code: no_fit(0, code), threads)),
+            )
 
 
 def _fitter(plan: Plan) -> Any:
     def fit(pixels: Pixels) -> Fit:
         if pixels.status != codes.OK:
             return no_fit(pixels.x.size, pixels.status)
-        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch)
+        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive)
 
     return fit
 
@@ -126,7 +129,9 @@ def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str
     return pairs
 
 
-def add_keys(columns: dict[str, list[Any]], keys: Mapping[str, str], sequence: str, frame_ids: list[str]) -> None:
+def add_keys(
+    columns: dict[str, list[Any]], keys: Mapping[str, str], sequence: str, frame_ids: list[str]
+) -> None:
     """Add the key columns of one sequence's frames."""
     n = len(frame_ids)
     for name in ("dataset", "model", "protocol"):

@@ -15,8 +15,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scopedepth.evaluation import status as codes
-from scopedepth.evaluation.kernels import depth_to_space, middle, to_space
-from scopedepth.evaluation.protocol import LOG_DEPTH, SHIFTING, Plan
+from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
+from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Plan
+from scopedepth.evaluation.selection import middle
 
 # An output whose values differ by less than this share of their size is a constant: float32 keeps no more.
 CONSTANT = 1e-6
@@ -34,7 +35,7 @@ class Fit(NamedTuple):
 class Moments(NamedTuple):
     """Weighted moments of points (x, y): enough for every least-squares fit, and they can be put together."""
 
-    count: int
+    points: int
     weight: float
     mean_x: float
     mean_y: float
@@ -43,23 +44,30 @@ class Moments(NamedTuple):
     least_x: float
     greatest_x: float
     not_positive: int
-    """Outputs of zero or less that had to be inverted."""
+    """Outputs of zero or less, which have no inverse and no logarithm."""
 
 
 NO_MOMENTS = Moments(0, 0.0, 0.0, 0.0, 0.0, 0.0, math.inf, -math.inf, 0)
 
 
-def fit_frame(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], scratch: NDArray[np.floating]) -> Fit:
+def fit_frame(
+    plan: Plan,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    scratch: NDArray[np.floating],
+    not_positive: int = 0,
+) -> Fit:
     """Return the fit over one frame's valid pixels.
 
     x: outputs (n,), y: reference depths (n,), of one dtype (float32 or float64); scratch: (n,) or longer.
+    not_positive: how many of the outputs are zero or less.
     """
     n = x.size
     if n < plan.min_pixels:
         return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
     if plan.method == "none":
         return Fit(1.0, 0.0, n, codes.OK)
-    moments = frame_moments(plan, x, y)
+    moments = frame_moments(plan, x, y, not_positive)
     middles = spread = None
     if plan.method in ("median", "median_mad"):
         middles = medians(plan, middle(x, scratch), middle(y, scratch))
@@ -82,7 +90,7 @@ def solve(
     middles: medians of x and y. spread: sums of absolute deviations from them. limits: least and greatest
     x, least and greatest y. Which of them are needed follows from the method.
     """
-    if 2 * moments.not_positive >= moments.count:
+    if (plan.source.flip or plan.source.log) and 2 * moments.not_positive >= moments.points:
         return no_fit(n, codes.DEGENERATE_FIT)
     widest = max(abs(moments.least_x), abs(moments.greatest_x))
     if plan.method in SHIFTING and moments.greatest_x - moments.least_x <= CONSTANT * widest:
@@ -132,21 +140,25 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan
 
 
-def frame_moments(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating]) -> Moments:
+def frame_moments(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], not_positive: int) -> Moments:
     """Return the moments of one frame's pixels, n >= 1, in the alignment's space."""
-    return Moments(*_moments(x, y, plan.source, plan.space, plan.weighted))
+    if plan.method == "median":  # medians are all that it needs
+        return NO_MOMENTS._replace(points=x.size, weight=float(x.size), not_positive=not_positive)
+    least, greatest, _, _ = extremes(plan, x, y)
+    weight, mean_x, mean_y, sxx, sxy = _moments(x, y, plan.source, plan.space, plan.weighted)
+    return Moments(x.size, weight, mean_x, mean_y, sxx, sxy, least, greatest, not_positive)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
     """Return the moments of two sets of points taken together (Chan, Golub and LeVeque 1979)."""
-    if not a.count or not b.count:
-        return a if a.count else b
+    if not a.points or not b.points:
+        return a if a.points else b
     weight = a.weight + b.weight
     dx, dy = b.mean_x - a.mean_x, b.mean_y - a.mean_y
     share = b.weight / weight
     cross = a.weight * share
     return Moments(
-        a.count + b.count,
+        a.points + b.points,
         weight,
         a.mean_x + dx * share,
         a.mean_y + dy * share,
@@ -163,65 +175,82 @@ def medians(plan: Plan, x: tuple[float, float], y: tuple[float, float]) -> tuple
 
     Space changes keep or turn the order of values, so the middle values stay the middle ones.
     """
-    return (
-        0.5 * (_to_space(x[0], plan.source) + _to_space(x[1], plan.source)),
-        0.5 * (_depth_to_space(y[0], plan.space) + _depth_to_space(y[1], plan.space)),
-    )
+    return float(np.mean(_outputs(plan, x))), float(np.mean(_depths(plan, y)))
 
 
-def extremes(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[float, float, float, float]:
+def extremes(
+    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating]
+) -> tuple[float, float, float, float]:
     """Return least and greatest x, least and greatest y in the alignment's space."""
-    xs = sorted(_to_space(float(v), plan.source) for v in (x.min(), x.max()))
-    ys = sorted(_depth_to_space(float(v), plan.space) for v in (y.min(), y.max()))
-    return xs[0], xs[1], ys[0], ys[1]
+    xs, ys = _outputs(plan, (x.min(), x.max())), _depths(plan, (y.min(), y.max()))
+    return float(xs.min()), float(xs.max()), float(ys.min()), float(ys.max())
 
 
-@njit(nogil=True, cache=True)
-def _to_space(value, source):  # type: ignore[no-untyped-def]
-    return to_space(value, source)
+def _outputs(plan: Plan, values: tuple[float, float]) -> NDArray[np.float64]:
+    out = np.empty(2)
+    outputs_in_space(np.array(values, np.float64), plan.source, out)
+    return out
 
 
-@njit(nogil=True, cache=True)
-def _depth_to_space(value, space):  # type: ignore[no-untyped-def]
-    return depth_to_space(value, space)
+def _depths(plan: Plan, values: tuple[float, float]) -> NDArray[np.float64]:
+    out = np.empty(2)
+    depths_in_space(np.array(values, np.float64), plan.space, out)
+    return out
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+@njit(**FAST)
 def _moments(x, y, source, space, weighted):  # type: ignore[no-untyped-def]
     """Two passes: means first, then centred sums, so that a large mean costs no digits."""
-    n = x.size
+    buffers = np.empty((3, BLOCK))
     weight = mean_x = mean_y = 0.0
-    least, greatest = np.inf, -np.inf
-    not_positive = 0
-    for i in range(n):
-        v = to_space(x[i], source)
-        u = depth_to_space(y[i], space)
-        w = 1.0 / np.float64(y[i]) if weighted else 1.0
-        weight += w
-        mean_x += w * v
-        mean_y += w * u
-        least = min(least, v)
-        greatest = max(greatest, v)
-        not_positive += x[i] <= 0
-    mean_x /= weight
-    mean_y /= weight
     sxx = sxy = 0.0
-    for i in range(n):
-        v = to_space(x[i], source) - mean_x
-        u = depth_to_space(y[i], space) - mean_y
-        w = 1.0 / np.float64(y[i]) if weighted else 1.0
-        sxx += w * v * v
-        sxy += w * v * u
-    if not (source.flip or source.log):
-        not_positive = 0
-    return n, weight, mean_x, mean_y, sxx, sxy, least, greatest, not_positive
+    for centred in range(2):
+        for start in range(0, x.size, BLOCK):
+            m = min(BLOCK, x.size - start)
+            u, v, w = buffers[0, :m], buffers[1, :m], buffers[2, :m]
+            outputs_in_space(x[start : start + m], source, u)
+            depths_in_space(y[start : start + m], space, v)
+            if weighted:
+                depths_in_space(y[start : start + m], DISPARITY, w)
+            else:
+                w[:] = 1.0
+            if centred:
+                xx = xy = 0.0
+                for i in range(m):
+                    d = u[i] - mean_x
+                    xx += w[i] * d * d
+                    xy += w[i] * d * (v[i] - mean_y)
+                sxx += xx
+                sxy += xy
+            else:
+                of_w = of_x = of_y = 0.0
+                for i in range(m):
+                    of_w += w[i]
+                    of_x += w[i] * u[i]
+                    of_y += w[i] * v[i]
+                weight += of_w
+                mean_x += of_x
+                mean_y += of_y
+        if not centred:
+            mean_x /= weight
+            mean_y /= weight
+    return weight, mean_x, mean_y, sxx, sxy
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+@njit(**FAST)
 def deviations(x, y, source, space, middle_x, middle_y):  # type: ignore[no-untyped-def]
     """Return the sums of absolute deviations of x and y from given middles, in the alignment's space."""
+    buffers = np.empty((2, BLOCK))
     of_x = of_y = 0.0
-    for i in range(x.size):
-        of_x += abs(to_space(x[i], source) - middle_x)
-        of_y += abs(depth_to_space(y[i], space) - middle_y)
+    for start in range(0, x.size, BLOCK):
+        m = min(BLOCK, x.size - start)
+        u, v = buffers[0, :m], buffers[1, :m]
+        outputs_in_space(x[start : start + m], source, u)
+        depths_in_space(y[start : start + m], space, v)
+        part_x = part_y = 0.0
+        for i in range(m):
+            part_x += abs(u[i] - middle_x)
+            part_y += abs(v[i] - middle_y)
+        of_x += part_x
+        of_y += part_y
     return of_x, of_y

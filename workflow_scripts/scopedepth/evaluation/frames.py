@@ -30,16 +30,18 @@ BLOCK_PIXELS = 5_000_000
 
 @dataclass
 class Pixels:
-    """One frame made ready: its valid pixels, or the status that says why there are none.
+    """One frame made ready: its valid pixels, and the status that says whether they can be used.
 
-    x: outputs (n,), y: reference depths in mm (n,); output (h, w): the prediction on the reference's grid;
-    depth (h, w); valid (h, w): the mask, the depth range left out. All are overwritten by the next frame.
+    x: outputs (n,), not_positive of them zero or less; y: reference depths in mm (n,).
+    output: the prediction on the reference's grid, (h, w); depth: (h, w); valid: the mask, (h, w).
+    All are overwritten by the next frame.
     """
 
     frame: int
     status: int
     x: NDArray[np.floating]
     y: NDArray[np.floating]
+    not_positive: int
     output: NDArray[np.floating]
     depth: NDArray[np.floating]
     valid: NDArray[np.bool_]
@@ -69,13 +71,13 @@ def ready(
     workspace: Workspace,
 ) -> Pixels:
     """Return one frame's pixels: the prediction on the reference's grid, masked and gathered."""
-    workspace.fit(depth.shape, depth.dtype)  # type: ignore[arg-type]
+    workspace.fit(depth.shape, depth.dtype)
     output = prediction
     if prediction.shape != depth.shape:
         output = workspace.output
         resample(prediction, output, nearest=plan.nearest, align_corners=plan.align_corners)
     valid = valid_pixels(plan, depth, flags, rgb)
-    n, wrong = gather(output, depth, valid, plan.depth_low, plan.depth_high, workspace.x, workspace.y)
+    n, wrong, not_positive = gather(output, depth, valid, workspace.x, workspace.y)
     status = codes.OK
     if n == 0:
         status = codes.NO_VALID_PIXELS
@@ -83,7 +85,8 @@ def ready(
         status = codes.NONFINITE_PREDICTION
     elif n < plan.min_pixels:
         status = codes.TOO_FEW_PIXELS
-    return Pixels(frame, status, workspace.x[:n], workspace.y[:n], output, depth, valid, workspace.scratch)
+    x, y = workspace.x[:n], workspace.y[:n]
+    return Pixels(frame, status, x, y, not_positive, output, depth, valid, workspace.scratch)
 
 
 def stored_status(frame: int, prediction: int) -> int:
@@ -130,7 +133,9 @@ def each_frame(
                 results.append(skipped(start + i, code))
                 continue
             image = None if rgb is None else rgb[i]
-            results.append(work(ready(plan, start + i, prediction[i], depth[i], flags[i], image, local.workspace)))
+            results.append(
+                work(ready(plan, start + i, prediction[i], depth[i], flags[i], image, local.workspace))
+            )
         return results
 
     for results in _in_order(block, _blocks(dataset), threads):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.kernels import STRICT
+from scopedepth.evaluation.protocol import NO_LIMIT, Plan
 
 # Rec. 601, as OpenCV and PIL turn colour to grey.
 GREY = np.array([0.299, 0.587, 0.114])
@@ -17,12 +18,17 @@ GREY = np.array([0.299, 0.587, 0.114])
 def valid_pixels(
     plan: Plan, depth: NDArray[np.floating], flags: NDArray[np.uint8], rgb: NDArray[np.uint8] | None
 ) -> NDArray[np.bool_]:
-    """Return the mask (h, w) of pixels that count; the depth range is left to the gathering of pixels.
+    """Return the mask (h, w) of pixels that count.
 
-    depth: (h, w), NaN where missing. flags: uint8 (h, w). rgb: uint8 (h, w, 3), needed where the plan says so.
+    depth: (h, w) float32 or float64, NaN where missing. flags: uint8 (h, w). rgb: uint8 (h, w, 3), needed
+    where the plan says so.
     """
     valid = np.empty(depth.shape, np.bool_)
-    _flagged(depth, flags, plan.flag_bits, valid)
+    low, high = bounds_as(depth.dtype, plan.depth_low, plan.depth_high)
+    if plan.erode > 1:
+        # Only missing depth erodes, not the ends of the range: they come at the end.
+        low, high = bounds_as(depth.dtype, -NO_LIMIT, NO_LIMIT)
+    _flagged(depth, flags, np.uint8(plan.flag_bits), low, high, valid)
     if plan.grey_above is not None:
         assert rgb is not None
         valid &= rgb @ GREY > plan.grey_above
@@ -31,6 +37,7 @@ def valid_pixels(
         valid &= rgb.sum(axis=2, dtype=np.int32) < plan.rgb_sum_below
     if plan.erode > 1:
         valid = erode(valid, plan.erode)
+        valid &= (depth >= plan.depth_low) & (depth <= plan.depth_high)
     top, bottom, left, right = plan.window
     if (bottom - top, right - left) != depth.shape:
         inside = np.zeros_like(valid)
@@ -45,14 +52,25 @@ def erode(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     return _erode_rows(_erode_rows(mask, half).T.copy(), half).T
 
 
-@njit(nogil=True, cache=True)
-def _flagged(depth, flags, bits, valid):  # type: ignore[no-untyped-def]
+def bounds_as(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
+    """Return the least and the greatest value of `dtype` within [low, high]: a comparison with them is exact."""
+    least, greatest = dtype.type(low), dtype.type(high)
+    if float(least) < low:
+        least = np.nextafter(least, dtype.type(np.inf))
+    if float(greatest) > high:
+        greatest = np.nextafter(greatest, dtype.type(-np.inf))
+    return least, greatest
+
+
+@njit(**STRICT)
+def _flagged(depth, flags, bits, low, high, valid):  # type: ignore[no-untyped-def]
     d, f, v = depth.ravel(), flags.ravel(), valid.ravel()
     for i in range(d.size):
-        v[i] = ((f[i] & bits) == 0) & math.isfinite(d[i])
+        # NaN fails every comparison.
+        v[i] = ((f[i] & bits) == 0) & (d[i] >= low) & (d[i] <= high)
 
 
-@njit(nogil=True, cache=True)
+@njit(**STRICT)
 def _erode_rows(mask, half):  # type: ignore[no-untyped-def]
     """Erode along the rows: a pixel stays if the last invalid one is further than `half` on either side."""
     out = np.empty_like(mask)

@@ -42,7 +42,7 @@ def pixel_metrics(
     square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
     variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
     rmse = math.sqrt(mean[k.SQUARE])
-    width = sums[k.GREATEST] - sums[k.LEAST]
+    width = float(y.max()) - float(y.min())
     values: dict[str, float | None] = {
         "abs_rel": mean[k.ABS_REL],
         "sq_rel": mean[k.SQ_REL],

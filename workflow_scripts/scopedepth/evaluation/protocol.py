@@ -116,7 +116,9 @@ def plan_for(
     output_kind, output_unit, family: what the prediction store claims. Unknown kinds and units are `ScopeDepthError`.
     """
     if output_kind not in OUTPUT_KINDS:
-        raise ScopeDepthError(f"output kind {output_kind!r} is not known; allowed: {', '.join(OUTPUT_KINDS)}.")
+        raise ScopeDepthError(
+            f"output kind {output_kind!r} is not known; allowed: {', '.join(OUTPUT_KINDS)}."
+        )
     if output_unit not in MILLIMETRES:
         raise ScopeDepthError(f"output unit {output_unit!r} is not known; allowed: mm, m.")
     fit = protocol["alignment"]
@@ -217,7 +219,9 @@ def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, flo
             limits = own
             break
     low = limits["min"]
-    return -NO_LIMIT if low is None else float(low), NO_LIMIT if limits["max"] is None else float(limits["max"])
+    return -NO_LIMIT if low is None else float(low), NO_LIMIT if limits["max"] is None else float(
+        limits["max"]
+    )
 
 
 def _limits(protocol: Mapping[str, Any], space: int, metric: bool, dataset: str) -> Limits:

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.evaluation.kernels import STRICT
+
 
 def resample(
     prediction: NDArray[np.floating], out: NDArray[np.floating], *, nearest: bool, align_corners: bool
@@ -46,7 +48,7 @@ def _taps(
     return low, high, position - low
 
 
-@njit(nogil=True, cache=True)
+@njit(**STRICT)
 def _interpolate(  # type: ignore[no-untyped-def]
     prediction, out, row_low, row_high, row_weight, column_low, column_high, column_weight
 ):

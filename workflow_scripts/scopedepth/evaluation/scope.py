@@ -44,7 +44,7 @@ def fit_scope(pairs: Sequence[Pair], threads: int) -> tuple[Fit, list[list[tuple
         if by_median:
             x.count(pixels.x, first=True)
             y.count(pixels.y, first=True)
-        return n, codes.OK, frame_moments(plan, pixels.x, pixels.y)
+        return n, codes.OK, frame_moments(plan, pixels.x, pixels.y, pixels.not_positive)
 
     total = NO_MOMENTS
     frames: list[list[tuple[int, int]]] = []
@@ -105,8 +105,8 @@ def _again(pairs: Sequence[Pair], work: Callable[[Pixels], T], threads: int) -> 
 
 def _one_point(moments: Moments) -> Moments:
     """Return a frame's moments as those of one point, its means."""
-    if not moments.count:
+    if not moments.points:
         return NO_MOMENTS
     x, y = moments.mean_x, moments.mean_y
-    all_inverted_nothing = 2 * moments.not_positive >= moments.count
-    return Moments(1, 1.0, x, y, 0.0, 0.0, x, x, int(all_inverted_nothing))
+    nothing_positive = 2 * moments.not_positive >= moments.points
+    return Moments(1, 1.0, x, y, 0.0, 0.0, x, x, int(nothing_positive))

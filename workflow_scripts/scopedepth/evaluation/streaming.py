@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.evaluation.kernels import STRICT
+
 _HALF = 1 << 16
 
 
@@ -64,7 +66,7 @@ def _value(key: int) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
-@njit(inline="always")
+@njit(**STRICT)
 def _key(bits):  # type: ignore[no-untyped-def]
     """Bits in the order of the values: negative values turned over, positive ones put above them."""
     if bits & np.uint32(0x80000000):
@@ -72,13 +74,13 @@ def _key(bits):  # type: ignore[no-untyped-def]
     return bits | np.uint32(0x80000000)
 
 
-@njit(nogil=True, cache=True)
+@njit(**STRICT)
 def _count_upper(bits, upper):  # type: ignore[no-untyped-def]
     for i in range(bits.size):
         upper[_key(bits[i]) >> np.uint32(16)] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(**STRICT)
 def _count_lower(bits, wanted, lower):  # type: ignore[no-untyped-def]
     for i in range(bits.size):
         key = _key(bits[i])
