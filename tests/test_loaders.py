@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dataset_trees as trees
 import numpy as np
 import pytest
+
+import dataset_trees as trees
 from scopedepth.datasets import Chosen, choose, find_sequences
 from scopedepth.datasets.base import UnreadableFrame
 from scopedepth.errors import ScopeDepthError

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import dataset_trees as trees
 import numpy as np
 import pytest
+
+import dataset_trees as trees
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.images import read_raw_depth
 from scopedepth.datasets.stereo import StereoSequence
