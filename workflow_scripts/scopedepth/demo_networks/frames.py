@@ -70,8 +70,8 @@ def shots(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
 def _wide(random: np.random.Generator, seed: int, kind: str) -> tuple[Scene, Camera]:
     """A wide organ with coarse grain, through a narrower lens without border."""
     scene = organs.ORGANS[kind](seed, random.uniform(1.2, 1.6))
-    grain = {"grain": random.uniform(0.2, 0.4), "grain_size": random.uniform(2.0, 3.0)}
-    scene = replace(scene, mucosa=scene.mucosa._replace(**grain))
+    grain, grain_size = random.uniform(0.2, 0.4), random.uniform(2.0, 3.0)
+    scene = replace(scene, mucosa=scene.mucosa._replace(grain=grain, grain_size=grain_size))
     focal = SIDE * random.uniform(0.85, 1.1)
     middle = (SIDE - 1) / 2
     return scene, Camera(SIDE, SIDE, focal, focal, middle, middle)

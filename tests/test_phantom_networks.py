@@ -1,0 +1,96 @@
+"""The demonstration's networks: the committed checkpoints load, and beat what needs no network; training can learn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scopedepth.demo_networks.checkpoints import save  # noqa: E402
+from scopedepth.demo_networks.judge import brightness, constant, demonstration, judge, network_predictor  # noqa: E402
+from scopedepth.demo_networks.losses import loss  # noqa: E402
+from scopedepth.demo_networks.networks import BUILDERS, MonodepthPair, Network  # noqa: E402
+
+WEIGHTS = Path(__file__).parents[1] / "demo_weights"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list:
+    return demonstration(frames=3)
+
+
+def loaded(name: str, folder: Path) -> Network:
+    """The network with the checkpoint's tensors."""
+    network = BUILDERS[name]()
+    if isinstance(network.module, MonodepthPair):
+        encoder = torch.load(folder / "encoder.pth", weights_only=True)
+        assert {encoder.pop(key) for key in ("height", "width")} == {network.side}
+        assert encoder.pop("use_stereo") is False
+        network.module.encoder.load_state_dict(encoder)
+        network.module.decoder.load_state_dict(torch.load(folder / "depth.pth", weights_only=True))
+    elif name == "tiny_endo_sfmlearner":
+        checkpoint = torch.load(folder / "dispnet_model_best.pth.tar", weights_only=True)
+        assert set(checkpoint) == {"epoch", "state_dict"}
+        network.module.load_state_dict(checkpoint["state_dict"])
+    else:
+        read = type(network.module).from_pretrained(folder, dtype=torch.float32)
+        network.module.load_state_dict(read.state_dict())
+    network.module.eval()
+    return network
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_checkpoint_beats_baselines_under_its_protocol(name: str, pictures: list) -> None:
+    folder = WEIGHTS / name
+    network = loaded(name, folder)
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
+    scores = judge(pictures, network_predictor(network), network.kind == "metric_depth")
+    protocol = "affine" if network.kind == "affine_disparity" else "median"
+    trivial = [judge(pictures, baseline, False)[protocol] for baseline in (constant, brightness)]
+    assert scores["flipped"] == 0
+    assert scores[protocol] < 0.8 * min(trivial)
+    if network.kind == "metric_depth":
+        assert scores["raw"] < 0.35
+
+
+@pytest.mark.parametrize("name", ["tiny_depth_anything", "tiny_midas", "tiny_zoedepth"])
+def test_processor_is_saved_with_the_network(name: str) -> None:
+    settings = json.loads((WEIGHTS / name / "preprocessor_config.json").read_text())
+    assert settings["do_pad"] is False  # trained without: ZoeDepth's own default would pad
+    side = BUILDERS[name]().side
+    assert settings["size"] == {"height": side, "width": side}
+
+
+def test_saved_network_says_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = BUILDERS["tiny_endo_depth"]()
+    network.module.eval()
+    save(network, tmp_path, 1)
+    rgb = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
+    before, after = (
+        network_predictor(network)(rgb),
+        network_predictor(loaded("tiny_endo_depth", tmp_path))(rgb),
+    )
+    assert np.abs(after / before - 1).max() < 0.02  # half precision
+
+
+@pytest.mark.parametrize("kind", ["affine_disparity", "scaled_disparity", "metric_depth"])
+def test_losses_want_the_right_sign(kind: str) -> None:
+    depth = torch.linspace(10, 100, 400).reshape(1, 20, 20)
+    right = depth / 10 if kind == "metric_depth" else 30 / depth
+    flipped = right.amax() + right.amin() - right
+    valid = torch.ones_like(depth)
+    assert loss(kind, right, depth, valid) < 0.15 * loss(kind, flipped, depth, valid)
+    if kind == "affine_disparity":
+        assert loss(kind, 5 * right + 2, depth, valid) == pytest.approx(
+            float(loss(kind, right, depth, valid)), abs=1e-5
+        )
