@@ -54,9 +54,27 @@ class DepthModel(ABC):
     def forward(self, batch: Any, size: tuple[int, int]) -> Any:
         """Run the network; `size` is the frames' (h, w). Returns float32 (n, v, u) on the device."""
 
+    def begin_host(self, out: Any) -> Any:
+        """Start bringing `forward`'s result to the host; `to_host` takes what this returns and waits."""
+        return out
+
     def to_host(self, out: Any) -> np.ndarray:
-        """Return `forward`'s result as float32 NumPy (n, v, u), waiting for the device."""
+        """Return `forward`'s or `begin_host`'s result as float32 NumPy (n, v, u), waiting for the device."""
         return np.asarray(out, dtype=np.float32)
+
+    def prepare(self, threads: int | None) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make results repeatable and use `threads` threads of a processor; called once, before predicting."""
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Say whether `error` means that a smaller batch may do."""
+        return isinstance(error, MemoryError)
+
+    def is_fatal(self, error: Exception) -> bool:
+        """Say whether after `error` nothing more can be expected of the device."""
+        return False
+
+    def free_memory(self) -> None:  # noqa: B027 - most keep nothing
+        """Give back what the device keeps of earlier batches."""
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """All three steps: uint8 (n, h, w, 3) -> float32 (n, v, u)."""

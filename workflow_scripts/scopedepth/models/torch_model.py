@@ -50,8 +50,37 @@ class TorchModel(DepthModel):
     def run(self, batch: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """Return the prediction (n, v, u) of `batch`, padding removed; called without gradients."""
 
-    def to_host(self, out: torch.Tensor) -> np.ndarray:
+    def begin_host(self, out: torch.Tensor) -> Any:
+        if out.device.type != "cuda":
+            return out
+        # Into pinned memory, so that the copy runs beside the next batch's forward pass.
+        host = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
+        host.copy_(out, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+        return host, copied
+
+    def to_host(self, out: Any) -> np.ndarray:
+        if isinstance(out, tuple):
+            host, copied = out
+            copied.synchronize()
+            return host.numpy()
         return out.cpu().numpy()
+
+    def prepare(self, threads: int | None) -> None:
+        run_deterministically(threads)
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        # A processor's allocator has no class of its own for this.
+        no_host_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+        return isinstance(error, torch.OutOfMemoryError | MemoryError) or no_host_memory
+
+    def is_fatal(self, error: Exception) -> bool:
+        return isinstance(error, torch.AcceleratorError)
+
+    def free_memory(self) -> None:
+        if self.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def count_parameters(network: torch.nn.Module) -> int:

@@ -1,0 +1,212 @@
+"""The engine: what is stored is what the model says, however it was interrupted and batched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scopedepth import engine as engine_module
+from scopedepth import predict as predict_module
+from scopedepth.errors import ScopeDepthError
+from scopedepth.flags import PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
+from scopedepth.manifest import digest_tree
+from scopedepth.models import load_model
+from scopedepth.models.base import DepthModel
+from scopedepth.predict import predict_unit
+from scopedepth.rounding import round_mantissa
+from scopedepth.stores.prediction import PredictionStore
+from tiny_models import depth_anything, scene, spec, write_dataset
+
+FRAMES = {"a": scene(20, 48, 64), "b": scene(3, 40, 40, seed=1)}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data") / "unit.zarr", FRAMES)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return depth_anything(tmp_path_factory.mktemp("weights") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict_module, "SHARD_FRAMES", (8, 8))
+
+
+def predict(
+    dataset: Path, out: Path, model: dict[str, Any], weights: Path = Path("none"), **how: Any
+) -> dict:
+    store = out / "m.zarr"
+    predict_unit(model, dataset, weights, store, out / "m.json", device="cpu", threads=1, **how)
+    return json.loads((out / "m.json").read_text())
+
+
+def test_what_is_stored_is_what_the_model_says(dataset: Path, tiny: Path, tmp_path: Path) -> None:
+    model = spec("transformers", "disparity")
+    manifest = predict(dataset, tmp_path, model, tiny, batch=4)
+    store = PredictionStore(tmp_path / "m.zarr")
+    assert list(store.sequences) == ["a", "b"]
+    assert (store.output_kind, store.unit) == ("disparity", None)
+    loaded = load_model(model, tiny, "cpu")
+    for name, frames in FRAMES.items():
+        sequence = store.sequences[name]
+        assert sequence.n_frames == len(frames)
+        assert sequence.grid == loaded.grid(*frames.shape[1:3])
+        expected = np.concatenate([loaded.predict(frame[None]) for frame in frames])
+        near = 1e-5 * float(expected.max())
+        assert expected.std() > 100 * near
+        np.testing.assert_allclose(sequence.prediction(0, 99), expected, rtol=2**-13, atol=near)
+        assert (sequence.status() == PREDICTION_OK).all()
+    assert manifest["digest"] == digest_tree(tmp_path / "m.zarr")
+    assert manifest["frames"]["a"] == {"ok": 20, "nonfinite": 0, "failed": 0}
+    assert store.attrs["weights_digest"] == digest_tree(tiny)
+    assert store.attrs["parameters"] == loaded.parameters
+    assert set(store.attrs["versions"]) >= {"torch", "transformers"}
+
+
+def test_results_do_not_depend_on_the_batch(dataset: Path, tiny: Path, tmp_path: Path) -> None:
+    read = []
+    for batch in (1, 3, None):
+        out = tmp_path / str(batch)
+        out.mkdir()
+        predict(dataset, out, spec("transformers", "disparity"), tiny, batch=batch)
+        read.append(PredictionStore(out / "m.zarr").sequences["a"].prediction(0, 20))
+    for other in read[1:]:
+        np.testing.assert_allclose(other, read[0], rtol=2**-12, atol=1e-5 * float(read[0].max()))
+
+
+class Odd(DepthModel):
+    """A model that goes wrong where the test wants it."""
+
+    memory = 99
+
+    def __init__(self, spec: dict, bad: dict[int, str]) -> None:
+        super().__init__(spec)
+        self.bad = bad
+        self.batches: list[int] = []
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        return height // 2, width // 2
+
+    def preprocess(self, frames: np.ndarray) -> np.ndarray:
+        return frames
+
+    def forward(self, batch: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        if len(batch) > self.memory:
+            raise MemoryError("too many frames")
+        self.batches.append(len(batch))
+        out = batch[:, ::2, ::2, 0].astype(np.float32) + 1
+        for number, frame in enumerate(batch):
+            what = self.bad.get(int(frame[0, 0, 0]))
+            if what == "fails":
+                raise ValueError("cannot do this frame")
+            if what:
+                out[number, 1, 1] = float(what)
+        return out
+
+
+def odd(monkeypatch: pytest.MonkeyPatch, bad: dict[int, str]) -> Odd:
+    model = Odd(spec("baseline"), bad)
+    monkeypatch.setattr(predict_module, "load_model", lambda *args: model)
+    return model
+
+
+def numbered(n: int) -> np.ndarray:
+    """Frames of which each carries its number."""
+    return np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 8, 8, 3)).copy()
+
+
+def test_failures_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    data = write_dataset(tmp_path / "d.zarr", {"s": numbered(20)}, unreadable={"s": [15]})
+    odd(monkeypatch, {3: "fails", 9: "nan", 12: "inf"})
+    manifest = predict(data, tmp_path, spec("baseline"), batch=4)
+    assert manifest["frames"]["s"] == {"ok": 16, "nonfinite": 2, "failed": 2}
+    sequence = PredictionStore(tmp_path / "m.zarr").sequences["s"]
+    status, prediction = sequence.status(), sequence.prediction(0, 20)
+    assert list(np.flatnonzero(status == PREDICTION_FAILED)) == [3, 15]
+    assert list(np.flatnonzero(status == PREDICTION_NONFINITE)) == [9, 12]
+    assert np.isnan(prediction[[3, 15]]).all()
+    assert np.isinf(prediction[12]).sum() == 1
+    assert np.isnan(prediction[9]).sum() == 1
+    assert (prediction[4] == 5).all()
+    assert "frame 3: ValueError: cannot do this frame" in capsys.readouterr().err
+
+
+def test_a_model_that_never_works_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_dataset(tmp_path / "d.zarr", {"s": numbered(20)})
+    odd(monkeypatch, dict.fromkeys(range(20), "fails"))
+    with pytest.raises(ScopeDepthError, match=r"fails on every frame.*cannot do"):
+        predict(data, tmp_path, spec("baseline"))
+
+
+def test_out_of_memory_halves_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    data = write_dataset(tmp_path / "d.zarr", {"s": numbered(20)})
+    model = odd(monkeypatch, {})
+    monkeypatch.setattr(Odd, "memory", 2)
+    predict(data, tmp_path, spec("baseline"), batch=8)
+    assert model.batches == [2] * 10
+    said = capsys.readouterr().err
+    assert "batches of 4" in said
+    assert "batches of 2" in said
+    prediction = PredictionStore(tmp_path / "m.zarr").sequences["s"].prediction(0, 20)
+    np.testing.assert_array_equal(prediction[:, 0, 0], np.arange(20) + 1)
+    monkeypatch.setattr(Odd, "memory", 0)
+    with pytest.raises(ScopeDepthError, match="too little memory for a single frame"):
+        predict(data, tmp_path, spec("baseline", exponent=1))
+
+
+def test_a_grid_that_changes_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_dataset(tmp_path / "d.zarr", {"s": numbered(4)})
+    odd(monkeypatch, {})
+    monkeypatch.setattr(Odd, "grid", lambda self, h, w: (h, w))
+    with pytest.raises(ScopeDepthError, match="grid must be the same"):
+        predict(data, tmp_path, spec("baseline"))
+
+
+@pytest.mark.parametrize("broken_at", [0, 1, 3])
+def test_interrupted_and_resumed(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_at: int
+) -> None:
+    model = spec("baseline", kind="brightness")
+    (tmp_path / "whole").mkdir()
+    whole = predict(dataset, tmp_path / "whole", model)
+    write = engine_module.ShardedStore.write_shard
+    written: list[tuple[str, int]] = []
+
+    def failing(self: Any, group: str, shard: int, blocks: Any) -> None:
+        if len(written) == broken_at:
+            raise KeyboardInterrupt
+        written.append((group, shard))
+        write(self, group, shard, blocks)
+
+    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
+    with pytest.raises(KeyboardInterrupt):
+        predict(dataset, tmp_path, model)
+    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", write)
+    done = len(written)
+    broken_at = 99
+    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
+    assert predict(dataset, tmp_path, model) == whole
+    assert len(written) == 4
+    assert len(set(written)) == 4
+    assert done < 4
+
+
+def test_rounding() -> None:
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(0, 10, 100_000)).astype(np.float32) * rng.choice([-1, 1], 100_000).astype("f4")
+    rounded = round_mantissa(values.copy())
+    assert np.abs(rounded / values - 1).max() <= 2.0**-13
+    assert not (rounded.view(np.uint32) & 0x7FF).any()
+    special = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1, 1 + 2**-13, 1 + 3 * 2**-13], np.float32)
+    payload = np.array([0x7F800001], np.uint32).view(np.float32)
+    out = round_mantissa(np.concatenate([special, payload]))
+    assert np.isnan(out[0])
+    assert np.isnan(out[-1])
+    np.testing.assert_array_equal(out[1:8], np.array([np.inf, -np.inf, 0, 0, 1, 1, 1 + 2**-11], np.float32))

@@ -1,0 +1,175 @@
+"""Small random networks of the real classes, and small dataset stores, for the tests of models and engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.flags import FRAME_OK, FRAME_UNREADABLE
+from scopedepth.stores.sharded import ArraySpec, ShardedStore
+
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def spec(family: str, output: str = "depth", unit: str | None = None, **options: Any) -> dict[str, Any]:
+    """A model's spec as configuration would give it."""
+    precision = options.pop("precision", "fp32")
+    return {
+        "name": "m",
+        "family": family,
+        "output": {"kind": output, "unit": unit},
+        "precision": precision,
+        "options": options,
+    }
+
+
+def scene(n: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth coloured frames with some noise, uint8 (n, h, w, 3)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    phase = rng.uniform(0, 6, (n, 1, 1, 3))
+    waves = np.sin(9 * x[None, :, :, None] + phase) + np.cos(7 * y[None, :, :, None] * (1 + phase / 9))
+    values = 127 + 55 * waves + rng.normal(0, 4, (n, height, width, 3))
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def write_dataset(
+    path: Path, sequences: dict[str, np.ndarray], unreadable: dict[str, list[int]] | None = None
+) -> Path:
+    """Write a dataset store with the given frames."""
+    groups = {}
+    for name, frames in sequences.items():
+        size = frames.shape[1:3]
+        arrays = {
+            "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel")),
+            "status": ArraySpec((), "uint8"),
+        }
+        groups[name] = {"n_frames": len(frames), "arrays": arrays, "attrs": {"units": "mm"}}
+    with ShardedStore(path, {}, groups, 16, attrs={"sequences": list(sequences)}) as store:
+        for name, shard, start, stop in store.missing():
+            status = np.full(stop - start, FRAME_OK, np.uint8)
+            for frame in (unreadable or {}).get(name, []):
+                if start <= frame < stop:
+                    status[frame - start] = FRAME_UNREADABLE
+            store.write_shard(name, shard, {"rgb": sequences[name][start:stop], "status": status})
+        store.finish()
+    return path
+
+
+def processor_file(folder: Path, kind: str, **settings: Any) -> Path:
+    """Write a preprocessor_config.json of the class `kind`ImageProcessor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"image_processor_type": f"{kind}ImageProcessor", **settings}
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
+    return folder
+
+
+def save(network: Any, folder: Path, kind: str, **settings: Any) -> Path:
+    """Save a network whose random weights are large enough for its output to vary over the frame."""
+    import torch
+
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.xavier_uniform_(parameter.data)
+    network.eval().save_pretrained(folder)
+    return processor_file(folder, kind, **settings)
+
+
+def depth_anything(folder: Path) -> Path:
+    """A tiny Depth Anything of 70 x 98 or so, saved with its processor's settings."""
+    import torch
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    torch.manual_seed(0)
+    backbone = Dinov2Config(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=70,
+        patch_size=14,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+        apply_layernorm=True,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=24,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+    )
+    size = {"height": 70, "width": 70}
+    return save(
+        DepthAnythingForDepthEstimation(config),
+        folder,
+        "DPT",
+        size=size,
+        keep_aspect_ratio=True,
+        ensure_multiple_of=14,
+        resample=3,
+        **IMAGENET,
+    )
+
+
+def dpt(folder: Path) -> Path:
+    """A tiny DPT with a plain ViT, as MiDaS's DPT-Large is one."""
+    import torch
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    torch.manual_seed(0)
+    config = DPTConfig(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=48,
+        image_size=64,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+    )
+    return save(DPTForDepthEstimation(config), folder, "DPT", size=64, resample=2)
+
+
+def zoedepth(folder: Path, heads: int = 1, do_pad: bool = True) -> Path:
+    """A tiny ZoeDepth with one metric head or two."""
+    import torch
+    from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
+
+    torch.manual_seed(0)
+    backbone = BeitConfig(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=48,
+        image_size=64,
+        use_relative_position_bias=True,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+        drop_path_rate=0.0,
+    )
+    names = ["nyu", "kitti"][:heads]
+    config = ZoeDepthConfig(
+        backbone_config=backbone,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        bottleneck_features=8,
+        num_relative_features=8,
+        bin_embedding_dim=8,
+        num_patch_transformer_layers=1 if heads > 1 else None,
+        patch_transformer_hidden_size=16,
+        patch_transformer_intermediate_size=16,
+        patch_transformer_num_attention_heads=2,
+        bin_configurations=[{"name": n, "n_bins": 8, "min_depth": 0.001, "max_depth": 10.0} for n in names],
+    )
+    size = {"height": 64, "width": 96}
+    return save(
+        ZoeDepthForDepthEstimation(config),
+        folder,
+        "ZoeDepth",
+        size=size,
+        ensure_multiple_of=32,
+        do_pad=do_pad,
+    )

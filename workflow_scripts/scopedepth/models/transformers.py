@@ -1,0 +1,144 @@
+"""Checkpoints of the Hugging Face Hub: whatever AutoModelForDepthEstimation loads, with its own processor's settings.
+
+Depth Anything (v1, v2, relative and metric), MiDaS (DPT-Large, DPT-Hybrid, BEiT, Swin v2), ZoeDepth, GLPN, Depth Pro.
+
+Options: `flip`: average with the prediction of the mirrored frame (two passes, as ZoeDepth's authors do);
+`processor`: settings that replace the checkpoint's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.processors import Processor, read_processor
+from scopedepth.models.torch_model import TorchModel
+
+DEFAULTS: dict[str, Any] = {"flip": False, "processor": {}}
+
+
+class Checkpoint(TorchModel):
+    """A network of transformers and its processor."""
+
+    def __init__(
+        self, spec: Mapping[str, Any], network: torch.nn.Module, processor: Processor, device: str, flip: bool
+    ) -> None:
+        super().__init__(spec, network, device)
+        self.processor = processor
+        self.flip = flip
+        self._grids: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        return self.processor.input_size(height, width)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        # Every class has its own rule for the output's size; running it once is the one that cannot be wrong.
+        if (height, width) not in self._grids:
+            shape = self.predict(np.zeros((1, height, width, 3), np.uint8)).shape
+            self._grids[height, width] = (shape[1], shape[2])
+        return self._grids[height, width]
+
+    def preprocess(self, frames: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            return self.processor(self.upload(frames))
+
+    def run(self, batch: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        out = self.depth(batch)
+        if self.flip:
+            out = (out + self.depth(batch.flip(-1)).flip(-1)) / 2
+        return self.processor.unpad(out, *size)
+
+    def depth(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the network's output, (n, v, u), for the input (n, 3, h, w)."""
+        return self.network(pixel_values=batch).predicted_depth
+
+
+class ZoeDepth(Checkpoint):
+    """ZoeDepth. With two metric heads, a frame's head must not depend on the frames it shares a batch with.
+
+    The network sums the votes for a head (room or street) over the batch; the vote of one frame alone is what its
+    authors' inference takes. Frames that disagree with their batch are run again among themselves.
+    """
+
+    def depth(self, batch: torch.Tensor) -> torch.Tensor:
+        out = self.network(pixel_values=batch)
+        votes = out.domain_logits
+        if votes is None or len(batch) == 1:
+            return out.predicted_depth
+        # The network adds the logits up, and takes the largest sum.
+        taken = votes.float().sum(dim=0).argmax()
+        outvoted = votes.argmax(dim=-1) != taken
+        if not bool(outvoted.any()):
+            return out.predicted_depth
+        depth = out.predicted_depth.clone()
+        depth[outvoted] = self.depth(batch[outvoted]).to(depth.dtype)
+        return depth
+
+
+class DepthPro(Checkpoint):
+    """Depth Pro: inverse depth of a canonical camera, and the field of view that makes metres of it.
+
+    Depth = 1 / (c * w / f), f / w = 1 / (2 tan(fov / 2)), between 1e-4 and 1e4 before inverting (as published).
+    """
+
+    def depth(self, batch: torch.Tensor) -> torch.Tensor:
+        out = self.network(pixel_values=batch)
+        inverse = out.predicted_depth.float()
+        if out.field_of_view is not None:
+            half = torch.deg2rad(out.field_of_view.float()) / 2
+            inverse = inverse * (2 * torch.tan(half))[:, None, None]
+        return 1 / inverse.clamp(1e-4, 1e4)
+
+
+CLASSES: dict[str, type[Checkpoint]] = {"zoedepth": ZoeDepth, "depth_pro": DepthPro}
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Load the checkpoint in the folder `weights`. Whatever does not fit is a `ScopeDepthError`."""
+    options = read_options(spec, DEFAULTS)
+    name = spec["name"]
+    if not (weights / "config.json").is_file():
+        raise ScopeDepthError(f"Model {name}: {weights} holds no config.json. Fetch the weights first.")
+    processor = read_processor(weights, name, options["processor"])
+    network = _load_network(weights, name)
+    kind = CLASSES.get(network.config.model_type, Checkpoint)
+    return kind(spec, network, processor, device, bool(options["flip"]))
+
+
+def _load_network(folder: Path, name: str) -> Any:
+    # Weights are fetched apart; a computing job asks nobody.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import transformers
+    from transformers import AutoModelForDepthEstimation
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        # Checkpoints in half precision are run in single precision unless the spec says otherwise.
+        network, report = AutoModelForDepthEstimation.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+    except ImportError as error:
+        raise ScopeDepthError(f"Model {name}: {folder} needs a package that is missing ({error}).") from error
+    except Exception as error:
+        # transformers, safetensors and pickle each have errors of their own for what is wrong with a file.
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ScopeDepthError(
+            f"Model {name}: {folder} does not load with transformers {transformers.__version__} ({first}). "
+            "Fetch the weights again, or see docs/models.md for the version that does."
+        ) from error
+    for problem in ("missing_keys", "mismatched_keys"):
+        if report.get(problem):
+            first = sorted(map(str, report[problem]))[0]
+            raise ScopeDepthError(
+                f"Model {name}: the weights in {folder} are another model's than config.json says: "
+                f"{len(report[problem])} {problem.replace('_', ' ')}, the first one {first}."
+            )
+    return network

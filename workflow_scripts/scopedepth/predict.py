@@ -1,0 +1,149 @@
+"""Predicting one unit: one model over all frames of a dataset store, into a prediction store and its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.engine import Engine
+from scopedepth.errors import ScopeDepthError
+from scopedepth.flags import PREDICTION_STATUSES
+from scopedepth.identity import code_digest
+from scopedepth.jobs import library_versions
+from scopedepth.manifest import digest_tree, read_manifest, write_manifest
+from scopedepth.models import load_model
+from scopedepth.models.base import DepthModel
+from scopedepth.rounding import MANTISSA_BITS
+from scopedepth.stores.dataset import DatasetSequence, DatasetStore
+from scopedepth.stores.prediction import PredictionStore
+from scopedepth.stores.sharded import ArraySpec, ShardedStore
+
+# A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
+SHARD_BYTES = 32 * 2**20
+SHARD_FRAMES = (8, 64)
+# Whose version can change a prediction.
+NUMBER_MAKERS = ("numpy", "onnxruntime", "torch", "transformers")
+
+
+def predict_unit(
+    spec: Mapping[str, Any],
+    dataset: Path,
+    weights: Path,
+    store: Path,
+    manifest: Path,
+    device: str = "auto",
+    batch: int | None = None,
+    threads: int | None = None,
+) -> None:
+    """Predict all frames of the dataset store `dataset` with the model `spec` into the prediction store `store`.
+
+    `weights`: the folder that fetch_weights made, its manifest beside it. `batch`: frames at once; None chooses
+    by the frames' size. `threads`: of a processor's forward pass. Goes on with a store that was begun with the
+    same code, spec, weights and data. Writes `manifest` last. Raises `ScopeDepthError` for weights, devices or
+    frame sizes that do not fit, and where the model fails on every frame.
+    """
+    data = DatasetStore(dataset)
+    model = load_model(spec, weights, device)
+    model.prepare(threads)
+    groups = {name: _group(model, sequence) for name, sequence in data.sequences.items()}
+    shards = {name: _shard_frames(group["attrs"]["grid"]) for name, group in groups.items()}
+    attrs = _attributes(spec, weights, model)
+    fingerprint = {
+        **attrs,
+        "groups": {name: [group["n_frames"], group["attrs"]] for name, group in groups.items()},
+        "shards": shards,
+        "dataset_digest": _digest_of(
+            dataset, dataset.with_name(dataset.name.removesuffix(".zarr") + ".json")
+        ),
+        "code": code_digest(Path(__file__), [f"scopedepth.models.{spec['family']}"]),
+    }
+    attrs["sequences"] = list(groups)
+    with ShardedStore(store, fingerprint, groups, shards, attrs) as out:
+        Engine(model, data, batch).run(out)
+        out.finish()
+        counts = {
+            name: count_statuses(sequence.status())
+            for name, sequence in PredictionStore(store).sequences.items()
+        }
+        write_manifest(
+            manifest,
+            store,
+            model=spec["name"],
+            unit=dataset.name.removesuffix(".zarr"),
+            n_frames=out.n_frames,
+            frames=counts,
+            weights_digest=attrs["weights_digest"],
+            commit=attrs["commit"],
+        )
+
+
+def count_statuses(status: np.ndarray) -> dict[str, int]:
+    """Return the number of frames of each status: {"ok": ..., "nonfinite": ..., "failed": ...}."""
+    return {name: int(np.count_nonzero(status == value)) for name, value in PREDICTION_STATUSES.items()}
+
+
+def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
+    """Return the layout of a sequence's group in the prediction store."""
+    size = (sequence.height, sequence.width)
+    own = model.for_sequence(sequence.name)
+    try:
+        grid = own.grid(*size)
+    except ScopeDepthError:
+        raise
+    except Exception as error:
+        raise ScopeDepthError(
+            f"Model {own.name} does not take frames of {size[1]}x{size[0]} (sequence {sequence.name}): {error}"
+        ) from error
+    prediction = ArraySpec(
+        grid,
+        "float32",
+        ("v", "u"),
+        fill=float("nan"),
+        attrs={"output_kind": own.output_kind, "units": own.unit or "", "mantissa_bits": MANTISSA_BITS},
+    )
+    meanings = {
+        "flag_values": list(PREDICTION_STATUSES.values()),
+        "flag_meanings": " ".join(PREDICTION_STATUSES),
+    }
+    status = ArraySpec((), "uint8", attrs=meanings)
+    return {
+        "n_frames": sequence.n_frames,
+        "arrays": {"prediction": prediction, "status": status},
+        "attrs": {"sequence": sequence.name, "grid": list(grid), "frame_size": list(size)},
+    }
+
+
+def _shard_frames(grid: tuple[int, int]) -> int:
+    """Return how many frames of `grid` one shard holds: a power of two."""
+    least, most = SHARD_FRAMES
+    frames = max(SHARD_BYTES // (4 * grid[0] * grid[1]), least)
+    return min(1 << (frames.bit_length() - 1), most)
+
+
+def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> dict[str, Any]:
+    """Return the store's attributes: what the numbers mean and what made them."""
+    manifest = weights.with_name(weights.name + ".json")
+    known = read_manifest(manifest) if manifest.exists() else {}
+    digest = known.get("digest") or (digest_tree(weights) if weights.is_dir() else None)
+    versions = {name: version for name, version in library_versions().items() if name in NUMBER_MAKERS}
+    return {
+        "model": spec["name"],
+        "output_kind": model.output_kind,
+        "unit": model.unit,
+        "spec": dict(spec),
+        "weights_digest": digest,
+        "commit": known.get("commit"),
+        "parameters": model.parameters,
+        "device": model.device.split(":")[0],
+        "precision": model.precision,
+        "versions": versions,
+        "mantissa_bits": MANTISSA_BITS,
+    }
+
+
+def _digest_of(directory: Path, manifest: Path) -> str:
+    """Return the digest of a directory's content: its manifest's, if it has one."""
+    return read_manifest(manifest)["digest"] if manifest.exists() else digest_tree(directory)
