@@ -18,7 +18,7 @@ rule align:
         "../envs/scopedepth.yaml"
     threads: 1
     params:
-        protocol=PLAN.align_spec,
+        protocol=PLAN.protocol_spec,
         code=PLAN.code("align"),
     script:
         "../workflow_scripts/align.py"

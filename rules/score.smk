@@ -19,7 +19,7 @@ rule score:
         "../envs/scopedepth.yaml"
     threads: 1
     params:
-        protocol=PLAN.score_spec,
+        protocol=PLAN.protocol_spec,
         code=PLAN.code("score"),
     script:
         "../workflow_scripts/score.py"

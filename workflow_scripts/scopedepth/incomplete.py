@@ -24,9 +24,6 @@ def write_incomplete(plan: Plan) -> Path | None:
 
     The folder is ``results/studies/{study}/incomplete``. It is made anew each time.
     """
-    from scopedepth.report import write_report
-    from scopedepth.summarise import summarise_study
-
     folder = Path("results/studies", plan.study.name, "incomplete")
     shutil.rmtree(folder, ignore_errors=True)
     units = [name for name in plan.study.units if Path(f"results/datasets/{name}.json").is_file()]
@@ -34,6 +31,9 @@ def write_incomplete(plan: Plan) -> Path | None:
     scored = [key for key in combinations if _table("scores", *key).is_file()]
     if not scored:
         return None
+    from scopedepth.report import write_report
+    from scopedepth.summarise import summarise_study
+
     scores = [
         _table("scores", *key) if key in scored else _failed("scores", folder, *key) for key in combinations
     ]
@@ -93,10 +93,23 @@ def failures(plan: Plan) -> Iterator[tuple[str, str]]:
             prepared = Path(f"results/datasets/{unit_name}.json").is_file()
             if prepared and not Path(f"results/predictions/{unit_name}/{model}.json").is_file():
                 yield f"{model} on {unit_name}", _reason(LOGS / "predict" / unit_name / f"{model}.log")
+            elif prepared:
+                yield from _failed_scores(plan, unit_name, model)
         for path in plan.every_timing("results/timing/{timing}/{model}.parquet"):
             if Path(path).stem == model and not Path(path).is_file():
                 log = LOGS / "time" / Path(path).parent.name / f"{model}.log"
                 yield f"timing of {model}", _reason(log)
+
+
+def _failed_scores(plan: Plan, unit: str, model: str) -> Iterator[tuple[str, str]]:
+    for protocol in plan.study.protocols:
+        for stage, rule in (("alignments", "align"), ("scores", "score")):
+            if not _table(stage, unit, model, protocol).is_file():
+                yield (
+                    f"{rule} of {model} on {unit} under {protocol}",
+                    _reason(LOGS / rule / unit / model / f"{protocol}.log"),
+                )
+                break
 
 
 def _reason(log: Path) -> str:

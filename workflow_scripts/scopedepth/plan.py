@@ -23,8 +23,7 @@ STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "tim
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split"})
 NOT_FOR_PREDICT = frozenset({"weights"})
-NOT_FOR_ALIGN = frozenset({"averaging", "ordinal"})
-NOT_FOR_SCORE = frozenset({"averaging"})
+NOT_FOR_SCORES = frozenset({"averaging"})
 
 
 class Plan:
@@ -136,17 +135,9 @@ class Plan:
 
     # align, score
 
-    def align_spec(self, wildcards: Any) -> str:
-        """What decides a fit: not how metrics are averaged or their points drawn, which comes after it."""
-        return canonical_json(
-            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_ALIGN)
-        )
-
-    def score_spec(self, wildcards: Any) -> str:
-        """What decides a frame's metrics: not how they are averaged, which comes after them."""
-        return canonical_json(
-            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORE)
-        )
+    def protocol_spec(self, wildcards: Any) -> str:
+        """What decides a frame's fit and metrics: not how they are averaged, which comes after them."""
+        return canonical_json(without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORES))
 
     def fitted_together(self, wildcards: Any) -> list[str]:
         """Return the units that share one fit, the job's own first: more than one where the fit spans a dataset."""

@@ -55,7 +55,7 @@ STAGES = (
             r"alignments/(?P<unit>[^/]+)/(?P<model>[a-z0-9_]+)/(?P<protocol>[a-z0-9_]+)\.(parquet|run\.json)"
         ),
         "alignments/{unit}/{model}/{protocol}.run.json",
-        {"protocol": Plan.align_spec, "code": lambda plan, _: plan.code("align")},
+        {"protocol": Plan.protocol_spec, "code": lambda plan, _: plan.code("align")},
     ),
     Stage(
         "score",
@@ -63,7 +63,7 @@ STAGES = (
             r"scores/(?P<unit>[^/]+)/(?P<model>[a-z0-9_]+)/(?P<protocol>[a-z0-9_]+)\.(parquet|run\.json)"
         ),
         "scores/{unit}/{model}/{protocol}.run.json",
-        {"protocol": Plan.score_spec, "code": lambda plan, _: plan.code("score")},
+        {"protocol": Plan.protocol_spec, "code": lambda plan, _: plan.code("score")},
     ),
     Stage(
         "time",
