@@ -124,7 +124,7 @@ class Masks(Spec):
         1,
         ge=1,
         le=101,
-        description="odd side of the square by which the mask (flags, grey, missing depth; not range or crop) is eroded",
+        description="odd side of the square that erodes the mask (flags, grey, missing depth; not range or crop)",
     )
 
 
