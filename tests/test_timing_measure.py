@@ -1,0 +1,244 @@
+"""The measurement of a model: order, rounds, what is recorded, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.tables.io import read_table, table_from, write_table
+from scopedepth.tables.timing import TIMING_CALLS
+from scopedepth.timing.measure import Measurement, time_model
+from scopedepth.timing.subject import Subject, resize, synthetic_frames
+from scopedepth.timing.summary import summarise_timing
+from timing_fakes import SETTINGS, FakeCuda, FakeModel, spec, use_watch
+
+
+def measure(settings: dict[str, Any] | None = None, **options: Any) -> Measurement:
+    """Measure a fake model, with a yardstick that does nothing."""
+    fails = options.pop("fails", None)
+    options.setdefault("yardstick", lambda device: lambda: None)
+    cuda = options.get("cuda")
+    measurement = Measurement(
+        options.pop("spec", spec()),
+        {**SETTINGS, **(settings or {})},
+        lambda given: FakeModel(given, cuda, fails),
+        **options,
+    )
+    measurement.run()
+    return measurement
+
+
+def calls(measurement: Measurement) -> list[dict[str, Any]]:
+    return table_from(TIMING_CALLS, measurement.columns).to_pylist()
+
+
+def test_model_and_yardstick_take_turns_and_every_call_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    rows = calls(measure())
+    turns = list(dict.fromkeys((row["subject"], row["clock"], row["round"]) for row in rows))
+    assert turns == [
+        ("model", "load", 0),
+        ("model", "first_call", 0),
+        ("model", "load", 1),
+        ("model", "first_call", 1),
+        *[
+            turn
+            for number in range(3)
+            for turn in (
+                ("yardstick", "forward", number),
+                ("model", "forward", number),
+                ("model", "end_to_end", number),
+            )
+        ],
+        ("yardstick", "forward", 3),
+    ]
+    assert sum(row["clock"] == "end_to_end" for row in rows) == 6
+    assert {row["input_size"] for row in rows} == {"64x96"}
+    assert {row["frame_size"] for row in rows} == {"32x48"}
+
+
+def test_the_cuda_path_warms_up_waits_and_reads_in_the_right_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    cuda = FakeCuda()
+
+    class OnDevice:
+        is_cuda = True
+
+    def yardstick() -> OnDevice:
+        cuda.launch("yardstick", 1.0)
+        return OnDevice()
+
+    measurement = measure(cuda=cuda, yardstick=lambda device: yardstick)
+    log = cuda.log[cuda.log.index("reset memory") + 1 :]
+    one_frame = ["preprocess", "forward", "to_host", "synchronise"]
+    # Warm-up: two calls of the whole way, each waited for.
+    assert log[:10] == [*one_frame, "synchronise"] * 2
+    # The input is placed before the clock of the forward pass starts, and no preprocessing is inside it.
+    assert log[10:12] == ["preprocess", "forward"]
+    events = ["synchronise", *["record", "forward", "record"] * 2, "synchronise", "read", "read"]
+    whole_way = ["synchronise", *[*one_frame, "synchronise"] * 2]
+    reads = "".join("r" if entry == "read" else " " for entry in log)
+    assert reads.count("r") == 3 * 2 + 4 * 5  # every pair of events is read once
+    at = log.index("read", log.index("yardstick")) + 5
+    assert log[at : at + len(events)] == events
+    assert log[at + len(events) : at + len(events) + len(whole_way)] == whole_way
+
+    durations = {
+        (row["subject"], row["clock"]): row["milliseconds"]
+        for row in calls(measurement)
+        if row["clock"] == "forward"
+    }
+    assert durations == {("model", "forward"): 2.0, ("yardstick", "forward"): 1.0}
+    setting = measurement.facts["settings"][0]
+    assert (setting["memory_allocated_mib"], setting["memory_mib"]) == (3.0, 5.0)
+    assert measurement.facts["hardware"] == "Fake GPU"
+
+
+def test_every_precision_frame_size_and_batch_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    settings = {"frame_sizes": [[8, 8], [16, 16]], "batches": [1, 2], "precisions": ["fp32", "bf16"]}
+    found = measure(settings).facts["settings"]
+    keys = [(item["precision"], item["frame_size"], item["batch"]) for item in found]
+    assert keys == [
+        (precision, size, batch)
+        for precision in ("fp32", "bf16")
+        for size in ("8x8", "16x16")
+        for batch in (1, 2)
+    ]
+
+
+def test_a_batch_that_does_not_fit_is_recorded_and_the_next_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    measurement = measure({"batches": [1, 2, 4]}, fails=2)
+    assert [item["status"] for item in measurement.facts["settings"]] == ["ok", "out of memory", "ok"]
+
+
+def test_a_model_that_never_fits_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    with pytest.raises(ScopeDepthError, match="Model fake could not be timed: out of memory"):
+        measure({"batches": [2]}, fails=2)
+
+
+def test_a_fault_of_the_model_is_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    monkeypatch.setattr(
+        FakeModel, "to_host", lambda *_: (_ for _ in ()).throw(RuntimeError("shape mismatch"))
+    )
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        measure()
+
+
+def test_disturbed_rounds_are_kept_and_followed_by_as_many_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Laps: after loading, before the first round, and then one a round.
+    use_watch(monkeypatch, [0.0, 0.0, 0.0, 1.0, 0.9])
+    rounds = measure().facts["settings"][0]["rounds"]
+    assert [item["quiet"] for item in rounds] == [True, False, False, True, True]
+
+
+def test_a_load_that_stays_ends_the_measurement_after_twice_the_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_watch(monkeypatch, [1.0] * 100)
+    measurement = measure()
+    assert len(measurement.facts["settings"][0]["rounds"]) == 6
+    assert measurement.facts["other_processes"] == [{"name": "burner", "cores": 1.0}]
+
+
+def test_a_busy_machine_is_refused_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch, [0.9])
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(ScopeDepthError, match=r"The machine is busy: burner use 0.9 of its cores"):
+        measure({"on_load": "refuse"})
+
+
+def test_baselines_are_timed_without_torch_and_without_the_yardstick(root: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from timing_fakes import SETTINGS, spec
+from scopedepth.timing.measure import time_model
+given = {**spec("baseline", "brightness"), "options": {"kind": "brightness"}}
+time_model(given, Path("none"), SETTINGS, Path(sys.argv[1]))
+assert "torch" not in sys.modules
+"""
+    table = tmp_path / "brightness.parquet"
+    subprocess.run(
+        [sys.executable, "-c", program, str(table)],
+        check=True,
+        env={"PYTHONPATH": f"{root / 'workflow_scripts'}:{root / 'tests'}"},
+    )
+    assert set(read_table(table)["subject"].to_pylist()) == {"model"}
+    record = json.loads((tmp_path / "brightness.run.json").read_text())
+    assert record["settings"][0]["status"] == "ok"
+    row = summarise_timing([table], 30.0).to_pylist()[0]
+    assert row["yardstick_ratio"] is None
+    assert row["forward_median"] > 0
+
+
+def test_the_baseline_through_the_entry_point_writes_both_files(tmp_path: Path) -> None:
+    given = {**spec("baseline", "constant"), "options": {"kind": "constant"}}
+    out, record = tmp_path / "calls.parquet", tmp_path / "elsewhere.json"
+    time_model(given, tmp_path, SETTINGS, out, record)
+    facts = json.loads(record.read_text())
+    assert facts["timing"]["runs"] == 6
+    assert {"host", "versions", "began", "processor_before", "processor_after"} <= set(facts)
+    assert read_table(out).schema.equals(TIMING_CALLS)
+
+
+def test_end_to_end_ends_at_the_frames_size_in_host_memory() -> None:
+    class Small(FakeModel):
+        def forward(self, batch: Any, size: tuple[int, int]) -> Any:
+            import torch
+
+            return torch.arange(4, dtype=torch.float32).reshape(1, 2, 2).expand(len(batch), 2, 2)
+
+        def to_host(self, out: Any) -> np.ndarray:
+            return out.numpy()
+
+    subject = Subject(Small(spec()), 2, 8, 12)
+    depth = subject.end_to_end()
+    assert depth.shape == (2, 8, 12)
+    assert depth.dtype == np.float32
+    assert (depth[0, 0, 0], depth[0, -1, -1]) == (0.0, 3.0)
+
+
+def test_numpy_predictions_are_resized_alike() -> None:
+    out = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
+    assert resize(out, (2, 2)) is out
+    assert resize(out, (4, 4)).shape == (1, 4, 4)
+
+
+def test_frames_are_the_same_each_time_and_different_from_each_other() -> None:
+    frames = synthetic_frames(2, 8, 10, seed=3)
+    assert frames.shape == (2, 8, 10, 3)
+    assert np.array_equal(frames, synthetic_frames(2, 8, 10, seed=3))
+    assert not np.array_equal(frames[0], frames[1])
+
+
+def summarised(measurement: Measurement, folder: Path) -> list[dict[str, Any]]:
+    from scopedepth.manifest import write_json
+
+    write_table(folder / "fake.parquet", TIMING_CALLS, measurement.columns)
+    write_json(folder / "fake.run.json", measurement.facts)
+    return summarise_timing([folder / "fake.parquet"], 30.0).to_pylist()
+
+
+def test_a_setting_that_did_not_fit_has_a_row_without_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_watch(monkeypatch)
+    first, second = summarised(measure({"batches": [1, 2]}, fails=2), tmp_path)
+    assert (first["status"], second["status"]) == ("ok", "out of memory")
+    assert second["forward_median"] is None
+    assert second["n_calls"] == 0
+    assert first["parameters"] == second["parameters"] == 1234
+    assert first["load_ms"] is not None
+    assert first["start_ms"] is not None
+    assert first["disturbed"] == "no"

@@ -1,0 +1,216 @@
+"""What a study would cost before it is run: device time and disk space; and afterwards, how right that was.
+
+    seconds of a job = start + first call + frames x (a frame end to end + reading and writing its store)
+
+A model's times come from its timing. Jobs that have run already correct them: predictions may run on other
+threads, or beside other jobs, than the timing did. A model that was never timed gets a stated default.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scopedepth.timing.realtime import pixels
+
+# Reading a frame and writing its prediction, seconds a value: 1.8 ms to compress and write 384 x 512 values,
+# 1.5 ms to read as many, measured with these stores' codecs on one core.
+WRITE_SECONDS_PER_VALUE = 1.8e-3 / (384 * 512)
+READ_SECONDS_PER_PIXEL = 1.5e-3 / (384 * 512)
+
+# A prediction's float32 values, rounded to 12 mantissa bits, take this part of their size: 2.9 times less.
+PREDICTION_BYTES_PER_VALUE = 4 / 2.9
+# A dataset's frame at most, before compression: colour 3, depth 4, flags 1 bytes a pixel.
+DATASET_BYTES_PER_PIXEL = 8
+
+# For a model that was never timed. An assumption, and named as one wherever it is used.
+ASSUMED_START_SECONDS = 10.0
+ASSUMED_SECONDS_PER_FRAME = {"cpu": 1.0, "cuda": 0.05}
+
+
+@dataclass(frozen=True)
+class UnitSize:
+    """What must be known of a unit: its frames and their size in pixels; None for what is not known yet."""
+
+    unit: str
+    n_frames: int | None
+    height: int | None = None
+    width: int | None = None
+    prepared: bool = False
+    "whether its dataset store is there already"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One job: a model on a unit. Seconds and gigabytes (1e9 bytes) are None where frames are not counted yet."""
+
+    unit: str
+    model: str
+    n_frames: int | None
+    seconds: float | None
+    gigabytes: float | None
+    basis: str
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The cost of a study: its prediction jobs, and the dataset stores that are still to be made."""
+
+    costs: tuple[Cost, ...]
+    dataset_gigabytes: float
+
+    @property
+    def to_do(self) -> list[Cost]:
+        return [cost for cost in self.costs if not cost.cached]
+
+    @property
+    def hours(self) -> float:
+        """Device hours of what is not cached, as far as frames are counted."""
+        return sum(cost.seconds or 0.0 for cost in self.to_do) / 3600
+
+    @property
+    def gigabytes(self) -> float:
+        """Gigabytes of predictions that are not cached, as far as frames are counted."""
+        return sum(cost.gigabytes or 0.0 for cost in self.to_do)
+
+    @property
+    def uncounted(self) -> list[str]:
+        """Return the units whose number of frames is not known: their cost is in no sum."""
+        return sorted({cost.unit for cost in self.to_do if cost.seconds is None})
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A job's forecast beside what it took."""
+
+    unit: str
+    model: str
+    forecast: float
+    actual: float
+
+
+def plan_study(
+    units: Sequence[UnitSize],
+    models: Iterable[str],
+    timing: Iterable[Mapping[str, Any]] = (),
+    cached: Collection[tuple[str, str]] = (),
+    records: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+    device: str = "cpu",
+) -> Forecast:
+    """Return the forecast of every (unit, model) of a study.
+
+    timing: rows of the table TIMING; cached: the (unit, model) whose predictions are there; records: the run
+    records (with `seconds`) of prediction jobs by (unit, model), from which timings are corrected; device: where
+    models without any timing are assumed to run, cpu or cuda.
+    """
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in timing:
+        if row["status"] == "ok":
+            rows.setdefault(row["model"], []).append(row)
+    corrections = _corrections(units, rows, records or {}, device)
+    costs = []
+    for unit in units:
+        for model in models:
+            factor, said = corrections.get(model, corrections.get("", (1.0, "")))
+            seconds = _job_seconds(unit, rows.get(model, []), device)
+            costs.append(
+                Cost(
+                    unit=unit.unit,
+                    model=model,
+                    n_frames=unit.n_frames,
+                    seconds=None if seconds is None else seconds * factor,
+                    gigabytes=_prediction_gigabytes(unit, rows.get(model, [])),
+                    basis=("timed" if model in rows else f"assumed for {device}") + said,
+                    cached=(unit.unit, model) in cached,
+                )
+            )
+    frames = [
+        (unit.n_frames or 0) * (unit.height or 0) * (unit.width or 0) for unit in units if not unit.prepared
+    ]
+    return Forecast(tuple(costs), sum(frames) * DATASET_BYTES_PER_PIXEL / 1e9)
+
+
+def compare_with_actual(
+    forecast: Forecast, records: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> list[Compared]:
+    """Return forecast and actual seconds of every job that has both."""
+    return [
+        Compared(cost.unit, cost.model, cost.seconds, float(records[cost.unit, cost.model]["seconds"]))
+        for cost in forecast.costs
+        if cost.seconds is not None and "seconds" in records.get((cost.unit, cost.model), {})
+    ]
+
+
+def _job_seconds(unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str) -> float | None:
+    """Return the seconds of one job, uncorrected; None where the unit's frames are not counted."""
+    if unit.n_frames is None:
+        return None
+    if not rows:
+        return ASSUMED_START_SECONDS + unit.n_frames * ASSUMED_SECONDS_PER_FRAME[device.partition(":")[0]]
+    row = _nearest(rows, unit)
+    start = ((row["start_ms"] or 0.0) + (row["first_call_ms"] or 0.0)) / 1000
+    frame = row["end_to_end_median"] / row["batch"] / 1000
+    frame += READ_SECONDS_PER_PIXEL * _frame_pixels(unit, row)
+    frame += WRITE_SECONDS_PER_VALUE * pixels(row["grid"] or row["frame_size"])
+    return start + unit.n_frames * frame
+
+
+def _nearest(rows: Sequence[Mapping[str, Any]], unit: UnitSize) -> Mapping[str, Any]:
+    """Return the row of the frame size nearest to the unit's, one frame a call, in the order of the table."""
+    return min(
+        rows, key=lambda row: (abs(pixels(row["frame_size"]) - _frame_pixels(unit, row)), row["batch"])
+    )
+
+
+def _frame_pixels(unit: UnitSize, row: Mapping[str, Any]) -> int:
+    """Return the pixels of a unit's frame; where they are not known, those of the timed frame."""
+    return unit.height * unit.width if unit.height and unit.width else pixels(row["frame_size"])
+
+
+def _prediction_gigabytes(unit: UnitSize, rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the gigabytes of one prediction store: on the model's own grid, or else on the frames'."""
+    if unit.n_frames is None:
+        return None
+    if rows:
+        row = _nearest(rows, unit)
+        values = pixels(row["grid"] or row["frame_size"])
+    elif unit.height and unit.width:
+        values = unit.height * unit.width
+    else:
+        return None
+    return unit.n_frames * values * PREDICTION_BYTES_PER_VALUE / 1e9
+
+
+def _corrections(
+    units: Sequence[UnitSize],
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    records: Mapping[tuple[str, str], Mapping[str, Any]],
+    device: str,
+) -> dict[str, tuple[float, str]]:
+    """Return for each model that has run how much longer its jobs took than forecast, and for "" the median.
+
+    The median of its jobs' ratios, so that one disturbed job does not decide.
+    """
+    by_name = {unit.unit: unit for unit in units}
+    ratios: dict[str, list[float]] = {}
+    for (unit, model), record in records.items():
+        seconds = _job_seconds(by_name[unit], rows.get(model, []), device) if unit in by_name else None
+        if seconds and record.get("seconds"):
+            ratios.setdefault(model, []).append(float(record["seconds"]) / seconds)
+    corrections = {
+        model: (
+            statistics.median(found),
+            f", x {statistics.median(found):.2f} from {len(found)} earlier jobs",
+        )
+        for model, found in ratios.items()
+    }
+    timed = [corrections[model][0] for model in corrections if model in rows]
+    if timed:
+        corrections[""] = (
+            statistics.median(timed),
+            f", x {statistics.median(timed):.2f} from other models' jobs",
+        )
+    return corrections
