@@ -10,16 +10,21 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+    from scopedepth.devices import take_gpu
     from scopedepth.predict import predict_unit
+    from scopedepth.scratch import built_in
 
     execution = snakemake.config.get("execution", {})
-    predict_unit(
-        spec=json.loads(snakemake.params.spec),
-        dataset=Path(snakemake.input.store),
-        weights=Path("results/weights", snakemake.wildcards.model),
-        store=Path(snakemake.output.store),
-        manifest=Path(snakemake.output.manifest),
-        device=execution.get("device", "auto"),
-        batch=execution.get("batch"),
-        threads=snakemake.threads,
-    )
+    if snakemake.resources.get("gpu", 0):
+        take_gpu(execution.get("device", "auto"))
+    with built_in(execution.get("scratch"), Path(snakemake.output.store)) as store:
+        predict_unit(
+            spec=json.loads(snakemake.params.spec),
+            dataset=Path(snakemake.input.store),
+            weights=Path("results/weights", snakemake.wildcards.model),
+            store=store,
+            manifest=Path(snakemake.output.manifest),
+            device=execution.get("device", "auto"),
+            batch=execution.get("batch"),
+            threads=snakemake.threads,
+        )

@@ -18,8 +18,16 @@ from typing import Any
 PACKAGE = "scopedepth"
 ROOT = Path(__file__).parent
 
-# Code that says how a job is going, and can change nothing in what it makes.
-NEUTRAL = frozenset({"scopedepth.errors", "scopedepth.jobs", "scopedepth.progress"})
+# Code that says how or where a job is going, and can change nothing in what it makes.
+NEUTRAL = frozenset(
+    {
+        "scopedepth.devices",
+        "scopedepth.errors",
+        "scopedepth.jobs",
+        "scopedepth.progress",
+        "scopedepth.scratch",
+    }
+)
 
 
 def canonical_json(spec: Mapping[str, Any]) -> str:

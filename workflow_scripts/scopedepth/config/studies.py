@@ -60,11 +60,24 @@ class StudySpec(Spec):
     notes: list[str] = Field([], description="what a reader must know: our choices, what is not known")
 
 
+class GpuKind(Spec):
+    """A scheduler's words for kinds of GPU (SLURM's --constraint)."""
+
+    predict: str | None = Field(None, description="for predictions; null: any")
+    models: dict[Name, str] = Field({}, description="for the predictions of single models")
+    time: str | None = Field(None, description="for measuring speed: times of two kinds do not compare")
+
+
 class Execution(Spec):
     """How jobs run. Nothing here changes a number, so nothing here makes a result stale."""
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch: int | None = Field(None, ge=1, description="frames in a batch; null chooses from size and memory")
+    scratch: str | None = Field(
+        None,
+        description="folder on a node's own disk, such as $TMPDIR, in which stores are built; null: in results/",
+    )
+    gpu_kind: GpuKind = Field(GpuKind(), description="kinds of GPU, where a cluster has several")
 
 
 class Configuration(Spec):
