@@ -1,0 +1,3 @@
+"""The report of a study: one page to read, and tables, figures and references for papers."""
+
+from scopedepth.report.page import write_report as write_report

@@ -1,0 +1,137 @@
+"""Accuracy against speed: the figure that opens the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from scopedepth.report.marks import Look
+from scopedepth.report.results import Results, latency
+from scopedepth.report.svg import Drawing, Scale
+from scopedepth.report.words import (
+    higher_is_better,
+    interval,
+    metric_label,
+    metric_unit,
+    metric_value,
+    milliseconds,
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model in the figure."""
+
+    model: str
+    title: str
+    ms: float
+    value: float
+    low: float | None
+    high: float | None
+    seen: bool
+
+
+def points(results: Results, dataset: str) -> list[Point]:
+    """Return the models that have both an accuracy and a speed on `dataset` under the headline protocol."""
+    found = []
+    for model in results.model_names:
+        score, speed = results.score(dataset, model), results.speed.get(model)
+        ms = latency(speed) if speed else None
+        if score and score["value"] is not None and ms:
+            seen = results.seen(dataset, model) != "no"
+            found.append(
+                Point(model, results.model_title(model), ms, score["value"], score["ci_low"], score["ci_high"], seen)
+            )
+    return found
+
+
+def frontier(found: list[Point], upwards: bool) -> list[Point]:
+    """Return the points that no other point beats in both speed and accuracy, the fastest first."""
+    front: list[Point] = []
+    for point in sorted(found, key=lambda p: (p.ms, -p.value if upwards else p.value)):
+        if not front or (point.value > front[-1].value if upwards else point.value < front[-1].value):
+            front.append(point)
+    return front
+
+
+def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: float, height: float) -> Markup | None:
+    """Return the figure of one dataset, or None where no model has both numbers."""
+    found = points(results, dataset)
+    if not found:
+        return None
+    metric = results.metric
+    upwards = higher_is_better(metric)
+    unit = metric_unit(metric)
+    y_title = f"{metric_label(metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
+    title = f"{metric_label(metric)} against time a frame on {results.dataset_title(dataset)}"
+    told = "; ".join(
+        f"{p.title}: {metric_value(p.value, metric)} ({interval(p.low, p.high, metric)}), {milliseconds(p.ms)} a frame"
+        for p in found
+    )
+    drawing = Drawing(width, height, title, told)
+    narrow = width < 500
+    left, right, top, bottom = (46, width - 14, 40, height - 50) if narrow else (56, width - 24, 44, height - 54)
+    rate = next((row["realtime_fps"] for row in results.speed.values() if row["realtime_fps"]), None)
+    times = [p.ms for p in found] + ([1000 / rate] if rate else [])
+    x = Scale(min(times) / 1.6, max(times) * 2.2, left, right, log=True)
+    ends = [v for p in found for v in (p.value, p.low, p.high) if v is not None]
+    margin = 0.08 * (max(ends) - min(ends)) or 0.1
+    low = max(0.0, min(ends) - margin) if min(ends) >= 0 else min(ends) - margin
+    y = Scale(low, max(ends) + margin, bottom, top)
+    drawing.y_axis(y, left, y_title, right)
+    if rate:
+        at = x(1000 / rate)
+        drawing.rect(left, top, at - left, bottom - top, "realtime", radius=0)
+        drawing.line(at, top, at, bottom, "limit")
+        drawing.text(at - 6, top + 14, f"{rate:g} frames a second", "note", "end")
+    drawing.x_axis(x, bottom, "time a frame, ms (logarithmic); further left is faster" if not narrow else "time a frame, ms (log)", 6)
+    front = frontier(found, upwards)
+    steps: list[tuple[float, float]] = []
+    for point in front:
+        if steps:
+            steps.append((x(point.ms), steps[-1][1]))
+        steps.append((x(point.ms), y(point.value)))
+    drawing.polyline(steps, "front", "models that no other model beats in both accuracy and speed")
+    for p in found:
+        if p.low is not None and p.high is not None:
+            drawing.line(x(p.ms), y(p.low), x(p.ms), y(p.high), f"whisker {look[p.model].css}")
+    boxes = [(x(p.ms) - 7, y(p.value) - 7, x(p.ms) + 7, y(p.value) + 7) for p in found]
+    for p in found:
+        mark = look[p.model]
+        tip = f"{p.title}: {metric_label(metric)} {metric_value(p.value, metric)}, {milliseconds(p.ms)} a frame"
+        drawing.mark(x(p.ms), y(p.value), mark.shape, mark.css, tip, 6.5)
+    for p in sorted(found, key=lambda p: y(p.value)):
+        name = shortened(p.title, 22 if narrow else 40) + (" †" if p.seen else "")
+        place(drawing, boxes, x(p.ms), y(p.value), name, (left, top, right, bottom))
+    return drawing.render()
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text cut to so many characters."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+Box = tuple[float, float, float, float]
+
+
+def place(drawing: Drawing, boxes: list[Box], x: float, y: float, text: str, inside: Box) -> None:
+    """Write a mark's name where it overlaps nothing written before; further off where it must be."""
+    width, height = 6.7 * len(text), 15.0
+    for distance in (0, 14, 26, 38, 50):
+        for dx, dy, anchor in (
+            (12, distance, "start"), (12, -distance, "start"), (-12, distance, "end"), (-12, -distance, "end"),
+            (0, 18 + distance, "middle"), (0, -12 - distance, "middle"),
+        ):  # fmt: skip
+            begin = {"start": x + dx, "end": x + dx - width, "middle": x - width / 2}[anchor]
+            box = (begin, y + dy - 8, begin + width, y + dy - 8 + height)
+            if box[0] < inside[0] or box[2] > inside[2] + 10 or box[1] < inside[1] or box[3] > inside[3]:
+                continue
+            if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in boxes):
+                continue
+            boxes.append(box)
+            if distance > 14:
+                drawing.line(x, y, x + dx * 0.8, y + dy, "leader")
+            drawing.text(x + dx, y + dy + 4, text, "name", anchor)
+            return
+    drawing.text(x + 12, y + 4, text, "name")

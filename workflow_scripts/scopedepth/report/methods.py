@@ -1,0 +1,118 @@
+"""The methods paragraph, generated from the specs: what was done, in words that may go into a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scopedepth.report.results import Results
+from scopedepth.report.words import listed, metric_label, plural, small
+
+METHODS = {
+    "none": "were compared with the reference without any alignment",
+    "median": "were scaled by the ratio of medians",
+    "lsq_scale": "were fitted by a least-squares factor",
+    "lsq_affine": "were fitted by a least-squares factor and offset",
+    "median_mad": "were fitted by matching median and mean absolute deviation",
+    "l1_affine": "were fitted by a factor and offset of weighted least absolute deviations",
+    "minmax": "were rescaled to the reference's minimum and maximum",
+}
+SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log_depth": "in log depth"}
+SCOPES = {"frame": "for each frame", "sequence": "once for each sequence", "dataset": "once for the whole dataset"}
+
+
+def methods_text(results: Results) -> str:
+    """Return the methods of a study as plain text."""
+    sentences = [compared(results)]
+    sentences += [protocol_sentence(results, name) for name in results.protocol_names]
+    sentences += intervals(results)
+    sentences += timing_sentence(results)
+    seen = [
+        f"{results.model_title(model)} ({results.dataset_title(dataset)})"
+        for dataset in results.dataset_names
+        for model in results.model_names
+        if results.seen(dataset, model) != "no"
+    ]
+    if seen:
+        sentences.append(f"Scores on data seen in training are marked: {listed(seen)}.")
+    return " ".join(sentences)
+
+
+def compared(results: Results) -> str:
+    networks = [results.model_title(name) for name in results.networks]
+    trivial = [results.model_title(name) for name in results.model_names if results.is_baseline(name)]
+    where = [dataset_words(results, name) for name in results.dataset_names]
+    text = f"We compared {listed(networks) or 'no network'}"
+    if trivial:
+        text += f" and the trivial {'baseline' if len(trivial) == 1 else 'baselines'} {listed(trivial)}"
+    return text + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that one prediction."
+
+
+def dataset_words(results: Results, dataset: str) -> str:
+    rows = [row for row in results.summary if row["dataset"] == dataset and row["value"] is not None]
+    if not rows:
+        return f"{results.dataset_title(dataset)} (no result)"
+    frames, sequences = max(row["n_frames"] for row in rows), max(row["n_sequences"] for row in rows)
+    return f"{results.dataset_title(dataset)} ({plural(frames, 'frame')} of {plural(sequences, 'sequence')})"
+
+
+def protocol_sentence(results: Results, name: str) -> str:
+    """Return what one protocol does, from its spec."""
+    spec = results.protocols[name]
+    fit: Mapping[str, Any] = spec.get("alignment") or {}
+    method = str(fit.get("method", "unknown"))
+    text = f"Under {results.protocol_title(name)} (version {spec.get('version', '?')}) predictions {METHODS.get(method, method)}"
+    if method != "none":
+        text += f" {SPACES.get(str(fit.get('space')), '')} {SCOPES.get(str(fit.get('scope')), '')}"
+    parts = [range_words(spec.get("depth_range") or {})]
+    excluded = (spec.get("masks") or {}).get("exclude") or []
+    if excluded:
+        parts.append(f"pixels flagged {listed([str(flag).replace('_', ' ') for flag in excluded])} were left out")
+    averaging = spec.get("averaging")
+    if averaging:
+        parts.append(
+            "frames were averaged within a sequence and then over sequences"
+            if averaging == "sequences"
+            else "all frames were averaged alike"
+        )
+    return text + "; " + "; ".join(part for part in parts if part) + "."
+
+
+def range_words(limits: Mapping[str, Any]) -> str:
+    low, high = limits.get("min"), limits.get("max")
+    if low is None and high is None:
+        return "no depth range was set"
+    if high is None:
+        return f"reference depths from {low:g} mm counted"
+    if low is None:
+        return f"reference depths up to {high:g} mm counted"
+    return f"reference depths from {low:g} to {high:g} mm counted"
+
+
+def intervals(results: Results) -> list[str]:
+    scopes = {row["ci_scope"] for row in results.summary if row["ci_low"] is not None}
+    if not scopes:
+        return []
+    replicates = (results.study.get("bootstrap") or {}).get("replicates")
+    text = "Intervals are 95 % bootstrap intervals" + (f" of {replicates:,} replicates" if replicates else "")
+    text += " that resample blocks of successive frames"
+    if "new sequences" in scopes:
+        text += " and, where there are enough of them, sequences"
+    if "these sequences" in scopes:
+        text += "; on datasets with few sequences they hold for these sequences only"
+    return [
+        text + ".",
+        "Pairs of models were compared on the same frames and replicates, with p values adjusted after Holm.",
+    ]
+
+
+def timing_sentence(results: Results) -> list[str]:
+    if not results.timing:
+        return []
+    hardware = sorted({str(row["hardware"]) for row in results.timing if row["hardware"]})
+    batches = sorted({row["batch"] for row in results.timing if row["batch"]})
+    return [
+        f"Time was measured on {listed(hardware) or 'hardware that was not recorded'} with "
+        f"{listed([small(n) for n in batches], 'or')} {'frame' if batches == [1] else 'frames'} a call, "
+        f"as the median of repeated calls. The headline metric is {metric_label(results.metric)}."
+    ]

@@ -1,0 +1,78 @@
+"""All metrics of every dataset under every protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.report.marks import Look
+from scopedepth.report.results import Results
+from scopedepth.report.sections.ranking import WHY
+from scopedepth.report.table import Cell, Column, Table, model_cell
+from scopedepth.report.words import NOTHING, higher_is_better, interval, metric_label, metric_unit, metric_value
+
+
+def scores(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
+    """Return a table for each dataset and protocol."""
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "warning": results.protocols[protocol].get("not_comparable", ""),
+            "table": scores_table(results, look, dataset, protocol),
+        }
+        for dataset in results.dataset_names
+        for protocol in results.protocol_names
+    ]
+
+
+def metrics_of(results: Results, protocol: str) -> list[str]:
+    """Return the metrics that a protocol has rows for, in the report's order."""
+    found = {row["metric"] for row in results.summary if row["protocol"] == protocol}
+    return [name for name in results.metric_names if name in found]
+
+
+def best_two(values: Mapping[str, float | None], upwards: bool) -> tuple[float | None, float | None]:
+    """Return the best and the second best of the values that there are."""
+    there = sorted({value for value in values.values() if value is not None}, reverse=upwards)
+    return (there[0] if there else None), (there[1] if len(there) > 1 else None)
+
+
+def scores_table(results: Results, look: Mapping[str, Look], dataset: str, protocol: str) -> Table:
+    metrics = metrics_of(results, protocol)
+    columns = [Column("Model")]
+    leaders = {}
+    for metric in metrics:
+        unit = metric_unit(metric)
+        direction = "higher is better" if higher_is_better(metric) else "lower is better"
+        formula = METRICS[metric].formula if metric in METRICS else ""
+        columns.append(
+            Column(
+                f"{metric_label(metric)}{f' ({unit})' if unit else ''} {'↑' if higher_is_better(metric) else '↓'}",
+                number=True,
+                tip=f"{formula}; {direction}",
+            )
+        )
+        values = {model: results.value(dataset, model, protocol, metric) for model in results.model_names}
+        leaders[metric] = best_two(values, higher_is_better(metric))
+    rows = []
+    for model in results.in_order(dataset, protocol):
+        cells = [model_cell(results, look, model, dataset)]
+        for metric in metrics:
+            row = results.score(dataset, model, protocol, metric)
+            if not row or row["value"] is None:
+                why = WHY.get(row["status"], row["status"]) if row else "no result"
+                cells.append(Cell(NOTHING, tip=why, css="why"))
+                continue
+            text = Markup("{}").format(metric_value(row["value"], metric))
+            if row["ci_low"] is not None:
+                text += Markup(" <small>{}</small>").format(interval(row["ci_low"], row["ci_high"], metric))
+            best, second = leaders[metric]
+            css = "best" if row["value"] == best else "second" if row["value"] == second else ""
+            cells.append(Cell(text, row["value"], repr(row["value"]), css))
+        rows.append(cells)
+    caption = f"{results.dataset_title(dataset)}, {results.protocol_title(protocol)}, version {results.protocols[protocol].get('version', '?')}"
+    return Table(caption, columns, rows, css="scores")
