@@ -25,7 +25,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import write_json
 from scopedepth.progress import progress
 
-PIECE = 1 << 20
+# What is received is written in pieces of this size; a broken connection loses less than one.
+PIECE = 1 << 16
 # Tries without any new byte before giving up, and the pause before try n: PAUSE * 2**n seconds, at most LONGEST_PAUSE.
 TRIES = 5
 PAUSE = 1.0

@@ -1,0 +1,319 @@
+"""Fetching against servers on this machine: what breaks is resumed or ends in one clear error, and leaves no file."""
+
+from __future__ import annotations
+
+import collections
+import errno
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dataset_trees as trees
+from http_site import Site, serve
+from scopedepth.errors import ScopeDepthError
+from scopedepth.fetch import download as downloads
+from scopedepth.fetch import fetch_dataset
+from test_fetch_archives import tar_of, zip_of
+
+DATA = np.random.default_rng(0).bytes(3_000_000)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A server, and no pauses between tries."""
+    monkeypatch.setattr(downloads, "PAUSE", 0.0)
+    with serve() as running:
+        yield running
+
+
+def sha256(data: bytes) -> str:
+    """Return a digest as it stands in the configuration."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def url_spec(*files: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return the spec of a dataset at fixed addresses."""
+    return trees.spec_of("remote", "folder", {"kind": "url", "files": list(files), **fields})
+
+
+def fetch(spec: dict[str, Any], place: Path) -> dict[str, Any]:
+    """Fetch to `place`/remote and return the manifest."""
+    fetch_dataset(spec, place / "remote", place / "remote.json", 2)
+    return json.loads((place / "remote.json").read_text())
+
+
+def left_behind(place: Path) -> list[str]:
+    """Return what stands under final names."""
+    return sorted(path.name for path in place.iterdir() if not path.name.endswith(".partial"))
+
+
+def test_a_broken_download_goes_on_where_it_was(site: Site, tmp_path: Path) -> None:
+    site.files["/data.bin"] = DATA
+    site.breaks["/data.bin"] = [1_000_000, 500_000]
+    manifest = fetch(url_spec({"url": f"{site.url}/data.bin", "sha256": sha256(DATA)}), tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+    ranges = site.asked("/data.bin")
+    assert sum(ranges.values()) == 3
+    assert ranges[None] == 1  # the beginning was sent once
+    assert manifest["files"]["data.bin"] == {
+        "url": f"{site.url}/data.bin",
+        "sha256": sha256(DATA),
+        "bytes": len(DATA),
+    }
+    assert left_behind(tmp_path) == ["remote", "remote.json"]
+    assert not (tmp_path / "remote.partial").exists()
+
+
+def test_the_next_run_goes_on_too(site: Site, tmp_path: Path) -> None:
+    site.files["/data.bin"] = DATA
+    site.breaks["/data.bin"] = [1_500_000]
+    spec = url_spec({"url": f"{site.url}/data.bin"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "TRIES", 0)
+        with pytest.raises(ScopeDepthError, match="run again to go on"):
+            fetch(spec, tmp_path)
+    assert left_behind(tmp_path) == []
+    fetch(spec, tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+    assert site.asked("/data.bin")[None] == 1
+
+
+@pytest.mark.parametrize("fault", ["changed", "no ranges", "no validator"])
+def test_two_versions_are_never_joined(site: Site, tmp_path: Path, fault: str) -> None:
+    site.files["/data.bin"] = bytes(reversed(DATA)) if fault == "changed" else DATA
+    site.etags = fault != "no validator"
+    site.breaks["/data.bin"] = [1_000_000]
+    target = tmp_path / "data.bin"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "TRIES", 0)
+        with pytest.raises(ScopeDepthError):
+            downloads.download(f"{site.url}/data.bin", target)
+    assert not target.exists()
+    site.files["/data.bin"], site.ranges = DATA, fault != "no ranges"
+    assert downloads.download(f"{site.url}/data.bin", target) == f"sha256:{sha256(DATA)}"
+    assert target.read_bytes() == DATA
+    assert [path.name for path in tmp_path.iterdir()] == ["data.bin"]
+
+
+def test_a_wrong_digest_is_deleted(site: Site, tmp_path: Path) -> None:
+    site.files["/data.bin"] = DATA
+    with pytest.raises(ScopeDepthError, match="has not the digest sha256:0000"):
+        fetch(url_spec({"url": f"{site.url}/data.bin", "sha256": "0" * 64}), tmp_path)
+    assert left_behind(tmp_path) == []
+    assert not list(tmp_path.rglob("data.bin*"))
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(404, "has changed"), (403, "browser"), (401, "login"), (410, "taken")]
+)
+def test_final_answers_are_not_asked_again(site: Site, tmp_path: Path, status: int, word: str) -> None:
+    site.fails["/data.bin"] = [status] * 9
+    with pytest.raises(ScopeDepthError, match=f"answers {status} .*{word}"):
+        fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert sum(site.asked("/data.bin").values()) == 1
+    assert left_behind(tmp_path) == []
+
+
+def test_a_server_that_was_ill_for_a_moment(site: Site, tmp_path: Path) -> None:
+    site.files["/data.bin"] = DATA
+    site.fails["/data.bin"] = [500, 503, 429]
+    fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+
+
+def test_a_server_that_stays_ill(site: Site, tmp_path: Path) -> None:
+    site.fails["/data.bin"] = [500] * 50
+    with pytest.raises(ScopeDepthError, match=r"the server answers 500 .*tried 5 times"):
+        fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert sum(site.asked("/data.bin").values()) == 5
+
+
+def test_nobody_there(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(ScopeDepthError, match="could not be fetched"):
+        fetch(url_spec({"url": "http://127.0.0.1:9/data.bin"}), tmp_path)
+    with pytest.raises(ScopeDepthError, match=r"is no address"):
+        fetch(url_spec({"url": "data.bin"}), tmp_path)
+
+
+def test_no_disk_space_before_and_during(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.files["/data.bin"] = DATA
+    spec = url_spec({"url": f"{site.url}/data.bin"})
+    usage = collections.namedtuple("usage", "total used free")
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads.shutil, "disk_usage", lambda _: usage(10, 9, 1))
+        with pytest.raises(ScopeDepthError, match=r"No space for data\.bin: 0\.00 GB are needed"):
+            fetch(spec, tmp_path)
+
+    def full(*_: Any) -> Iterator[bytes]:
+        yield DATA[:1_000_000]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "_pieces", full)
+        with pytest.raises(ScopeDepthError, match="No space left on the disk"):
+            fetch(spec, tmp_path)
+    assert left_behind(tmp_path) == []
+    fetch(spec, tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+    assert site.asked("/data.bin")["bytes=1000000-"] == 1
+
+
+def test_archives_are_unpacked_nested_ones_too(site: Site, tmp_path: Path) -> None:
+    frames = zip_of({"Frames/image_0000.png": b"one", "Frames/image_0001.png": b"two"})
+    site.files["/Endo%20SLAM.zip".replace("%20", " ")] = zip_of(
+        {"UnityCam/Colon/Frames.zip": frames, "readme.txt": b"r"}
+    )
+    site.files["/extra.tar.gz"] = tar_of({"cam.txt": b"1"}, "gz")
+    spec = url_spec(
+        {"url": f"{site.url}/Endo%20SLAM.zip"}, {"url": f"{site.url}/extra.tar.gz", "to": "more/extra.tar.gz"}
+    )
+    manifest = fetch(spec, tmp_path)
+    data = tmp_path / "remote/data"
+    found = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+    assert found == [
+        "Endo SLAM/UnityCam/Colon/Frames/Frames/image_0000.png",
+        "Endo SLAM/UnityCam/Colon/Frames/Frames/image_0001.png",
+        "Endo SLAM/readme.txt",
+        "more/extra/cam.txt",
+    ]
+    assert manifest["files"]["Endo SLAM.zip"]["unpacked_to"] == "Endo SLAM"
+
+
+def test_a_truncated_archive_is_fetched_again(site: Site, tmp_path: Path) -> None:
+    whole = zip_of({"a.png": DATA[:10_000]})
+    site.files["/a.zip"], site.files["/b.zip"] = zip_of({"b.png": b"b"}), whole[:-200]
+    spec = url_spec({"url": f"{site.url}/a.zip"}, {"url": f"{site.url}/b.zip"})
+    with pytest.raises(ScopeDepthError, match=r"The archive b\.zip is damaged or cut short"):
+        fetch(spec, tmp_path)
+    assert left_behind(tmp_path) == []
+    site.files["/b.zip"] = whole
+    fetch(spec, tmp_path)
+    assert (tmp_path / "remote/data/b/a.png").read_bytes() == DATA[:10_000]
+    assert sum(site.asked("/a.zip").values()) == 1  # what was done before is kept
+
+
+def test_an_entry_that_leaves_the_folder(site: Site, tmp_path: Path) -> None:
+    site.files["/bad.zip"] = zip_of({"../../escaped.txt": b"!"})
+    with pytest.raises(ScopeDepthError, match=r"'\.\./\.\./escaped\.txt', which would leave the folder"):
+        fetch(url_spec({"url": f"{site.url}/bad.zip"}), tmp_path)
+    assert not list(tmp_path.rglob("escaped.txt"))
+    assert left_behind(tmp_path) == []
+
+
+def test_terms_are_shown_and_kept(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.files["/data.bin"] = b"1"
+    spec = {
+        **url_spec({"url": f"{site.url}/data.bin"}),
+        "title": "Mine",
+        "licence": "CC BY 4.0",
+        "citation": "A. Uthor",
+    }
+    fetch(spec, tmp_path)
+    shown = capsys.readouterr().err
+    assert shown.index("licence: CC BY 4.0") < shown.index("fetch data.bin")
+    assert json.loads((tmp_path / "remote/about.json").read_text())["citation"] == "A. Uthor"
+
+
+def hub_spec(**source: Any) -> dict[str, Any]:
+    """Return the spec of a dataset on the Hub."""
+    return trees.spec_of("remote", "folder", {"kind": "hub", "repo": "someone/videos", **source})
+
+
+def test_a_dataset_of_the_hub(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    # The client writes pieces of 10 MiB and loses a piece that broke off.
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10_000)
+    archive = zip_of({"rectified01/image01/0000000000.jpg": DATA[:100_000]})
+    site.add_hub_dataset(
+        "someone/videos", {"rectified01.zip": archive, "README.md": b"card", "big.zip": DATA}
+    )
+    path = f"/datasets/someone/videos/resolve/{'c' * 40}/rectified01.zip"
+    site.breaks[path] = [50_000]
+    manifest = fetch(hub_spec(files=["*.md", "rectified*.zip"]), tmp_path)
+    data = tmp_path / "remote/data"
+    assert (data / "rectified01/rectified01/image01/0000000000.jpg").read_bytes() == DATA[:100_000]
+    assert (data / "README.md").read_bytes() == b"card"
+    assert not list(data.glob("big*"))
+    assert not list((tmp_path / "remote").rglob(".cache"))
+    assert manifest["commit"] == "c" * 40
+    assert manifest["files"]["rectified01.zip"]["sha256"] == sha256(archive)
+    assert site.asked(path)["bytes=50000-"] == 1
+
+
+def test_hub_datasets_that_are_not_there(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    with pytest.raises(ScopeDepthError, match="someone/videos"):
+        fetch(hub_spec(), tmp_path)
+    site.add_hub_dataset("someone/videos", {"a.bin": DATA})
+    with pytest.raises(ScopeDepthError, match="no file that matches"):
+        fetch(hub_spec(files=["*.zip"]), tmp_path)
+    site.files[f"/datasets/someone/videos/resolve/{'c' * 40}/a.bin"] = bytes(len(DATA))
+    with pytest.raises(ScopeDepthError, match="has not the digest"):
+        fetch(hub_spec(), tmp_path)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_record_with_a_doi(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zenodo's protocol through pooch's own client; only the host is ours."""
+    from pooch import downloaders
+
+    data, table = zip_of({"rgb/1.png": b"1"}), b"table"
+    site.files["/data.zip"], site.files["/table.csv"] = data, table
+    files = [
+        {
+            "key": name,
+            "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+            "links": {"self": f"{site.url}/{name}"},
+        }
+        for name, content in (("data.zip", data), ("table.csv", table))
+    ]
+    site.files["/api/records/77"] = json.dumps({"id": 77, "files": files}).encode()
+    monkeypatch.setattr(downloaders, "doi_to_url", lambda doi, **_: "https://zenodo.org/records/77")
+    monkeypatch.setattr(downloaders.ZenodoRepository, "base_api_url", f"{site.url}/api/records")
+    spec = trees.spec_of("remote", "folder", {"kind": "doi", "doi": "10.5281/zenodo.77"})
+    manifest = fetch(spec, tmp_path)
+    assert (tmp_path / "remote/data/data/rgb/1.png").read_bytes() == b"1"
+    assert set(manifest["files"]) == {"data.zip", "table.csv"}
+    only = {"kind": "doi", "doi": "10.5281/zenodo.77", "files": [{"url": "nothing.zip"}]}
+    with pytest.raises(ScopeDepthError, match=r"has no file nothing\.zip; it has data\.zip, table\.csv"):
+        fetch(trees.spec_of("remote", "folder", only), tmp_path)
+    site.files["/table.csv"] = b"tampered"
+    with pytest.raises(ScopeDepthError, match="has not the digest md5:"):
+        fetch(trees.spec_of("remote", "folder", {**only, "files": [{"url": "table.csv"}]}), tmp_path)
+
+
+def test_mendeley_records_have_one_archive() -> None:
+    from scopedepth.fetch.remote import doi_files
+
+    url = "https://data.mendeley.com/public-api/zip/cd2rtzm23r/download/1"
+    assert doi_files("10.17632/cd2rtzm23r.1") == {"cd2rtzm23r.zip": (url, None)}
+
+
+def test_registration_says_what_to_do(tmp_path: Path) -> None:
+    source = {
+        "kind": "registration",
+        "request_at": "https://example.org/ask",
+        "path": str(tmp_path / "put/here"),
+    }
+    spec = trees.spec_of("remote", "folder", source)
+    with pytest.raises(
+        ScopeDepthError, match=r"at https://example\.org/ask, put it into .*put/here, and run again"
+    ):
+        fetch(spec, tmp_path)
+    (tmp_path / "put/here").mkdir(parents=True)
+    (tmp_path / "put/here/1.png").write_bytes(b"1")
+    fetch(spec, tmp_path)
+    assert json.loads((tmp_path / "remote/in_place.json").read_text())["path"] == str(tmp_path / "put/here")
+
+
+def test_a_folder_that_is_not_there_or_empty(tmp_path: Path) -> None:
+    with pytest.raises(ScopeDepthError, match=r"no folder .*absent"):
+        fetch(trees.spec_of("remote", "folder", tmp_path / "absent"), tmp_path)
+    (tmp_path / "absent").mkdir()
+    with pytest.raises(ScopeDepthError, match="is empty"):
+        fetch(trees.spec_of("remote", "folder", tmp_path / "absent"), tmp_path)
