@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.evaluation.registry import METRICS
 from scopedepth.statistics.analysis import Analysis, analyse
 from scopedepth.statistics.bootstrap import NO_INTERVAL
 from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, has_drift
-from scopedepth.statistics.panel import Key, Panel, group_paths, read_panel, with_drift
+from scopedepth.statistics.panel import NOT_APPLICABLE, Key, Panel, group_paths, read_panel, with_drift
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.tables.io import read_table, write_table
@@ -87,10 +88,10 @@ def _dataset_rows(
 ) -> dict[str, list[Row]]:
     """Return the rows of all tables about one dataset."""
     names = sorted(study["models"])
-    is_baseline = [models[name]["family"] == BASELINE_FAMILY for name in names]
     rows: dict[str, list[Row]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
     analyses: dict[str, dict[str, Analysis]] = {}  # metric -> protocol
     statuses: dict[tuple[str, str], list[str]] = {}
+    is_baseline = np.array([models[name]["family"] == BASELINE_FAMILY for name in names])
     for protocol in sorted(study["protocols"]):
         metrics = chosen_metrics(study, protocols[protocol])
         panel = read_panel(dataset, protocol, names, scores, [name for name in metrics if name in METRICS])
@@ -99,16 +100,18 @@ def _dataset_rows(
         for metric in metrics:
             if metric not in panel.values:
                 continue
+            reasons = [why_not(metric, protocols[protocol], models[name], spec) for name in names]
             analysis = analyse(
                 panel,
                 metric,
                 protocols[protocol]["averaging"],
                 SUMMARY_METRICS[metric].higher_is_better,
-                is_baseline if metric in METRICS else [False] * len(names),
+                np.array([not reason for reason in reasons]),
+                is_baseline & (metric in METRICS),
                 study["bootstrap"]["replicates"],
                 study["bootstrap"]["seed"],
             )
-            status = _statuses(panel, metric, analysis, spec)
+            status = _statuses(panel, analysis, reasons)
             analyses.setdefault(metric, {})[protocol] = analysis
             statuses[metric, protocol] = status
             rows["summary"] += _summary_rows(panel, metric, analysis, status, protocols[protocol], models)
@@ -119,19 +122,32 @@ def _dataset_rows(
     return rows
 
 
-def _statuses(panel: Panel, metric: str, analysis: Analysis, spec: Mapping[str, Any]) -> list[str]:
+def why_not(
+    metric: str, protocol: Mapping[str, Any], model: Mapping[str, Any], dataset: Mapping[str, Any]
+) -> str:
+    """Return why `protocol` gives no `metric` of what `model` predicts: not_applicable, no_unit, or nothing."""
+    kind, unit = model["output"]["kind"], dataset["depth"]["unit"]
+    permitted = permitted_metrics(protocol, kind, unit)
+    if metric == SCALE_DRIFT.name:
+        # Where only metrics of order are left, nothing is fitted.
+        return "" if any(METRICS[name].needs != "order" for name in permitted) else NOT_APPLICABLE
+    if metric in permitted:
+        return ""
+    return "no_unit" if metric in permitted_metrics(protocol, kind, "mm") and permitted else NOT_APPLICABLE
+
+
+def _statuses(panel: Panel, analysis: Analysis, reasons: Sequence[str]) -> list[str]:
     """Return for each model ok, incomplete, or why it has no number."""
     result = []
-    for row in range(len(panel.models)):
-        if analysis.n_frames[row]:
+    for row, reason in enumerate(reasons):
+        if reason:
+            result.append(reason)
+        elif analysis.n_frames[row]:
             result.append("ok" if analysis.complete[row] else "incomplete")
-        elif not analysis.applicable[row]:
-            result.append("not_applicable")
         else:
             counts = Counter(panel.statuses[code] for code in panel.status[row])
-            reasons = sorted((-count, name) for name, count in counts.items() if name != "ok")
-            without_unit = SUMMARY_METRICS[metric].has_unit and spec["depth"]["unit"] == "relative"
-            result.append("no_unit" if without_unit else reasons[0][1] if reasons else "undefined")
+            failures = sorted((-count, name) for name, count in counts.items() if name != "ok")
+            result.append(failures[0][1] if failures else "undefined")
     return result
 
 
@@ -186,7 +202,6 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
     """Return a row for every pair of models, also for those that cannot be compared."""
     found = analysis.differences
     position = {(int(a), int(b)): index for index, (a, b) in enumerate(found.pairs)}
-    has = panel.has(metric)
     rows = []
     for a, model_a in enumerate(panel.models):
         for b in range(a + 1, len(panel.models)):
@@ -196,7 +211,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                 "metric": metric,
                 "model_a": model_a,
                 "model_b": panel.models[b],
-                "n_frames": int((has[a] & has[b]).sum()),
+                "n_frames": int(analysis.n_common[a, b]),
             }
             index = position.get((a, b))
             if index is None or found.estimates is None:

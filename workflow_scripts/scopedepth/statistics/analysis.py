@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,10 +28,10 @@ class Differences:
 class Analysis:
     """One metric of one dataset under one protocol; arrays have an entry a model."""
 
-    applicable: np.ndarray
     n_frames: np.ndarray
     n_sequences: np.ndarray
     n_failed: np.ndarray
+    n_common: np.ndarray  # (model, model) frames on which both have a number
     complete: np.ndarray  # has a number on every frame that is due
     estimates: list[Estimates | None]  # of one model each, None where it has no number
     skill: Estimates | None  # of the complete models, in their order
@@ -46,15 +45,18 @@ def analyse(
     metric: str,
     averaging: str,
     higher_is_better: bool,
-    is_baseline: Sequence[bool],
+    permitted: np.ndarray,
+    is_baseline: np.ndarray,
     replicates: int,
     seed: int,
 ) -> Analysis:
     """Return the statistics of `metric`. Only models with a number on every due frame are compared and ranked.
 
-    What comes out for a model, and for a pair, does not depend on the other models of the panel.
+    permitted, is_baseline: (model,), whether the protocol gives this metric of what the model predicts, and
+    whether it is a trivial baseline for the skill. The numbers of a model, and of a pair, do not depend on the
+    other models of the panel.
     """
-    values, has, due = panel.values[metric], panel.has(metric), panel.expected(metric)
+    values, has, due = panel.values[metric], panel.has(metric, permitted), panel.due(metric, permitted)
     missing = due & ~has
     complete = has.any(axis=1) & ~missing.any(axis=1)
     estimates: list[Estimates | None] = [None] * len(values)
@@ -76,17 +78,17 @@ def analyse(
             p = two_sided_p(between.value, between.error, between.df)
             differences = Differences(ranked[pair], between, p, holm(p))
         level = both.value[: len(ranked)]
-        best = None if higher_is_better else better_baseline(level, np.asarray(is_baseline)[ranked])
+        best = None if higher_is_better else better_baseline(level, is_baseline[ranked])
         if best is not None:
             against = skill_series(series, level, best)
             skill = _estimate(panel, against, frames, averaging, replicates, seed)
     beaten = _beaten(differences, higher_is_better, len(values))
     value = np.array([np.nan if one is None else one.value[0] for one in estimates])
     return Analysis(
-        applicable=panel.applicable(metric),
         n_frames=has.sum(axis=1),
         n_sequences=np.logical_or.reduceat(has, panel.starts[:-1], axis=1).sum(axis=1),
         n_failed=missing.sum(axis=1),
+        n_common=has.astype(np.int64) @ has.T,
         complete=complete,
         estimates=estimates,
         skill=skill,

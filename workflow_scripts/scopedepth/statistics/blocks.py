@@ -121,8 +121,8 @@ def shortfall(n: int, lengths: np.ndarray, correlation: np.ndarray) -> np.ndarra
     length = np.asarray(lengths, np.float64)
     of_mean = _variance_of_sum(float(n), rho) / n**2
     inside = (n - length + 1) * _variance_of_sum(length, rho)
-    # Blocks around the end: a tail and a head that far apart are as good as uncorrelated.
-    around = 2 * _variances_of_shorter_sums(length, rho)
+    # Blocks around the end are a tail and a head, far apart.
+    around = 2 * _variances_of_shorter_sums(length, rho) + 2 * _tails_with_heads(n, length, rho)
     of_block = (inside + around) / n / length**2
     blocks = n / length
     expected = (of_block - of_mean) / (blocks - 1)
@@ -138,3 +138,9 @@ def _variances_of_shorter_sums(m: np.ndarray, rho: np.ndarray) -> np.ndarray:
     """Return the sum over j = 1 ... m - 1 of the variances of the sum of j values."""
     powers = (m - 1) - rho * (1 - rho ** (m - 1)) / (1 - rho)
     return (1 + rho) / (1 - rho) * m * (m - 1) / 2 - 2 * rho / (1 - rho) ** 2 * powers
+
+
+def _tails_with_heads(n: int, m: np.ndarray, rho: np.ndarray) -> np.ndarray:
+    """Return the sum over a = 1 ... m - 1 of the covariance of the last a of n values with the first m - a."""
+    products = (m - 1) * (1 + rho**m) - 2 * rho * (1 - rho ** (m - 1)) / (1 - rho)
+    return rho ** (n - m + 1) * products / (1 - rho) ** 2

@@ -46,28 +46,24 @@ class Panel:
     def is_status(self, names: Iterable[str]) -> np.ndarray:
         """Return where (model, frame) the status is one of `names`."""
         codes = [index for index, name in enumerate(self.statuses) if name in set(names)]
-        return np.array(np.isin(self.status, codes), dtype=bool)
+        return np.isin(self.status, codes)
 
-    def applicable(self, metric: str) -> np.ndarray:
-        """Return for each model whether the protocol can be applied to what it predicts."""
-        return ~self.is_status([NOT_APPLICABLE]).all(axis=1) | self.has(metric).any(axis=1)
+    def has(self, metric: str, permitted: np.ndarray) -> np.ndarray:
+        """Return where (model, frame) there is a number of `metric`, among the models where `permitted`."""
+        return ~np.isnan(self.values[metric]) & permitted[:, None]
 
-    def has(self, metric: str) -> np.ndarray:
-        """Return where (model, frame) there is a number of `metric`."""
-        return ~np.isnan(self.values[metric])
+    def due(self, metric: str, permitted: np.ndarray) -> np.ndarray:
+        """Return where (model, frame) a number of `metric` is due, among the models where `permitted`.
 
-    def expected(self, metric: str) -> np.ndarray:
-        """Return where (model, frame) a number of `metric` is due.
-
-        A frame on which some model has a number is due from every model that the protocol applies to. One on
-        which none has is due from nobody where the data are to blame: no measured depth, or a metric that the
-        depth does not permit (the status is ok and still there is no number, as for a metric in mm of depth
-        without a unit). Otherwise it is due, and the model failed.
+        A frame on which some model has a number is due from all of them. One on which none has is due from
+        nobody where the data are to blame: no measured depth, or depth that does not permit the metric (a
+        status of ok, and still no number: no edges, no boundary metric). Otherwise the model failed on it.
         """
-        has, fine = self.has(metric), self.is_status(["ok"])
-        by_data = (fine & ~has).any(axis=0) | (fine.any() and not has.any())
+        has = self.has(metric, permitted)
+        by_data = (self.is_status(["ok"]) & ~has & permitted[:, None]).any(axis=0)
         blameless = self.is_status([*DATA_STATUSES, NOT_APPLICABLE]) | by_data
-        return (~blameless | has.any(axis=0)) & self.applicable(metric)[:, None]
+        due: np.ndarray = (~blameless | has.any(axis=0)) & permitted[:, None]
+        return due
 
 
 def group_paths(paths: Sequence[Path]) -> dict[Key, list[Path]]:

@@ -18,7 +18,8 @@ def student_cdf(t: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
     """
     t, df = np.broadcast_arrays(np.asarray(t, np.float64), np.asarray(df, np.float64))
     finite = np.where(np.isinf(t), 0.0, t)
-    outside = _incomplete_beta(df / 2, np.full(df.shape, 0.5), df / (df + finite**2))
+    total = df + finite**2
+    outside = _incomplete_beta(df / 2, np.full(df.shape, 0.5), df / total, finite**2 / total)
     outside = np.where(np.isinf(t), 0.0, outside)
     return np.where(t > 0, 1 - outside / 2, outside / 2)
 
@@ -36,13 +37,17 @@ def student_quantile(p: float, df: np.ndarray | float) -> np.ndarray:
     return (low + high) / 2
 
 
-def _incomplete_beta(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the regularised I_x(a, b), by its continued fraction on the side where that converges fast."""
+def _incomplete_beta(a: np.ndarray, b: np.ndarray, x: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return the regularised I_x(a, b), by its continued fraction on the side where that converges fast.
+
+    rest: 1 - x, which the caller knows without the loss of digits that the subtraction costs near 1.
+    """
     swap = x > (a + 1) / (a + b + 2)
-    a, b, x = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, 1 - x, x)
+    a, b = np.where(swap, b, a), np.where(swap, a, b)
+    x, rest = np.where(swap, rest, x), np.where(swap, x, rest)
     log_beta = _log_gamma(a) + _log_gamma(b) - _log_gamma(a + b)
     with np.errstate(divide="ignore"):
-        front = np.exp(a * np.log(x) + b * np.log1p(-x) - log_beta) / a
+        front = np.exp(a * np.log(x) + b * np.log(rest) - log_beta) / a
     value = np.clip(front * _beta_fraction(a, b, x), 0.0, 1.0)
     return np.where(swap, 1 - value, value)
 
@@ -56,6 +61,7 @@ def _beta_fraction(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
     c = np.ones_like(x)
     d = 1 / guarded(1 - (a + b) * x / (a + 1))
     fraction = d.copy()
+    going = np.ones(x.shape, bool)
     for m in range(1, _ITERATIONS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
@@ -64,8 +70,10 @@ def _beta_fraction(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
             d = 1 / guarded(1 + coefficient * d)
             c = guarded(1 + coefficient / c)
             change = c * d
-            fraction = fraction * change
-        if np.abs(change - 1).max(initial=0.0) < 1e-15:
+            fraction = np.where(going, fraction * change, fraction)
+        # Each by itself, so that no result depends on what else is asked for.
+        going &= np.abs(change - 1) >= 1e-15
+        if not going.any():
             break
     return fraction
 

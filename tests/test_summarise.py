@@ -1,0 +1,520 @@
+"""From tables of frames to the tables of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scopedepth.config.protocols import ProtocolSpec
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.summarise import summarise_study
+from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.io import read_table, write_table
+from scopedepth.tables.study import STUDY_TABLES
+
+Row = dict[str, Any]
+
+
+class Bench:
+    """A study made of arrays instead of images: give scores, get the rows of its tables."""
+
+    def __init__(self, folder: Path, lengths: dict[str, int], unit: str = "mm") -> None:
+        self.folder = folder
+        self.lengths = lengths
+        self.dataset: Row = {"depth": {"unit": unit}}
+        self.models: dict[str, Row] = {}
+        self.protocols: dict[str, Row] = {}
+        self.scores: list[Path] = []
+        self.alignments: list[Path] = []
+        self.metrics: list[str] | None = ["abs_rel"]
+        self.name = "colon"
+
+    def protocol(self, name: str, **changes: Any) -> None:
+        spec = {"title": name, "metrics": ["abs_rel", "delta1"], **changes}
+        self.protocols[name] = {"name": name, **ProtocolSpec.model_validate(spec).model_dump()}
+
+    def model(
+        self, name: str, kind: str = "depth", family: str = "onnx", trained_on: list[Row] | None = None
+    ) -> None:
+        self.models[name] = {
+            "name": name, "family": family, "output": {"kind": kind}, "trained_on": trained_on or [],
+        }  # fmt: skip
+
+    def add(
+        self,
+        model: str,
+        protocol: str,
+        values: dict[str, np.ndarray],
+        status: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        split: bool = False,
+    ) -> None:
+        """Write the tables of a model and protocol; NaN is null. With `split`, one of each a sequence."""
+        if model not in self.models:
+            self.model(model)
+        if protocol not in self.protocols:
+            self.protocol(protocol)
+        first = 0
+        groups = [{name: n} for name, n in self.lengths.items()] if split else [self.lengths]
+        for group in groups:
+            n = sum(group.values())
+            part = slice(first, first + n)
+            first += n
+            keys: dict[str, Any] = {
+                "dataset": [self.name] * n,
+                "sequence": [name for name, count in group.items() for _ in range(count)],
+                "frame": [i for count in group.values() for i in range(count)],
+                "frame_id": [f"f{i}" for i in range(n)],
+                "model": [model] * n,
+                "protocol": [protocol] * n,
+                "n_pixels": [100] * n,
+                "status": ["ok"] * n if status is None else [str(s) for s in status[part]],
+            }
+            stem = f"{len(self.scores)}-{model}-{protocol}.parquet"
+            nothing = np.full(n, np.nan)
+            columns = {name: values[name][part] if name in values else nothing for name in METRICS}
+            self.scores.append(self.folder / "scores" / stem)
+            write_table(self.scores[-1], SCORES, keys | columns)
+            if scale is not None:
+                self.alignments.append(self.folder / "alignments" / stem)
+                write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": scale[part], "shift": nothing})
+
+    def run(
+        self, to: str = "out", order: Callable[[list[Path]], list[Path]] = list, **study: Any
+    ) -> dict[str, Path]:
+        out = {name: self.folder / to / f"{name}.parquet" for name in STUDY_TABLES}
+        spec: Row = {
+            "name": "s", "title": "", "datasets": [self.name], "models": list(self.models),
+            "protocols": list(self.protocols), "headline": {"protocol": "p", "metric": "abs_rel"},
+            "metrics": self.metrics, "bootstrap": {"replicates": 400, "seed": 0}, "timing": {"realtime_fps": 30.0},
+        }  # fmt: skip
+        summarise_study(
+            spec | study, {self.name: self.dataset}, self.models, self.protocols,
+            order(self.scores), order(self.alignments), [], out,
+        )  # fmt: skip
+        return out
+
+    def rows(self, table: str, **where: Any) -> list[Row]:
+        found = read_table(self.run()[table]).to_pylist()
+        return [row for row in found if all(row[key] == value for key, value in where.items())]
+
+    def row(self, table: str, **where: Any) -> Row:
+        rows = self.rows(table, **where)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, {"s1": 20, "s2": 40})
+
+
+def noisy(rng: np.random.Generator, level: float, n: int = 60, spread: float = 0.01) -> dict[str, np.ndarray]:
+    return {"abs_rel": level + spread * rng.random(n), "delta1": 1 - level + spread * rng.random(n)}
+
+
+def test_all_tables_have_their_schemas(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    bench.add("a", "p", noisy(rng, 0.1), scale=np.ones(60))
+    bench.add("b", "p", noisy(rng, 0.2), scale=np.ones(60))
+    for name, path in bench.run().items():
+        schema = read_table(path).schema
+        assert schema.names == STUDY_TABLES[name].names
+        assert schema.metadata == STUDY_TABLES[name].metadata
+        assert [field.metadata for field in schema] == [field.metadata for field in STUDY_TABLES[name]]
+    assert {row["metric"] for row in bench.rows("summary")} == {"abs_rel", "delta1", "scale_drift"}
+    assert bench.rows("timing") == []
+    assert len(bench.rows("frames")) == 120
+
+
+def test_means_as_the_protocol_averages(bench: Bench, rng: np.random.Generator) -> None:
+    values = noisy(rng, 0.1)
+    bench.protocol("p", averaging="sequences")
+    bench.protocol("q", averaging="frames", version=3)
+    for protocol in "pq":
+        bench.add("a", protocol, values)
+    x = values["abs_rel"]
+    row = bench.row("summary", protocol="p")
+    assert row["value"] == pytest.approx((x[:20].mean() + x[20:].mean()) / 2)
+    assert (row["n_frames"], row["n_sequences"], row["n_failed"], row["status"]) == (60, 2, 0, "ok")
+    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert row["ci_scope"] == "these sequences"
+    frames = bench.row("summary", protocol="q")
+    assert frames["value"] == pytest.approx(x.mean())
+    assert frames["protocol_version"] == 3
+
+
+def test_units_of_one_sequence_are_one_dataset(tmp_path: Path, rng: np.random.Generator) -> None:
+    values = noisy(rng, 0.1)
+    tables = []
+    for name, split in (("whole", False), ("split", True)):
+        bench = Bench(tmp_path / name, {"s1": 20, "s2": 40})
+        bench.add("a", "p", values, split=split)
+        bench.add("b", "p", noisy(np.random.default_rng(1), 0.2), split=split)
+        tables.append(bench.run())
+    for table in ("summary", "comparisons", "ranks"):
+        assert tables[0][table].read_bytes() == tables[1][table].read_bytes()
+
+
+def test_seven_sequences_speak_of_new_ones(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, {f"s{i}": 10 for i in range(7)})
+    bench.add("a", "p", noisy(rng, 0.1, 70))
+    assert bench.row("summary")["ci_scope"] == "new sequences"
+
+
+def test_the_better_of_two(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    a, b = noisy(rng, 0.1), noisy(rng, 0.3)
+    bench.add("a", "p", a)
+    bench.add("b", "p", b)
+    row = bench.row("comparisons", metric="abs_rel")
+    assert (row["model_a"], row["model_b"], row["n_frames"], row["status"]) == ("a", "b", 60, "ok")
+    gap = a["abs_rel"] - b["abs_rel"]
+    assert row["difference"] == pytest.approx((gap[:20].mean() + gap[20:].mean()) / 2)
+    assert row["ci_low"] < row["difference"] < row["ci_high"] < 0
+    assert row["p"] == row["p_holm"] < 0.001
+    for metric in ("abs_rel", "delta1"):
+        first = bench.row("ranks", metric=metric, model="a")
+        assert (first["rank"], first["rank_low"], first["rank_high"], first["tied_with"]) == (1, 1, 1, [])
+        assert first["protocols_won"] == 1
+        assert bench.row("ranks", metric=metric, model="b")["rank_low"] == 2
+
+
+def test_models_too_close_to_tell_apart(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1, spread=0.05))
+    bench.add("b", "p", noisy(rng, 0.1, spread=0.05))
+    bench.add("c", "p", noisy(rng, 0.5, spread=0.05))
+    ranks = {row["model"]: row for row in bench.rows("ranks")}
+    assert {ranks["a"]["rank"], ranks["b"]["rank"]} == {1, 2}
+    assert (ranks["a"]["tied_with"], ranks["b"]["tied_with"]) == (["b"], ["a"])
+    assert [ranks[name]["rank_low"] for name in "abc"] == [1, 1, 3]
+    assert [ranks[name]["rank_high"] for name in "abc"] == [2, 2, 3]
+
+
+def test_pairing_sees_what_single_intervals_hide(bench: Bench, rng: np.random.Generator) -> None:
+    """Frames differ much more than the models do on each of them."""
+    hard = rng.random(60)
+    bench.add("a", "p", {"abs_rel": hard})
+    bench.add("b", "p", {"abs_rel": hard + 0.01 + 0.002 * rng.random(60)})
+    summary = {row["model"]: row for row in bench.rows("summary")}
+    assert summary["a"]["ci_high"] > summary["b"]["ci_low"]
+    assert bench.row("comparisons")["p"] < 0.001
+
+
+def test_the_order_of_models_and_files_does_not_matter(bench: Bench, rng: np.random.Generator) -> None:
+    for name, level in (("b", 0.2), ("a", 0.1), ("c", 0.15)):
+        for protocol in "qp":
+            bench.add(name, protocol, noisy(rng, level), scale=rng.random(60) + 1)
+    one = bench.run("one")
+    other = bench.run("other", lambda paths: paths[::-1], models=["c", "a", "b"], protocols=["p", "q"])
+    for name in STUDY_TABLES:
+        assert one[name].read_bytes() == other[name].read_bytes()
+
+
+def test_another_model_changes_nothing_for_the_others(tmp_path: Path) -> None:
+    tables = []
+    for names in ("ab", "abcd"):
+        bench = Bench(tmp_path / names, {"s1": 20, "s2": 40})
+        for name in names:
+            rng = np.random.default_rng(ord(name))
+            status = np.where(np.arange(60) % 7 == 0, "failed_prediction", "ok") if name == "d" else None
+            values = noisy(rng, 0.1)
+            if status is not None:
+                values["abs_rel"][status != "ok"] = np.nan
+            bench.add(name, "p", values, status=status)
+        tables.append((bench.rows("summary"), bench.rows("comparisons")))
+    (few, few_pairs), (many, many_pairs) = tables
+    assert few == [row for row in many if row["model"] in "ab"]
+    pair = next(row for row in many_pairs if (row["model_a"], row["model_b"]) == ("a", "b"))
+    assert few_pairs[0] | {"p_holm": None} == pair | {"p_holm": None}
+    assert pair["p_holm"] >= few_pairs[0]["p_holm"]
+
+
+# Failures.
+
+
+def test_a_model_that_fails_on_frames_is_not_ranked(bench: Bench, rng: np.random.Generator) -> None:
+    status = np.full(60, "ok", dtype="U20")
+    status[[3, 30, 31]] = ["negative_scale", "nonfinite_prediction", "failed_prediction"]
+    values = noisy(rng, 0.01)  # it would be first
+    values["abs_rel"][status != "ok"] = np.nan
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", values, status)
+    bench.add("c", "p", noisy(rng, 0.2))
+    row = bench.row("summary", model="b")
+    assert (row["n_frames"], row["n_failed"], row["n_negative_scale"], row["status"]) == (
+        57,
+        3,
+        1,
+        "incomplete",
+    )
+    assert row["value"] is not None
+    assert row["ci_low"] is not None
+    rank = bench.row("ranks", model="b")
+    assert [rank[key] for key in ("rank", "rank_low", "rank_high", "tied_with", "status")] == [None] * 4 + [
+        "incomplete"
+    ]
+    assert [bench.row("ranks", model=name)["rank"] for name in "ac"] == [1, 2]
+    pair = bench.row("comparisons", model_a="a", model_b="b")
+    assert (pair["difference"], pair["p"], pair["n_frames"], pair["status"]) == (None, None, 57, "incomplete")
+    assert bench.row("comparisons", model_a="a", model_b="c")["p_holm"] is not None
+
+
+def test_frames_without_depth_are_nobodys_fault(bench: Bench, rng: np.random.Generator) -> None:
+    status = np.full(60, "ok", dtype="U20")
+    status[[0, 25, 26]] = ["unreadable_frame", "no_valid_pixels", "too_few_pixels"]
+    for name, level in (("a", 0.1), ("b", 0.2)):
+        values = noisy(rng, level)
+        values["abs_rel"][status != "ok"] = np.nan
+        bench.add(name, "p", values, status)
+    row = bench.row("summary", model="a")
+    assert (row["n_frames"], row["n_failed"], row["status"]) == (57, 0, "ok")
+    assert bench.row("comparisons")["n_frames"] == 57
+    assert bench.row("ranks", model="a")["rank"] == 1
+
+
+def test_a_frame_that_one_model_could_do_is_due_from_all(bench: Bench, rng: np.random.Generator) -> None:
+    values, status = noisy(rng, 0.1), np.full(60, "ok", dtype="U20")
+    values["abs_rel"][5], status[5] = np.nan, "too_few_pixels"
+    bench.add("a", "p", values, status)
+    bench.add("b", "p", noisy(rng, 0.2))
+    assert bench.row("summary", model="a")["n_failed"] == 1
+
+
+def test_a_model_that_fails_everywhere(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", {}, np.full(60, "failed_prediction"))
+    row = bench.row("summary", model="b")
+    assert [row[key] for key in ("value", "ci_low", "skill", "n_frames", "n_failed")] == [
+        None,
+        None,
+        None,
+        0,
+        60,
+    ]
+    assert row["status"] == "failed_prediction"
+    assert bench.row("ranks", model="a")["rank"] == 1
+
+
+def test_all_models_fail(bench: Bench) -> None:
+    for name in "ab":
+        bench.add(name, "p", {}, np.full(60, "nonfinite_prediction"))
+    assert [row["n_failed"] for row in bench.rows("summary")] == [60, 60]
+    assert [row["rank"] for row in bench.rows("ranks")] == [None, None]
+    assert bench.row("comparisons")["difference"] is None
+    assert [row["protocols_won"] for row in bench.rows("ranks")] == [None, None]
+
+
+def test_nothing_but_frames_without_depth(bench: Bench) -> None:
+    bench.add("a", "p", {}, np.full(60, "no_valid_pixels"))
+    row = bench.row("summary")
+    assert (row["value"], row["n_failed"], row["status"]) == (None, 0, "no_valid_pixels")
+
+
+def test_a_protocol_that_does_not_apply(bench: Bench, rng: np.random.Generator) -> None:
+    bench.model("b", kind="disparity")
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", {}, np.full(60, "not_applicable"))
+    row = bench.row("summary", model="b")
+    assert (row["value"], row["n_failed"], row["status"]) == (None, 0, "not_applicable")
+    assert bench.row("comparisons")["status"] == "not_applicable"
+
+
+def test_order_without_alignment_is_all_that_a_disparity_permits(
+    bench: Bench, rng: np.random.Generator
+) -> None:
+    bench.metrics = None
+    bench.protocol("p", metrics=["abs_rel", "spearman"])
+    bench.model("b", kind="disparity")
+    bench.add("a", "p", {"abs_rel": rng.random(60), "spearman": rng.random(60)}, scale=np.ones(60))
+    bench.add("b", "p", {"spearman": rng.random(60)}, scale=np.ones(60))
+    status = {row["metric"]: (row["status"], row["n_failed"]) for row in bench.rows("summary", model="b")}
+    assert status == {
+        "abs_rel": ("not_applicable", 0), "spearman": ("ok", 0), "scale_drift": ("not_applicable", 0)
+    }  # fmt: skip
+    assert bench.row("ranks", model="b", metric="spearman")["rank"] in (1, 2)
+
+
+def test_metrics_with_a_unit_want_depth_with_one(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, {"s": 30}, unit="relative")
+    bench.metrics = None
+    bench.protocol("p", metrics=["abs_rel", "rmse"])
+    bench.add("a", "p", {"abs_rel": rng.random(30)})
+    row = bench.row("summary", metric="rmse")
+    assert (row["value"], row["status"], row["n_failed"]) == (None, "no_unit", 0)
+
+
+def test_a_metric_missing_on_some_frames_for_everyone(bench: Bench, rng: np.random.Generator) -> None:
+    """No edge in the reference: no boundary metric, although the frame is fine."""
+    bench.metrics = None
+    bench.protocol("p", metrics=["boundary_f1"])
+    for name in "ab":
+        values = rng.random(60)
+        values[:30] = np.nan
+        bench.add(name, "p", {"boundary_f1": values})
+    row = bench.row("summary", model="a", metric="boundary_f1")
+    assert (row["n_frames"], row["n_sequences"], row["n_failed"], row["status"]) == (30, 1, 0, "ok")
+
+
+# Few data.
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {"s": 1})
+    bench.add("a", "p", {"abs_rel": np.array([0.1])})
+    bench.add("b", "p", {"abs_rel": np.array([0.2])})
+    row = bench.row("summary", model="a")
+    assert (row["value"], row["ci_low"], row["ci_scope"], row["status"]) == (0.1, None, "none", "ok")
+    pair = bench.row("comparisons")
+    assert (pair["difference"], pair["p"], pair["p_holm"], pair["status"]) == (
+        pytest.approx(-0.1),
+        None,
+        None,
+        "no_interval",
+    )
+    rank = bench.row("ranks", model="a")
+    assert (rank["rank"], rank["rank_low"], rank["rank_high"], rank["tied_with"]) == (1, 1, 2, ["b"])
+
+
+def test_constant_scores(bench: Bench) -> None:
+    for name, level in (("a", 0.1), ("b", 0.1), ("c", 0.3)):
+        bench.add(name, "p", {"abs_rel": np.full(60, level)})
+    row = bench.row("summary", model="a")
+    assert row["ci_low"] == pytest.approx(0.1)
+    assert row["ci_high"] == pytest.approx(0.1)
+    assert bench.row("comparisons", model_a="a", model_b="b")["p"] == 1
+    assert bench.row("comparisons", model_a="a", model_b="c")["p_holm"] < 0.001
+    assert [bench.row("ranks", model=name)["rank"] for name in "abc"] == [1, 1, 3]
+    assert [row["protocols_won"] for row in bench.rows("ranks")] == [1, 1, 0]
+
+
+# Skill, training data, drift, sensitivity.
+
+
+def test_skill_is_against_the_better_baseline(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    bench.model("constant", family="baseline")
+    bench.model("brightness", family="baseline")
+    for name, level in (("constant", 0.4), ("brightness", 0.2), ("a", 0.1), ("worse", 0.3)):
+        bench.add(name, "p", noisy(rng, level))
+    rows = {row["model"]: row for row in bench.rows("summary", metric="abs_rel")}
+    best = rows["brightness"]["value"]
+    for row in rows.values():
+        assert row["skill"] == pytest.approx(1 - row["value"] / best)
+        assert row["skill_ci_low"] - 1e-12 <= row["skill"] <= row["skill_ci_high"] + 1e-12
+    assert rows["a"]["skill_ci_low"] > 0 > rows["worse"]["skill_ci_high"]
+    assert {row["skill"] for row in bench.rows("summary", metric="delta1")} == {None}
+
+
+def test_no_skill_without_a_baseline_that_has_all_frames(bench: Bench, rng: np.random.Generator) -> None:
+    bench.model("brightness", family="baseline")
+    values, status = noisy(rng, 0.2), np.full(60, "ok", dtype="U20")
+    values["abs_rel"][0], status[0] = np.nan, "failed_prediction"
+    bench.add("brightness", "p", values, status)
+    bench.add("a", "p", noisy(rng, 0.1))
+    assert {row["skill"] for row in bench.rows("summary")} == {None}
+
+
+def test_seen_in_training_stands_in_every_row(bench: Bench, rng: np.random.Generator) -> None:
+    bench.model("a", trained_on=[{"dataset": "colon", "sequences": ["s1"]}])
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", noisy(rng, 0.1))
+    assert bench.row("summary", model="a")["seen_in_training"] == "partly"
+    assert bench.row("summary", model="b")["seen_in_training"] == "no"
+
+
+def test_scale_drift_of_each_sequence(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = ["scale_drift"]
+    steady, wandering = np.full(60, 3.0), np.exp(rng.standard_normal(60))
+    bench.add("a", "p", noisy(rng, 0.1), scale=steady)
+    bench.add("b", "p", noisy(rng, 0.1), scale=wandering)
+    logs = np.log(wandering)
+    row = bench.row("summary", model="b")
+    assert row["metric"] == "scale_drift"
+    assert row["value"] == pytest.approx((logs[:20].std(ddof=1) + logs[20:].std(ddof=1)) / 2)
+    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert bench.row("summary", model="a")["value"] == pytest.approx(0, abs=1e-12)
+    assert bench.row("ranks", model="a")["rank"] == 1
+
+
+def test_no_drift_where_frames_share_a_factor(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    bench.protocol("p", alignment={"method": "median", "scope": "sequence"})
+    bench.add("a", "p", noisy(rng, 0.1), scale=np.ones(60))
+    assert not bench.rows("summary", metric="scale_drift")
+
+
+def test_a_ranking_that_turns_round(bench: Bench, rng: np.random.Generator) -> None:
+    levels = {"p": {"a": 0.1, "b": 0.2, "c": 0.9}, "q": {"a": 0.2, "b": 0.1, "c": 0.9}}
+    for protocol, by_model in levels.items():
+        for name, level in by_model.items():
+            bench.add(name, protocol, noisy(rng, level))
+    row = bench.row("sensitivity")
+    assert (row["protocol_a"], row["protocol_b"], row["n_models"]) == ("p", "q", 3)
+    assert row["tau"] == pytest.approx(1 / 3)
+    assert row["flips"] == row["significant_flips"] == ["a > b"]
+    assert (row["n_flips"], row["n_significant_flips"]) == (1, 1)
+    assert {r["model"]: r["protocols_won"] for r in bench.rows("ranks", protocol="p")} == {
+        "a": 0.5,
+        "b": 0.5,
+        "c": 0,
+    }
+
+
+def test_a_flip_within_the_noise_is_not_significant(bench: Bench, rng: np.random.Generator) -> None:
+    noise = rng.random(60)
+    bench.add("a", "p", {"abs_rel": noise})
+    bench.add("b", "p", {"abs_rel": noise[::-1].copy() + 1e-6})
+    bench.add("a", "q", {"abs_rel": noise + 0.5})
+    bench.add("b", "q", {"abs_rel": noise})
+    row = bench.row("sensitivity")
+    if row["n_flips"]:
+        assert row["n_significant_flips"] == 0
+    assert row["n_models"] == 2
+
+
+def test_one_model_or_one_protocol(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    assert bench.rows("comparisons") == []
+    assert bench.rows("sensitivity") == []
+    bench.add("a", "q", noisy(rng, 0.1))
+    row = bench.row("sensitivity")
+    assert (row["tau"], row["n_models"], row["n_flips"], row["flips"]) == (None, 1, 0, [])
+
+
+# Bad input.
+
+
+def test_a_missing_table_is_named(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", noisy(rng, 0.1))
+    bench.scores.pop()
+    with pytest.raises(ScopeDepthError, match="b on colon under p"):
+        bench.run()
+
+
+def test_tables_of_other_frames_are_refused(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.lengths = {"s1": 20, "s2": 39}
+    bench.add("b", "p", noisy(rng, 0.1))
+    with pytest.raises(ScopeDepthError, match="frames of a"):
+        bench.run()
+
+
+def test_a_table_that_mixes_models_is_refused(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    table = read_table(bench.scores[0])
+    mixed = table.set_column(table.schema.get_field_index("model"), "model", [["a"] * 59 + ["b"]])
+    write_table(bench.scores[0], SCORES, [mixed])
+    with pytest.raises(ScopeDepthError, match="2 values of 'model'"):
+        bench.run()
