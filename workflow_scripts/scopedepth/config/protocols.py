@@ -137,7 +137,7 @@ class Clamp(Spec):
     disparity: float | Literal["inverse_max_depth", "inverse_range_max"] | None = Field(
         None,
         description="least disparity after a fit in disparity: a number (1/mm), 1 / greatest valid depth of the frame, "
-        "or 1 / depth_range.max; null: none",
+        "or 1 / depth_range.max; null: none, so that a negative disparity is a negative depth and ends at the least one",
     )
     depth: Literal["range"] | tuple[float, float] | None = Field(
         "range", description="limits of depth: the depth range, [min, max] in mm, or null for none"
@@ -179,9 +179,11 @@ class ProtocolSpec(Spec):
     masks: Masks = Field(Masks(), description="pixels that count")
     clamp: Clamp = Field(Clamp(), description="limits set to predictions")
     interpolation: Interpolation = Field(Interpolation(), description="resampling of the prediction")
-    unit_unknown: Literal["skip_limits", "refuse"] = Field(
-        "skip_limits",
-        description="where a dataset's depth has no unit: leave out the limits that are in mm, or refuse the dataset",
+    unit_unknown: Literal["reference", "skip", "refuse"] = Field(
+        "reference",
+        description="where a dataset's depth has no unit, limits in mm mean nothing. The range is left out; limits of "
+        "predictions become the frame's least and greatest valid depth (reference) or are left out too (skip); or the "
+        "dataset is not scored (refuse)",
     )
     averaging: Literal["sequences", "frames"] = Field(
         "sequences",
@@ -203,12 +205,21 @@ class ProtocolSpec(Spec):
                 raise ValueError(f"metrics: {name!r} is not known; allowed: {', '.join(METRICS)}")
         return self
 
+    def _stays_positive(self) -> bool:
+        """Whether every aligned disparity ends as a positive depth."""
+        if self.clamp.disparity is not None:
+            return True
+        depth = self.clamp.depth
+        least = self.depth_range.min if depth == "range" else depth[0] if depth else None
+        return self.clamp.when == "after" and bool(least)
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         fit = self.alignment
-        if fit.method in SHIFTING and fit.space == "disparity" and self.clamp.disparity is None:
+        if fit.method in SHIFTING and fit.space == "disparity" and not self._stays_positive():
             raise ValueError(
-                "clamp.disparity is needed: an affine fit in disparity can give zero or less, which has no depth"
+                "clamp: an affine fit in disparity can give zero or less, which has no depth; set clamp.disparity, "
+                "or clamp.depth with a least depth"
             )
         if fit.method in ("none", "l1_affine", "minmax") and fit.scope != "frame":
             raise ValueError(f"alignment.scope: method {fit.method} is for scope frame only")
@@ -227,7 +238,8 @@ class ProtocolSpec(Spec):
             raise ValueError("alignment.weight is for lsq_scale, lsq_affine and l1_affine only")
         if fit.weight != "none" and fit.pool != "pixels":
             raise ValueError("alignment.weight is for pool pixels only")
-        if self.clamp.disparity == "inverse_range_max" and self.depth_range.max is None:
+        ranges = [self.depth_range, *self.depth_range.per_dataset]
+        if self.clamp.disparity == "inverse_range_max" and any(limits.max is None for limits in ranges):
             raise ValueError("clamp.disparity: inverse_range_max needs depth_range.max")
         if self.masks.erode % 2 == 0:
             raise ValueError("masks.erode must be odd")

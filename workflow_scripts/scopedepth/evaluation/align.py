@@ -82,7 +82,7 @@ def _fitter(plan: Plan) -> Any:
     def fit(pixels: Pixels) -> Fit:
         if pixels.status != codes.OK:
             return no_fit(pixels.x.size, pixels.status)
-        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive)
+        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive, pixels.valid)
 
     return fit
 

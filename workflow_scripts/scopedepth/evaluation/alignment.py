@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
+from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset
 from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Plan
 from scopedepth.evaluation.selection import middle
 
@@ -56,11 +57,13 @@ def fit_frame(
     y: NDArray[np.floating],
     scratch: NDArray[np.floating],
     not_positive: int = 0,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Fit:
     """Return the fit over one frame's valid pixels.
 
     x: outputs (n,), y: reference depths (n,), of one dtype (float32 or float64); scratch: (n,) or longer.
-    not_positive: how many of the outputs are zero or less.
+    not_positive: how many of the outputs are zero or less. valid: the mask (h, w) that they were gathered by,
+    needed where the plan fits on a subset.
     """
     n = x.size
     if n < plan.min_pixels:
@@ -74,7 +77,8 @@ def fit_frame(
         if plan.method == "median_mad":
             spread = deviations(x, y, plan.source, plan.space, *middles)
     limits = extremes(plan, x, y) if plan.method == "minmax" else None
-    return solve(plan, n, moments, middles, spread, limits)
+    line = least_absolute(plan, x, y, valid) if plan.method == "l1_affine" else None
+    return solve(plan, n, moments, middles, spread, limits, line)
 
 
 def solve(
@@ -84,11 +88,12 @@ def solve(
     middles: tuple[float, float] | None = None,
     spread: tuple[float, float] | None = None,
     limits: tuple[float, float, float, float] | None = None,
+    line: tuple[float, float] | None = None,
 ) -> Fit:
     """Return the fit from what was gathered over its scope.
 
     middles: medians of x and y. spread: sums of absolute deviations from them. limits: least and greatest
-    x, least and greatest y. Which of them are needed follows from the method.
+    x, least and greatest y. line: of least absolute deviations. Which are needed follows from the method.
     """
     if (plan.source.flip or plan.source.log) and 2 * moments.not_positive >= moments.points:
         return no_fit(n, codes.DEGENERATE_FIT)
@@ -120,6 +125,9 @@ def solve(
         assert limits is not None
         scale = _ratio(limits[3] - limits[2], limits[1] - limits[0])
         shift = limits[2] - scale * limits[0]
+    elif plan.method == "l1_affine":
+        assert line is not None
+        scale, shift = line
     else:
         raise ValueError(f"unknown alignment method {plan.method!r}")
     return judge(scale, shift, n)
@@ -184,6 +192,21 @@ def extremes(
     """Return least and greatest x, least and greatest y in the alignment's space."""
     xs, ys = _outputs(plan, (x.min(), x.max())), _depths(plan, (y.min(), y.max()))
     return float(xs.min()), float(xs.max()), float(ys.min()), float(ys.max())
+
+
+def least_absolute(
+    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], valid: NDArray[np.bool_] | None
+) -> tuple[float, float]:
+    """Return factor and offset of least absolute deviations, over all pixels or the plan's subset of them."""
+    if plan.points:
+        assert valid is not None
+        chosen = spread_subset(valid, plan.points)
+        x, y = x[chosen], y[chosen]
+    u, v = np.empty(x.size), np.empty(y.size)
+    outputs_in_space(x, plan.source, u)
+    depths_in_space(y, plan.space, v)
+    weight = 1.0 / y.astype(np.float64) if plan.weighted else np.ones(y.size)
+    return least_absolute_line(u, v, weight, plan.truncation)
 
 
 def _outputs(plan: Plan, values: tuple[float, float]) -> NDArray[np.float64]:

@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from scopedepth.evaluation import kernels as k
 from scopedepth.evaluation.alignment import Fit
+from scopedepth.evaluation.boundary import boundary_f1
 from scopedepth.evaluation.frames import Pixels
+from scopedepth.evaluation.order import ordinal_accuracy, spearman
 from scopedepth.evaluation.protocol import Limits, Plan, Source
+from scopedepth.evaluation.registry import PIXEL_METRICS
+from scopedepth.evaluation.selection import middle
 
 
 def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
@@ -18,8 +22,54 @@ def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | Non
     limits = plan.limits
     if plan.floor_from_frame:
         limits = limits._replace(disparity=1.0 / float(pixels.y.max()))
-    values = pixel_metrics(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+    if plan.limits_from_frame:
+        limits = limits._replace(low=float(pixels.y.min()), high=float(pixels.y.max()))
+    wanted = set(plan.metrics)
+    values: dict[str, float | None] = {}
+    if wanted & set(PIXEL_METRICS):
+        values = pixel_metrics(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+    if "median_rel" in wanted:
+        values["median_rel"] = median_relative(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+    if "spearman" in wanted:
+        rank = spearman(pixels.x, pixels.y)
+        values["spearman"] = -rank if rank is not None and plan.turned else rank
+    if "ordinal" in wanted:
+        values["ordinal"] = ordinal_accuracy(
+            pixels.output,
+            pixels.depth,
+            pixels.valid,
+            turned=plan.turned,
+            pairs=plan.ordinal_pairs,
+            min_ratio=plan.ordinal_ratio,
+            seed=plan.ordinal_seed,
+            frame=pixels.frame,
+        )
+    if "boundary_f1" in wanted:
+        prediction = np.empty(pixels.output.size)
+        k.aligned_depths(pixels.output.ravel(), plan.source, fit.scale, fit.shift, limits, prediction)
+        usable = pixels.valid & (prediction > 0).reshape(pixels.valid.shape)
+        values["boundary_f1"] = boundary_f1(prediction.reshape(usable.shape), pixels.depth, usable)
     return {name: values.get(name) for name in plan.metrics}
+
+
+def median_relative(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    scale: float,
+    shift: float,
+    source: Source,
+    limits: Limits,
+) -> float | None:
+    """Return the median of |p - g| / g. Arguments as of pixel_metrics."""
+    error = np.empty(x.size)
+    k.aligned_depths(x, source, scale, shift, limits, error)
+    error -= y
+    np.abs(error, out=error)
+    error /= y
+    if not np.isfinite(error).all():
+        return None
+    low, high = middle(error, np.empty(x.size))
+    return 0.5 * (low + high)
 
 
 def pixel_metrics(

@@ -47,7 +47,7 @@ class Source(NamedTuple):
 class Limits(NamedTuple):
     """What is done to an aligned value on its way to depth (see kernels.to_depth).
 
-    disparity: least disparity before inversion (0: none). low, high: limits of depth.
+    disparity: least disparity before inversion. low, high: limits of depth.
     """
 
     space: int
@@ -73,6 +73,8 @@ class Plan:
     limits: Limits
     floor_from_frame: bool
     """Least disparity is 1 / greatest valid depth of the frame."""
+    limits_from_frame: bool
+    """Limits of depth are the least and greatest valid depth of the frame."""
     depth_low: float
     depth_high: float
     """Reference depths that count, both ends included."""
@@ -128,8 +130,10 @@ def plan_for(
     masks = protocol["masks"]
     ordinal = protocol["ordinal"]
     metrics = permitted_metrics(protocol, output_kind, units)
-    # Where only metrics of order are left, there is nothing to fit.
-    fitted = any(METRICS[name].needs != "order" for name in metrics)
+    fitted = fit["method"] != "none" and _needs_fit(metrics, output_kind)
+    # Limits mean something only where the prediction is on the reference's scale.
+    on_scale = fitted or (metric and output_kind == "metric_depth")
+    limits = _limits(protocol, space, metric, dataset) if on_scale else Limits(space, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)
     return Plan(
         method=fit["method"] if fitted else "none",
         space=space,
@@ -141,8 +145,9 @@ def plan_for(
         min_pixels=fit["min_pixels"],
         score_negative=fit["negative_scale"] == "score",
         source=_source(protocol, space, output_kind, output_unit, metric, dataset),
-        limits=_limits(protocol, space, metric, dataset),
-        floor_from_frame=space == DISPARITY and protocol["clamp"]["disparity"] == "inverse_max_depth",
+        limits=limits,
+        floor_from_frame=on_scale and space == DISPARITY and _floor_from_frame(protocol, metric),
+        limits_from_frame=on_scale and not metric and _cuts_depth(protocol) and protocol["unit_unknown"] == "reference",
         depth_low=low,
         depth_high=high,
         window=_window(protocol["crops"], dataset, sequence, size),
@@ -175,7 +180,7 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
     if output_kind == "disparity":
         finds_shift = fit["space"] == "disparity" and fit["method"] in SHIFTING
         depth = aligned and (finds_shift or fit["affine_disparity"] != "refuse")
-        ratio = depth
+        ratio = depth  # a shift of disparity changes the ratios of depth
     elif output_kind == "metric_depth":
         depth = aligned or units == "mm"
         ratio = True
@@ -190,13 +195,17 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
     )
 
 
-def _range(depth_range: Mapping[str, Any], dataset: str) -> tuple[float, float]:
-    """Return the least and greatest depth that count, both included."""
-    limits = depth_range
+def _limits_for(depth_range: Mapping[str, Any], dataset: str) -> Mapping[str, Any]:
+    """Return the limits of a dataset: its own, or the common ones."""
     for own in depth_range["per_dataset"]:
         if _matches(own["datasets"], dataset):
-            limits = own
-            break
+            return own
+    return depth_range
+
+
+def _range(depth_range: Mapping[str, Any], dataset: str) -> tuple[float, float]:
+    """Return the least and greatest depth that count, both included."""
+    limits = _limits_for(depth_range, dataset)
     low, high = limits["min"] or 0.0, limits["max"] or NO_LIMIT
     # Depth is a float32 whose neighbours are much further away than this, so that >= means > here.
     if low == 0.0 or not depth_range["inclusive"]:
@@ -213,11 +222,7 @@ def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, flo
         return -NO_LIMIT, NO_LIMIT
     if depth != "range":
         return float(depth[0]), float(depth[1])
-    limits = protocol["depth_range"]
-    for own in limits["per_dataset"]:
-        if _matches(own["datasets"], dataset):
-            limits = own
-            break
+    limits = _limits_for(protocol["depth_range"], dataset)
     low = limits["min"]
     return -NO_LIMIT if low is None else float(low), NO_LIMIT if limits["max"] is None else float(
         limits["max"]
@@ -225,18 +230,34 @@ def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, flo
 
 
 def _limits(protocol: Mapping[str, Any], space: int, metric: bool, dataset: str) -> Limits:
-    clamp = protocol["clamp"]
-    floor = 0.0
+    floor = -NO_LIMIT
     if space == DISPARITY and metric:
-        if clamp["disparity"] == "inverse_range_max":
-            high = _range(protocol["depth_range"], dataset)[1]
-            floor = 1.0 / high
-        elif isinstance(clamp["disparity"], int | float):
-            floor = float(clamp["disparity"])
+        wanted = protocol["clamp"]["disparity"]
+        if wanted == "inverse_range_max":
+            floor = 1.0 / _limits_for(protocol["depth_range"], dataset)["max"]
+        elif isinstance(wanted, int | float):
+            floor = float(wanted)
     low, high = -NO_LIMIT, NO_LIMIT
-    if metric and clamp["when"] == "after":
+    if metric and protocol["clamp"]["when"] == "after":
         low, high = _depth_limits(protocol, dataset)
     return Limits(space, floor, low, high)
+
+
+def _floor_from_frame(protocol: Mapping[str, Any], metric: bool) -> bool:
+    wanted = protocol["clamp"]["disparity"]
+    if wanted is None:
+        return False
+    return wanted == "inverse_max_depth" or (not metric and protocol["unit_unknown"] == "reference")
+
+
+def _cuts_depth(protocol: Mapping[str, Any]) -> bool:
+    return protocol["clamp"]["when"] == "after" and protocol["clamp"]["depth"] is not None
+
+
+def _needs_fit(metrics: tuple[str, ...], output_kind: str) -> bool:
+    """Whether any metric depends on a fit: those of depth, and those of ratios where a shift is unknown."""
+    needs = {METRICS[name].needs for name in metrics}
+    return "depth" in needs or (output_kind == "disparity" and "ratio" in needs)
 
 
 def _source(
