@@ -14,13 +14,13 @@ from scopedepth.stores.sharded import ArraySpec, ShardedStore
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
 
-def spec(family: str, output: str = "depth", unit: str | None = None, **options: Any) -> dict[str, Any]:
+def spec(family: str, says: str = "depth", unit: str | None = None, **options: Any) -> dict[str, Any]:
     """A model's spec as configuration would give it."""
     precision = options.pop("precision", "fp32")
     return {
         "name": "m",
         "family": family,
-        "output": {"kind": output, "unit": unit},
+        "output": {"kind": says, "unit": unit},
         "precision": precision,
         "options": options,
     }

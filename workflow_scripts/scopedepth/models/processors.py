@@ -24,7 +24,8 @@ import torch
 from torch.nn import functional
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.models.resize import BICUBIC, BILINEAR, MODES, normalise, resize_grey_levels
+from scopedepth.models.resampling import BICUBIC, BILINEAR
+from scopedepth.models.resize import MODES, normalise, resize_grey_levels
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 HALF = [0.5, 0.5, 0.5]

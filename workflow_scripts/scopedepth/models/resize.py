@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-# Pillow's numbers, which checkpoints' processors and papers use.
-LANCZOS, BILINEAR, BICUBIC = 1, 2, 3
+from scopedepth.models.resampling import BICUBIC, BILINEAR, LANCZOS
+
 MODES = {BILINEAR: "bilinear", BICUBIC: "bicubic"}
 
 

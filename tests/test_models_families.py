@@ -1,0 +1,301 @@
+"""Each family through load_model: published formulas, per-sequence weights, and files that do not fit."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models import load_model
+from scopedepth.models.monodepth2_networks import Decoder, DispResNet, Encoder
+from tiny_models import scene, spec
+
+WIDE, NARROW = (8, 8, 16, 16, 32), (4, 4, 8, 8, 16)
+FRAMES = scene(3, 90, 130)
+
+
+def write_monodepth2(folder: Path, seed: int = 0, height: int = 64, width: int = 96) -> Path:
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = Encoder(WIDE).state_dict()
+    extra = {"height": height, "width": width, "use_stereo": True}
+    classifier = {"encoder.fc.weight": torch.zeros(10, 32), "encoder.fc.bias": torch.zeros(10)}
+    torch.save({**encoder, **classifier, **extra}, folder / "encoder.pth")
+    torch.save(Decoder(WIDE, NARROW).state_dict(), folder / "depth.pth")
+    return folder
+
+
+def write_sc(path: Path, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"epoch": 3, "state_dict": DispResNet(WIDE, NARROW).state_dict()}, path)
+    return path.parent
+
+
+def sigma(networks: Any, frames: np.ndarray, size: tuple[int, int], how: int, centred: bool) -> np.ndarray:
+    """The sigmoid's output the slow way: Pillow, one frame at a time."""
+    out = []
+    for frame in frames:
+        image = np.asarray(Image.fromarray(frame).resize(size[::-1], how), np.float32) / 255
+        image = (image - 0.45) / 0.225 if centred else image
+        with torch.inference_mode():
+            out.append(networks(torch.from_numpy(image).permute(2, 0, 1)[None])[0, 0].numpy())
+    return np.stack(out)
+
+
+def test_endo_depth_formula(tmp_path: Path) -> None:
+    folder = write_monodepth2(tmp_path / "w")
+    endo = spec("monodepth2", "metric_depth", "mm", factor=52.864, saturate=300.0)
+    model = load_model(endo, folder, "cpu")
+    assert model.grid(90, 130) == (64, 96)
+    assert (model.output_kind, model.unit) == ("metric_depth", "mm")
+    share = sigma(model.network, FRAMES, (64, 96), 1, centred=False)  # type: ignore[attr-defined]
+    expected = np.minimum(52.864 / (0.01 + 9.99 * share), 300)
+    found = model.predict(FRAMES)
+    assert found.dtype == np.float32
+    # A grey level more or less in the resized frame.
+    np.testing.assert_allclose(found, expected, rtol=5e-3)
+    plain = load_model(spec("monodepth2", "depth"), folder, "cpu").predict(FRAMES)
+    np.testing.assert_allclose(np.minimum(plain * 52.864, 300), found, rtol=1e-5)
+    inverse = load_model(spec("monodepth2", "scaled_disparity"), folder, "cpu").predict(FRAMES)
+    np.testing.assert_allclose(1 / inverse, plain, rtol=1e-5)
+    assert 0 < load_model(spec("monodepth2", "disparity"), folder, "cpu").predict(FRAMES).max() < 1
+
+
+def test_endo_sfmlearner_formula(tmp_path: Path) -> None:
+    folder = write_sc(tmp_path / "w" / "dispnet_model_best.pth.tar")
+    model = load_model(spec("sc_sfmlearner"), folder, "cpu")
+    assert model.grid(320, 320) == (320, 320)
+    assert model.grid(90, 130) == (96, 128)
+    share = sigma(model.network, FRAMES, (96, 128), 2, centred=True)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(model.predict(FRAMES), 1 / (10 * share + 0.01), rtol=5e-3)
+    sized = load_model(spec("sc_sfmlearner", height=64, width=96), folder, "cpu")
+    assert sized.predict(FRAMES).shape == (3, 64, 96)
+
+
+@pytest.mark.parametrize("family", ["monodepth2", "sc_sfmlearner"])
+def test_each_sequence_has_its_own_weights(tmp_path: Path, family: str) -> None:
+    for number in (1, 4):
+        if family == "monodepth2":
+            write_monodepth2(tmp_path / "stereo" / f"test{number}" / "epoch2", seed=number)
+        else:
+            write_sc(tmp_path / "stereo" / f"test{number}" / "best.pth.tar", seed=number)
+    last = "epoch2" if family == "monodepth2" else "best.pth.tar"
+    model = load_model(spec(family, checkpoint=f"stereo/test{{number}}/{last}"), tmp_path, "cpu")
+    one, four = model.for_sequence("rectified01"), model.for_sequence("rectified04")
+    again = model.for_sequence("rectified01")
+    assert np.array_equal(one.predict(FRAMES), again.predict(FRAMES))
+    assert not np.allclose(one.predict(FRAMES), four.predict(FRAMES))
+    alone = load_model(spec(family, checkpoint=f"stereo/test4/{last}"), tmp_path, "cpu")
+    assert np.array_equal(alone.predict(FRAMES), four.predict(FRAMES))
+    with pytest.raises(ScopeDepthError, match="test9"):
+        model.for_sequence("rectified09")
+    with pytest.raises(ScopeDepthError, match="has none in its name"):
+        model.for_sequence("colon")
+    with pytest.raises(ScopeDepthError, match="nothing like"):
+        load_model(spec(family, checkpoint=f"mono/{{sequence}}/{last}"), tmp_path, "cpu")
+
+
+class Bomb:
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch exploded",)
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "bomb":
+        path.write_bytes(pickle.dumps({"state_dict": Bomb()}))
+    elif how == "zipped bomb":
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.writestr("archive/data.pkl", pickle.dumps(Bomb(), protocol=2))
+            archive.writestr("archive/version", "3")
+        path.write_bytes(inner.getvalue())
+    elif how == "missing":
+        path.unlink()
+    else:
+        tensors = torch.load(path, weights_only=True)
+        inside = tensors.get("state_dict", tensors)
+        key = next(key for key in inside if "layer2.0.conv1" in key)
+        if how == "wrong key":
+            inside[key + "x"] = inside.pop(key)
+        elif how == "wrong shape":
+            inside[key] = inside[key][:, :3]
+        elif how == "other model":
+            tensors = {"net.weight": torch.zeros(3)}
+        torch.save(tensors, path)
+
+
+HOWS = ["truncated", "empty", "bomb", "zipped bomb", "missing", "wrong key", "wrong shape", "other model"]
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("family", ["monodepth2", "sc_sfmlearner"])
+def test_bad_weights_are_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, how: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if family == "monodepth2":
+        folder = write_monodepth2(tmp_path / "w")
+        damage(folder / "encoder.pth", how)
+    else:
+        folder = write_sc(tmp_path / "w" / "dispnet_checkpoint.pth.tar")
+        damage(folder / "dispnet_checkpoint.pth.tar", how)
+    with pytest.raises(ScopeDepthError) as caught:
+        load_model(spec(family), folder, "cpu")
+    message = str(caught.value)
+    assert message.startswith("Model m: ")
+    assert "\n" not in message
+    assert str(folder) in message
+    assert len(message) < 400
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_options_are_checked(tmp_path: Path) -> None:
+    folder = write_monodepth2(tmp_path / "w")
+    for bad, said in [
+        ({"heigth": 3}, "no option 'heigth'"),
+        ({"height": 65}, "multiples of 32"),
+        ({"resample": "area"}, "no resample 'area'"),
+    ]:
+        with pytest.raises(ScopeDepthError, match=said):
+            load_model(spec("monodepth2", **bad), folder, "cpu")
+    with pytest.raises(ScopeDepthError, match="no family"):
+        load_model(spec("nets"), folder, "cpu")
+    with pytest.raises(ScopeDepthError, match="no device"):
+        load_model(spec("monodepth2"), folder, "cuda:7")
+    with pytest.raises(ScopeDepthError, match="fp16 needs a GPU"):
+        load_model(spec("monodepth2", precision="fp16"), folder, "cpu")
+
+
+def test_half_precision_is_near_single(tmp_path: Path) -> None:
+    folder = write_monodepth2(tmp_path / "w")
+    single = load_model(spec("monodepth2"), folder, "cpu").predict(FRAMES)
+    half = load_model(spec("monodepth2", precision="bf16"), folder, "cpu")
+    assert half.precision == "bf16"
+    np.testing.assert_allclose(half.predict(FRAMES), single, rtol=0.05)
+    assert not np.array_equal(half.predict(FRAMES), single)
+
+
+def export(path: Path, batch: int | str, size: int | str, channels: int = 1) -> None:
+    """A network in ONNX that adds up the channels: input [batch, 3, size, size]."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    wide = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, size, size])
+    out = helper.make_tensor_value_info("depth", TensorProto.FLOAT, [batch, channels, size, size])
+    kernel = helper.make_tensor("k", TensorProto.FLOAT, [channels, 3, 1, 1], [1.0, 2.0, 3.0] * channels)
+    node = helper.make_node("Conv", ["image", "k"], ["depth"])
+    graph = helper.make_graph([node], "g", [wide], [out], [kernel])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+
+
+def test_onnx(tmp_path: Path) -> None:
+    export(tmp_path / "net.onnx", "n", "s")
+    raw = spec("onnx", "disparity", mean=None, scale=1.0)
+    model = load_model(raw, tmp_path, "cpu")
+    assert model.grid(90, 130) == (90, 130)
+    expected = FRAMES.astype(np.float32) @ np.float32([1, 2, 3])
+    np.testing.assert_allclose(model.predict(FRAMES), expected, rtol=1e-5)
+    other = load_model(spec("onnx", "disparity", mean=None, scale=1.0, channels="bgr"), tmp_path, "cpu")
+    np.testing.assert_allclose(
+        other.predict(FRAMES), FRAMES.astype(np.float32) @ np.float32([3, 2, 1]), rtol=1e-5
+    )
+    model.prepare(1)
+    export(tmp_path / "fixed.onnx", 2, 64)
+    with pytest.raises(ScopeDepthError, match="holds 2"):
+        load_model(spec("onnx"), tmp_path, "cpu")
+    fixed = load_model(spec("onnx", file="fixed.onnx"), tmp_path, "cpu")
+    assert fixed.grid(90, 130) == (64, 64)
+    found = fixed.predict(FRAMES)
+    assert found.shape == (3, 64, 64)
+    image = np.asarray(Image.fromarray(FRAMES[2]).resize((64, 64), 3), np.float32) / 255
+    image = (image - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(found[2], image @ np.float32([1, 2, 3]), rtol=1e-4, atol=1e-5)
+
+
+def test_bad_onnx(tmp_path: Path) -> None:
+    export(tmp_path / "net.onnx", "n", "s", channels=2)
+    with pytest.raises(ScopeDepthError, match="not one number a pixel"):
+        load_model(spec("onnx"), tmp_path, "cpu").predict(FRAMES)
+    with pytest.raises(ScopeDepthError, match="no output 'disp'"):
+        load_model(spec("onnx", output="disp"), tmp_path, "cpu")
+    (tmp_path / "net.onnx").write_bytes(b"nothing")
+    with pytest.raises(ScopeDepthError, match="does not load"):
+        load_model(spec("onnx"), tmp_path, "cpu")
+
+
+USER = """
+import numpy as np
+from neighbour import ADDED
+
+class Mine:
+    parameters = 7
+
+    def __init__(self, weights, device, options):
+        self.gain = options["gain"]
+
+    def predict(self, frames):
+        return frames[:, ::2, ::2].mean(axis=-1) * self.gain + ADDED
+"""
+
+
+def test_python(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(USER)
+    (tmp_path / "neighbour.py").write_text("ADDED = 5\n")
+    model = load_model(spec("python", code="mine.py:Mine", options={"gain": 2}), tmp_path, "cpu")
+    assert model.grid(90, 130) == (45, 65)
+    assert model.parameters == 7
+    assert model.for_sequence("a") is model
+    np.testing.assert_allclose(model.predict(FRAMES), FRAMES[:, ::2, ::2].mean(axis=-1) * 2 + 5, rtol=1e-6)
+    for code, said in [
+        ("mine.py", "file.py:Class"),
+        ("my.py:Mine", "no my.py"),
+        ("mine.py:Yours", "no class Yours"),
+    ]:
+        with pytest.raises(ScopeDepthError, match=said):
+            load_model(spec("python", code=code), tmp_path, "cpu")
+
+
+def test_baselines() -> None:
+    constant = load_model(spec("baseline"), Path("none"), "auto")
+    assert (constant.predict(FRAMES) == 1).all()
+    brightness = load_model(spec("baseline", kind="brightness"), Path("none"), "cuda")
+    depth = brightness.predict(FRAMES)
+    luminance = FRAMES @ np.array([0.2126, 0.7152, 0.0722])
+    np.testing.assert_allclose(depth, (luminance / 255) ** -0.5, rtol=1e-5)
+    black = brightness.predict(np.zeros((1, 4, 4, 3), np.uint8))
+    assert np.isfinite(black).all()
+    undone = load_model(spec("baseline", kind="brightness", gamma=2.2), Path("none"), "cpu").predict(FRAMES)
+    np.testing.assert_allclose(undone, depth**2.2, rtol=1e-4)
+    with pytest.raises(ScopeDepthError, match="no baseline 'noise'"):
+        load_model(spec("baseline", kind="noise"), Path("none"), "cpu")
+    with pytest.raises(ScopeDepthError, match="output kind is `depth`"):
+        load_model(spec("baseline", "disparity"), Path("none"), "cpu")
+
+
+def test_baselines_import_no_torch(root: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'workflow_scripts'); from pathlib import Path\n"
+        "from scopedepth.models import load_model; import scopedepth.predict\n"
+        "load_model({'name': 'm', 'family': 'baseline', 'output': {'kind': 'depth', 'unit': None}, "
+        "'precision': 'fp32', 'options': {}}, Path('x'), 'auto')\n"
+        "assert not {'torch', 'transformers', 'xarray', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)

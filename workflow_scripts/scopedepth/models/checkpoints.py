@@ -1,0 +1,99 @@
+"""Reading tensors from files that others wrote: nothing in them is run, and what does not fit is said clearly."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scopedepth.errors import ScopeDepthError
+
+
+def read_checkpoint(path: Path, name: str) -> dict[str, Any]:
+    """Return the content of a checkpoint: safetensors, or torch's format with nothing but plain data in it.
+
+    Raises `ScopeDepthError` for a missing or damaged file, and for a pickle that would run code.
+    """
+    if not path.is_file():
+        raise ScopeDepthError(
+            f"Model {name}: there is no file {path}. Fetch the weights, or name another one."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ScopeDepthError(
+            f"Model {name}: {path} is refused: it is damaged, or holds more than tensors and would run code "
+            "when opened. Save its state_dict alone, or as safetensors."
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise ScopeDepthError(
+            f"Model {name}: {path} is damaged ({_first_line(error)}). Fetch it again."
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise ScopeDepthError(
+            f"Model {name}: {path} is damaged ({_first_line(error)}). Fetch it again."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise ScopeDepthError(f"Model {name}: {path} holds a {type(content).__name__}, not named tensors.")
+    return dict(content)
+
+
+def load_strictly(
+    network: torch.nn.Module, tensors: Mapping[str, Any], name: str, path: Path, ignored: Iterable[str] = ()
+) -> None:
+    """Load `tensors` into `network`: every name must be there with its shape, and no other but the `ignored`.
+
+    `ignored`: names, or beginnings of names that end in a dot.
+    """
+    drop = tuple(ignored)
+    given = {key: value for key, value in tensors.items() if not _is_ignored(key, drop)}
+    wanted = network.state_dict()
+    # Older checkpoints lack this counter, which inference does not use.
+    missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in given if key not in wanted]
+    odd = [
+        key
+        for key, value in wanted.items()
+        if key in given and getattr(given[key], "shape", None) != value.shape
+    ]
+    for keys, what in ((missing, "lacks"), (unknown, "has the unknown"), (odd, "has another shape of")):
+        if keys:
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            raise ScopeDepthError(
+                f"Model {name}: {path} is another model's: it {what} {keys[0]}{more}. Check family and checkpoint."
+            )
+    network.load_state_dict(given, strict=False)
+
+
+def _is_ignored(key: str, ignored: tuple[str, ...]) -> bool:
+    return any(key == entry or (entry.endswith(".") and key.startswith(entry)) for entry in ignored)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def place_for_sequence(pattern: str, sequence: str, name: str) -> str:
+    """Return `pattern` with {sequence}, the sequence's name, and {number}, the number in it, filled in."""
+    digits = "".join(character if character.isdigit() else " " for character in sequence).split()
+    if "{number}" in pattern and not digits:
+        raise ScopeDepthError(
+            f"Model {name}: the checkpoint {pattern!r} wants a number, and sequence {sequence!r} has none in its name."
+        )
+    number = str(int(digits[-1])) if digits else ""
+    return pattern.replace("{sequence}", sequence).replace("{number}", number)
+
+
+def differs_by_sequence(pattern: str) -> bool:
+    """Say whether a checkpoint's place depends on the sequence."""
+    return "{sequence}" in pattern or "{number}" in pattern

@@ -1,0 +1,144 @@
+"""monodepth2 and its descendants, Endo-Depth among them: encoder.pth and depth.pth.
+
+The decoder's sigmoid s becomes depth = 1 / (1/max_depth + (1/min_depth - 1/max_depth) s) (monodepth2, layers.py),
+times `factor`, at most `saturate`. Endo-Depth: 0.1 to 100, times 52.864 for millimetres (the training's baseline of
+0.1 against 5.2864 mm), saturating at 300 mm.
+
+Options
+    checkpoint   folder of the two files within the weights; {sequence} or {number} (the number in the sequence's
+                 name) in it give each sequence its own, as for leave-one-out training: "stereo/test{number}/epoch2"
+    min_depth, max_depth, factor, saturate   as above; saturate null: no limit
+    height, width   the network's input; null: as the checkpoint says
+    resample        lanczos (monodepth2's), bicubic or bilinear
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.checkpoints import (
+    differs_by_sequence,
+    load_strictly,
+    place_for_sequence,
+    read_checkpoint,
+)
+from scopedepth.models.monodepth2_networks import Decoder, Encoder, decoder_widths_from, encoder_shape_from
+from scopedepth.models.resampling import resample_number
+from scopedepth.models.resize import resize_grey_levels
+from scopedepth.models.torch_model import TorchModel
+
+DEFAULTS: dict[str, Any] = {
+    "checkpoint": "",
+    "min_depth": 0.1,
+    "max_depth": 100.0,
+    "factor": 1.0,
+    "saturate": None,
+    "height": None,
+    "width": None,
+    "resample": "lanczos",
+}
+# What encoder.pth holds besides tensors that depth needs.
+IGNORED = ("height", "width", "use_stereo", "encoder.fc.")
+
+
+class EncoderDecoder(torch.nn.Module):
+    """Both halves; images in [0, 1] -> (n, 1, h, w) in (0, 1)."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.encoder(images))
+
+
+class Monodepth2(TorchModel):
+    """A network with the size of its input and the formula of its output."""
+
+    def __init__(
+        self, spec: Mapping[str, Any], folder: Path, device: str, options: Mapping[str, Any], place: str
+    ) -> None:
+        network, size = read_network(folder / place, spec["name"])
+        super().__init__(spec, network, device)
+        self.spec, self.folder, self.options, self.place = spec, folder, options, place
+        given = (options["height"], options["width"])
+        self.size = (given[0] or size[0], given[1] or size[1])
+        if not all(side and side % 32 == 0 for side in self.size):
+            raise ScopeDepthError(
+                f"Model {self.name}: an input of {self.size[1]}x{self.size[0]} (width x height) is not possible; both "
+                "must be multiples of 32. Set options.height and options.width."
+            )
+        self.resample = resample_number(options["resample"], self.name)
+
+    def for_sequence(self, name: str) -> DepthModel:
+        place = place_for_sequence(self.options["checkpoint"], name, self.name)
+        if place == self.place:
+            return self
+        return Monodepth2(self.spec, self.folder, self.device, self.options, place)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        return self.size
+
+    def preprocess(self, frames: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            return resize_grey_levels(self.upload(frames), self.size, self.resample).float() / 255
+
+    def run(self, batch: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        share = self.network(batch)[:, 0].float()
+        if self.output_kind == "disparity":
+            return share
+        least, most = 1 / self.options["max_depth"], 1 / self.options["min_depth"]
+        inverse = least + (most - least) * share
+        if self.output_kind == "scaled_disparity":
+            return inverse
+        depth = self.options["factor"] / inverse
+        return depth if self.options["saturate"] is None else depth.clamp(max=self.options["saturate"])
+
+
+def read_network(folder: Path, name: str) -> tuple[EncoderDecoder, tuple[int, int]]:
+    """Return the network in `folder`, its widths read off the tensors, and the checkpoint's input (height, width).
+
+    The size is (0, 0) where the checkpoint does not say it.
+    """
+    paths = folder / "encoder.pth", folder / "depth.pth"
+    encoder_tensors, decoder_tensors = (read_checkpoint(path, name) for path in paths)
+    try:
+        encoder = Encoder(**encoder_shape_from(encoder_tensors, "encoder."))  # type: ignore[arg-type]
+        decoder = Decoder(encoder.widths, decoder_widths_from(decoder_tensors, "decoder."))
+    except (KeyError, AttributeError, IndexError) as error:
+        raise ScopeDepthError(
+            f"Model {name}: {folder} holds no monodepth2 network ({error} is missing). Check family and checkpoint."
+        ) from error
+    load_strictly(encoder, encoder_tensors, name, paths[0], IGNORED)
+    load_strictly(decoder, decoder_tensors, name, paths[1])
+    size = (int(encoder_tensors.get("height", 0)), int(encoder_tensors.get("width", 0)))
+    return EncoderDecoder(encoder, decoder), size
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
+    options = read_options(spec, DEFAULTS)
+    place = options["checkpoint"]
+    if differs_by_sequence(place):
+        place = first_place(weights, place, "encoder.pth", spec["name"])
+    return Monodepth2(spec, weights, device, options, place)
+
+
+def first_place(weights: Path, pattern: str, file: str, name: str) -> str:
+    """Return the first folder below `weights` that fits `pattern`: all of them are of one architecture."""
+    wild = pattern.replace("{sequence}", "*").replace("{number}", "*")
+    found = sorted(path.parent.relative_to(weights).as_posix() for path in weights.glob(f"{wild}/{file}"))
+    if not found:
+        where = f"{pattern}/{file}"
+        raise ScopeDepthError(
+            f"Model {name}: {weights} holds nothing like {where}. Correct options.checkpoint."
+        )
+    return found[0]

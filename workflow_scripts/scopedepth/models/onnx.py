@@ -1,0 +1,174 @@
+"""Any network exported to ONNX: images (n, 3, h, w) -> one number a pixel, (n, h, w) or (n, 1, h, w).
+
+Options
+    file            the .onnx file within the weights; null: the only one
+    height, width   the network's input; null: as the file says, else the frame's own
+    multiple        where the frame's own size is taken, to the nearest multiple of this (1)
+    mean, std       per channel, of values in [0, 1] (ImageNet's); null: none
+    scale           what grey levels are multiplied with first (1/255)
+    channels        rgb or bgr
+    resample        bicubic, bilinear or lanczos, to whole grey levels as Pillow does it
+    output          name or number of the output that is depth (0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+
+DEFAULTS: dict[str, Any] = {
+    "file": None,
+    "height": None,
+    "width": None,
+    "multiple": 1,
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "scale": 1 / 255,
+    "channels": "rgb",
+    "resample": "bicubic",
+    "output": 0,
+}
+
+
+class Onnx(DepthModel):
+    """A session of onnxruntime. Resizing runs on the processor: the runtime has no tensors of ours on the GPU."""
+
+    def __init__(self, spec: Mapping[str, Any], path: Path, device: str, options: Mapping[str, Any]) -> None:
+        super().__init__(spec, parameters=spec.get("parameters") or 0)
+        if self.precision != "fp32":
+            raise ScopeDepthError(f"Model {self.name}: an exported network has its own precision; use fp32.")
+        self.path, self.options = path, options
+        self.device = choose_device(device, self.name)
+        self.session = self._open(threads=0)
+        first = self.session.get_inputs()[0]
+        if len(first.shape) != 4 or (first.shape[1] not in (3, None) and not isinstance(first.shape[1], str)):
+            raise ScopeDepthError(
+                f"Model {self.name}: {path.name} takes {first.shape}, not images (n, 3, h, w)."
+            )
+        self.input_name = first.name
+        self.dtype = np.float16 if "float16" in first.type else np.float32
+        fixed = [side if isinstance(side, int) and side > 0 else None for side in first.shape]
+        self.fixed_batch, self.fixed_size = fixed[0], (fixed[2], fixed[3])
+        outputs = [output.name for output in self.session.get_outputs()]
+        wanted = options["output"]
+        if wanted not in outputs and not (isinstance(wanted, int) and wanted < len(outputs)):
+            raise ScopeDepthError(
+                f"Model {self.name}: no output {wanted!r}; {path.name} has {', '.join(outputs)}."
+            )
+        self.output_name = outputs[wanted] if isinstance(wanted, int) else wanted
+        self._grids: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def _open(self, threads: int) -> Any:
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = threads
+        settings.use_deterministic_compute = True
+        settings.log_severity_level = 3
+        providers = ["CPUExecutionProvider"]
+        if self.device != "cpu":
+            number = int(self.device.partition(":")[2] or 0)
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))  # type: ignore[arg-type]
+        try:
+            return onnxruntime.InferenceSession(self.path, settings, providers=providers)
+        except Exception as error:  # the runtime's errors have no common class
+            first = str(error).strip().splitlines()[0]
+            raise ScopeDepthError(
+                f"Model {self.name}: {self.path} does not load with onnxruntime {onnxruntime.__version__} ({first})."
+            ) from error
+
+    def prepare(self, threads: int | None) -> None:
+        if threads:
+            self.session = self._open(threads)
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        multiple = self.options["multiple"]
+        own = [max(multiple, round(side / multiple) * multiple) for side in (height, width)]
+        v = self.options["height"] or self.fixed_size[0] or own[0]
+        u = self.options["width"] or self.fixed_size[1] or own[1]
+        return v, u
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        if (height, width) not in self._grids:
+            shape = self.predict(np.zeros((1, height, width, 3), np.uint8)).shape
+            self._grids[height, width] = (shape[1], shape[2])
+        return self._grids[height, width]
+
+    def preprocess(self, frames: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        from scopedepth.models.resampling import RESAMPLES
+
+        v, u = self.input_size(*frames.shape[1:3])
+        if frames.shape[1:3] != (v, u):
+            how = RESAMPLES[self.options["resample"]]
+            frames = np.stack([np.asarray(Image.fromarray(frame).resize((u, v), how)) for frame in frames])
+        values = frames.astype(np.float32) * np.float32(self.options["scale"])
+        if self.options["mean"] is not None:
+            values = (values - np.float32(self.options["mean"])) / np.float32(self.options["std"])
+        if self.options["channels"] == "bgr":
+            values = values[..., ::-1]
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=self.dtype)
+
+    def forward(self, batch: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        step = self.fixed_batch or len(batch)
+        out = []
+        for first in range(0, len(batch), step):
+            piece = batch[first : first + step]
+            short = step - len(piece)
+            if short:  # an export for a fixed number of images
+                piece = np.concatenate([piece, np.repeat(piece[-1:], short, axis=0)])
+            values = self.session.run([self.output_name], {self.input_name: piece})[0]
+            out.append(np.asarray(values, np.float32)[: step - short])
+        joined = np.concatenate(out)
+        if joined.ndim == 4 and joined.shape[1] == 1:
+            joined = joined[:, 0]
+        if joined.ndim != 3:
+            raise ScopeDepthError(
+                f"Model {self.name}: output {self.output_name} is {joined.shape}, not one number a pixel."
+            )
+        return joined
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError) or "Failed to allocate memory" in str(error)
+
+
+def choose_device(device: str, name: str) -> str:
+    """Return cpu or cuda:N; `auto` is a GPU where this onnxruntime can use one."""
+    import onnxruntime
+
+    has_gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "auto":
+        return "cuda:0" if has_gpu else "cpu"
+    if device != "cpu" and not has_gpu:
+        raise ScopeDepthError(
+            f"Model {name}: this onnxruntime runs on the processor only. Use `auto`, or install onnxruntime-gpu."
+        )
+    return device if device == "cpu" or ":" in device else f"{device}:0"
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Open the exported network in `weights`."""
+    from scopedepth.models.resampling import RESAMPLES
+
+    options = read_options(spec, DEFAULTS)
+    name, file = spec["name"], options["file"]
+    if options["resample"] not in RESAMPLES:
+        raise ScopeDepthError(f"Model {name}: no resample {options['resample']!r}; {', '.join(RESAMPLES)}.")
+    found = sorted(weights.glob("*.onnx"))
+    if file is None and len(found) != 1:
+        raise ScopeDepthError(
+            f"Model {name}: {weights} holds {len(found)} .onnx files. Name one in options.file."
+        )
+    path = found[0] if file is None else weights / file
+    if not path.is_file():
+        raise ScopeDepthError(
+            f"Model {name}: there is no file {path}. Fetch the weights, or correct options.file."
+        )
+    return Onnx(spec, path, device, options)

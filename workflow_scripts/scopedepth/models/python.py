@@ -1,0 +1,103 @@
+"""A user's own class, by `options: {code: "file.py:Class"}`; the file lies in the weights' folder.
+
+The folder is part of a prediction's identity like any weights, so an edit of the file is noticed. The class:
+
+    class MyModel:
+        def __init__(self, weights: pathlib.Path, device: str, options: dict) -> None: ...
+        def predict(self, frames):            # uint8 NumPy (n, h, w, 3) -> (n, v, u), NumPy or torch
+            ...
+        # optional
+        def grid(self, height, width): ...    # -> (v, u); without it, one frame is predicted to find out
+        def for_sequence(self, name): ...     # -> an object like this one, with other weights
+        parameters: int
+
+Nothing else is asked of it. `device` is `auto`, `cpu`, `cuda`, ... as given; options are `options.options`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+
+DEFAULTS: dict[str, Any] = {"code": None, "options": {}}
+
+
+class UserModel(DepthModel):
+    """Wraps an object of the user's class."""
+
+    def __init__(self, spec: Mapping[str, Any], device: str, user: Any) -> None:
+        parameters = getattr(user, "parameters", None)
+        known = parameters if isinstance(parameters, int) else spec.get("parameters") or 0
+        super().__init__(spec, device, known)
+        self.spec = spec
+        self.user = user
+        self._grids: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def for_sequence(self, name: str) -> DepthModel:
+        other = self.user.for_sequence(name) if hasattr(self.user, "for_sequence") else self.user
+        return self if other is self.user else UserModel(self.spec, self.device, other)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        if hasattr(self.user, "grid"):
+            v, u = self.user.grid(height, width)
+            return int(v), int(u)
+        if (height, width) not in self._grids:
+            shape = self.predict(np.zeros((1, height, width, 3), np.uint8)).shape
+            self._grids[height, width] = (shape[1], shape[2])
+        return self._grids[height, width]
+
+    def preprocess(self, frames: np.ndarray) -> np.ndarray:
+        return frames
+
+    def forward(self, batch: np.ndarray, size: tuple[int, int]) -> Any:
+        return self.user.predict(batch)
+
+    def to_host(self, out: Any) -> np.ndarray:
+        host = out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
+        values = np.asarray(host, dtype=np.float32)
+        if values.ndim != 3:
+            raise ScopeDepthError(f"Model {self.name}: predict returned {values.shape}, not (n, v, u).")
+        return values
+
+    def prepare(self, threads: int | None) -> None:
+        # Only if the user's code has brought torch in; importing it for a NumPy model costs seconds.
+        if "torch" in sys.modules:
+            from scopedepth.models.torch_model import run_deterministically
+
+            run_deterministically(threads)
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Import the user's file and make the object. Errors of the user's code keep their tracebacks."""
+    options = read_options(spec, DEFAULTS)
+    name = spec["name"]
+    file, _, class_name = str(options["code"] or "").partition(":")
+    if not file or not class_name:
+        raise ScopeDepthError(f'Model {name}: options.code must be "file.py:Class", not {options["code"]!r}.')
+    path = weights / file
+    if not path.is_file():
+        raise ScopeDepthError(
+            f"Model {name}: there is no {file} in {weights}. Give its folder: weights: {{kind: path, path: FOLDER}}."
+        )
+    # So that the file can import its neighbours.
+    sys.path.insert(0, str(path.parent.resolve()))
+    found = importlib.util.spec_from_file_location(f"scopedepth_user_{name}", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module
+    found.loader.exec_module(module)
+    if not hasattr(module, class_name):
+        raise ScopeDepthError(f"Model {name}: {path} has no class {class_name}.")
+    user = getattr(module, class_name)(weights, device, dict(options["options"]))
+    if not callable(getattr(user, "predict", None)):
+        raise ScopeDepthError(f"Model {name}: {class_name} in {path} has no method predict(frames).")
+    return UserModel(spec, device, user)

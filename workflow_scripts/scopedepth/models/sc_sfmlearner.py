@@ -1,0 +1,119 @@
+"""SC-SfMLearner and its descendants, Endo-SfMLearner among them: one .pth.tar with the depth network's state_dict.
+
+Frames come as (x / 255 - 0.45) / 0.225; the sigmoid s becomes disparity = 10 s + 0.01 and depth = 1 / disparity.
+
+Options
+    checkpoint      the file within the weights; null: dispnet_model_best.pth.tar, else dispnet_checkpoint.pth.tar;
+                    {sequence} and {number} as for monodepth2
+    alpha, beta     10 and 0.01
+    height, width   the network's input; null: the frame's own, to the nearest multiple of 32 (the checkpoints do
+                    not say what they were trained with)
+    resample        bilinear, bicubic or lanczos
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.checkpoints import (
+    differs_by_sequence,
+    load_strictly,
+    place_for_sequence,
+    read_checkpoint,
+)
+from scopedepth.models.monodepth2_networks import DispResNet, decoder_widths_from, encoder_shape_from
+from scopedepth.models.resampling import resample_number
+from scopedepth.models.resize import normalise, resize_grey_levels
+from scopedepth.models.torch_model import TorchModel
+
+DEFAULTS: dict[str, Any] = {
+    "checkpoint": None,
+    "alpha": 10.0,
+    "beta": 0.01,
+    "height": None,
+    "width": None,
+    "resample": "bilinear",
+}
+USUAL_FILES = ("dispnet_model_best.pth.tar", "dispnet_checkpoint.pth.tar")
+MEAN, STD = [0.45] * 3, [0.225] * 3
+
+
+class ScSfmLearner(TorchModel):
+    """A DispResNet and the formula of its output."""
+
+    def __init__(
+        self, spec: Mapping[str, Any], folder: Path, device: str, options: Mapping[str, Any], file: str
+    ) -> None:
+        super().__init__(spec, read_network(folder / file, spec["name"]), device)
+        self.spec, self.folder, self.options, self.file = spec, folder, options, file
+        self.resample = resample_number(options["resample"], self.name)
+
+    def for_sequence(self, name: str) -> DepthModel:
+        file = place_for_sequence(self.options["checkpoint"] or self.file, name, self.name)
+        return (
+            self
+            if file == self.file
+            else ScSfmLearner(self.spec, self.folder, self.device, self.options, file)
+        )
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        nearest = [max(32, round(side / 32) * 32) for side in (height, width)]
+        return self.options["height"] or nearest[0], self.options["width"] or nearest[1]
+
+    def preprocess(self, frames: np.ndarray) -> torch.Tensor:
+        size = self.grid(*frames.shape[1:3])
+        with torch.inference_mode():
+            return normalise(resize_grey_levels(self.upload(frames), size, self.resample), 1 / 255, MEAN, STD)
+
+    def run(self, batch: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        share = self.network(batch)[:, 0].float()
+        if self.output_kind == "disparity":
+            return share
+        disparity = self.options["alpha"] * share + self.options["beta"]
+        return disparity if self.output_kind == "scaled_disparity" else 1 / disparity
+
+
+def read_network(path: Path, name: str) -> DispResNet:
+    """Return the depth network in `path`, its widths read off the tensors."""
+    content = read_checkpoint(path, name)
+    tensors = content.get("state_dict", content)
+    try:
+        shape = encoder_shape_from(tensors, "encoder.encoder.")
+        network = DispResNet(
+            encoder_widths=shape["widths"],  # type: ignore[arg-type]
+            decoder_widths=decoder_widths_from(tensors, "decoder.decoder."),
+            blocks=shape["blocks"],  # type: ignore[arg-type]
+            bottleneck=shape["bottleneck"],  # type: ignore[arg-type]
+        )
+    except (KeyError, AttributeError, IndexError, TypeError) as error:
+        raise ScopeDepthError(
+            f"Model {name}: {path} holds no SC-SfMLearner depth network ({error} is missing). Check the family; a "
+            "pose network (exp_pose_...) is not what is wanted."
+        ) from error
+    load_strictly(network, tensors, name, path, ("encoder.encoder.fc.",))
+    return network
+
+
+def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+    """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
+    options = read_options(spec, DEFAULTS)
+    name, file = spec["name"], options["checkpoint"]
+    if file is None:
+        usual = [entry for entry in USUAL_FILES if (weights / entry).is_file()]
+        file = usual[0] if usual else USUAL_FILES[0]
+    elif differs_by_sequence(file):
+        wild = file.replace("{sequence}", "*").replace("{number}", "*")
+        found = sorted(path.relative_to(weights).as_posix() for path in weights.glob(wild))
+        if not found:
+            raise ScopeDepthError(
+                f"Model {name}: {weights} holds nothing like {file}. Correct options.checkpoint."
+            )
+        file = found[0]
+    return ScSfmLearner(spec, weights, device, options, file)
