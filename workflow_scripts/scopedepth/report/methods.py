@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scopedepth.report.results import Results
@@ -21,9 +21,12 @@ SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log
 SCOPES = {"frame": "for each frame", "sequence": "once for each sequence", "dataset": "once for the whole dataset"}
 
 
-def methods_text(results: Results) -> str:
-    """Return the methods of a study as plain text."""
-    sentences = [compared(results)]
+Cite = Callable[[str, str], str]
+
+
+def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
+    """Return the methods of a study as plain text. `cite`: what to put after a model's or dataset's title."""
+    sentences = [compared(results, cite)]
     sentences += [protocol_sentence(results, name) for name in results.protocol_names]
     sentences += intervals(results)
     sentences += timing_sentence(results)
@@ -38,22 +41,23 @@ def methods_text(results: Results) -> str:
     return " ".join(sentences)
 
 
-def compared(results: Results) -> str:
-    networks = [results.model_title(name) for name in results.networks]
-    trivial = [results.model_title(name) for name in results.model_names if results.is_baseline(name)]
-    where = [dataset_words(results, name) for name in results.dataset_names]
+def compared(results: Results, cite: Cite) -> str:
+    networks = [results.model_title(name) + cite("models", name) for name in results.networks]
+    trivial = [results.model_title(name) + cite("models", name) for name in results.model_names if results.is_baseline(name)]
+    where = [dataset_words(results, name, cite) for name in results.dataset_names]
     text = f"We compared {listed(networks) or 'no network'}"
     if trivial:
         text += f" and the trivial {'baseline' if len(trivial) == 1 else 'baselines'} {listed(trivial)}"
     return text + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that one prediction."
 
 
-def dataset_words(results: Results, dataset: str) -> str:
+def dataset_words(results: Results, dataset: str, cite: Cite) -> str:
+    title = results.dataset_title(dataset) + cite("datasets", dataset)
     rows = [row for row in results.summary if row["dataset"] == dataset and row["value"] is not None]
     if not rows:
-        return f"{results.dataset_title(dataset)} (no result)"
+        return f"{title} (no result)"
     frames, sequences = max(row["n_frames"] for row in rows), max(row["n_sequences"] for row in rows)
-    return f"{results.dataset_title(dataset)} ({plural(frames, 'frame')} of {plural(sequences, 'sequence')})"
+    return f"{title} ({plural(frames, 'frame')} of {plural(sequences, 'sequence')})"
 
 
 def protocol_sentence(results: Results, name: str) -> str:

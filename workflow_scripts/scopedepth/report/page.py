@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import scopedepth
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.report import verdict
 from scopedepth.report.charts.speed import speed_chart
 from scopedepth.report.marks import Look, looks
@@ -37,7 +36,7 @@ from scopedepth.report.sections import (
     skill,
     timing,
 )
-from scopedepth.report.words import higher_is_better, listed, metric_label, plural
+from scopedepth.report.words import METRICS, higher_is_better, listed, metric_label, plural
 
 HERE = Path(__file__).parent
 

@@ -99,11 +99,16 @@ def headline(results: Results) -> Markup:
     others = list(dict.fromkeys(name for first in found.values() for name in first.tied))
     networks = [name for name in others if not results.is_baseline(name)] or others
     if len(networks) > 3:
-        rivals = Markup("{} other models").format(small(len(networks)))
+        rivals = Markup("those of {} other models").format(small(len(networks)))
     else:
         rivals = names(results, networks, "or")
-    return Markup("{} has {} {}, but cannot be told apart from {}{}.").format(
-        model, extreme, place, rivals, "" if len(found) == 1 else Markup(" everywhere")
+    return Markup("{} has {} {}, though not clearly {} than {}{}.").format(
+        model,
+        extreme,
+        place,
+        "higher" if higher_is_better(results.metric) else "lower",
+        "" if len(networks) > 3 else "that of ",
+        rivals,
     )
 
 
@@ -128,7 +133,7 @@ def _accuracy(results: Results, dataset: str) -> Markup:
     title = results.model_title(first.model)
     value = f"{metric_label(metric)} {metric_value(row.get('value'), metric)}"
     if row.get("ci_low") is not None:
-        value += f", 95 % interval {interval(row['ci_low'], row['ci_high'], metric)}"
+        value += f", 95 % interval {interval(row['ci_low'], row['ci_high'], metric)}"
     sentences = [Markup("{} comes first ({}).").format(title, value)]
     if first.rivals == 0:
         sentences.append(Markup("No other model has a complete score."))
@@ -149,7 +154,7 @@ def _accuracy(results: Results, dataset: str) -> Markup:
         skill = row.get("skill")
         if skill is not None:
             sentences.append(
-                Markup("Its error is {:.0f} % below that of the better trivial baseline, {}.").format(
+                Markup("Its error is {:.0f} % below that of the better trivial baseline, {}.").format(
                     100 * skill, results.model_title(baseline)
                 )
                 if skill > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.statistics.drift import SUMMARY_METRICS as METRICS
 
 NOTHING = "–"
 

@@ -15,6 +15,7 @@ from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.table import Cell, Column, Table, model_cell, value_cell
 from scopedepth.report.words import number
+from scopedepth.statistics.drift import has_drift, log_scales
 from scopedepth.tables.io import read_table
 
 POINTS = 200  # of a line
@@ -24,8 +25,7 @@ CHARTS = 6  # of a dataset; the table holds all its sequences
 def drift_protocol(results: Results) -> str | None:
     """Return the protocol to read scales from: fitted frame by frame, the headline's if it is so."""
     for name in results.protocol_names:
-        fit = results.protocols[name].get("alignment") or {}
-        if fit.get("scope") == "frame" and fit.get("method") not in (None, "none", "minmax"):
+        if has_drift(results.protocols[name]):
             return name
     return None
 
@@ -50,7 +50,7 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
 
 
 def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str, str], np.ndarray]:
-    """Return the factor of every frame by (sequence, model), NaN where there is no positive one."""
+    """Return ln(factor) of every frame by (sequence, model), NaN where there is no positive factor."""
     found: dict[tuple[str, str], np.ndarray] = {}
     for unit in results.units_of(dataset):
         for model in results.model_names:
@@ -58,16 +58,16 @@ def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str
             if path is None or not path.exists():
                 continue
             try:
-                table = read_table(path, ["sequence", "frame", "scale"])
+                table = read_table(path, ["sequence", "frame", "scale", "shift"])
             except ScopeDepthError:
                 continue
             names = np.array(table["sequence"].cast(pa.string()).to_pylist())
-            scale = np.array(table["scale"].to_pylist(), np.float64)
-            scale = np.where(scale > 0, scale, np.nan)
+            scale, shift = (np.array(table[key].to_pylist(), np.float64) for key in ("scale", "shift"))
+            logs = log_scales(scale, shift, results.protocols[protocol])
             frame = np.array(table["frame"].to_pylist())
             for name in sorted(set(names)):
                 here = names == name
-                found[str(name), model] = scale[here][np.argsort(frame[here])]
+                found[str(name), model] = logs[here][np.argsort(frame[here])]
     return found
 
 
@@ -79,7 +79,7 @@ def sequence_chart(
         values = scales.get((sequence, model))
         if values is None or not np.isfinite(values).any():
             continue
-        relative = values / np.nanmedian(values)
+        relative = np.exp(values - np.nanmedian(values))
         step = max(1, -(-len(relative) // POINTS))
         points = [(float(i), float(v) if np.isfinite(v) else None) for i, v in enumerate(relative) if i % step == 0]
         lines.append(Line(results.model_title(model), look[model], points))
@@ -98,8 +98,7 @@ def drift_table(
         cells = [model_cell(results, look, model, dataset)]
         for sequence in sequences:
             values = scales.get((sequence, model))
-            with np.errstate(invalid="ignore"):
-                spread = None if values is None else scale_drift(np.log(values))
+            spread = None if values is None else scale_drift(values)
             cells.append(value_cell(number(spread, 3), spread))
         rows.append(cells)
     return Table(f"Scale drift on {results.dataset_title(dataset)}: standard deviation of the log scales", columns, rows)

@@ -53,7 +53,7 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                         Cell(results.protocol_title(protocol)),
                         Cell(WORDS.get(key[3], key[3]), copied=key[3]),
                         value_cell(count(n), n),
-                        value_cell(f"{100 * n / of:.0f} %", n / of),
+                        value_cell(f"{100 * n / of:.0f} %", n / of),
                     ])  # fmt: skip
     if not rows:
         return None

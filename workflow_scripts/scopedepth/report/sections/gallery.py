@@ -137,7 +137,7 @@ def draw(
         "depth": mapped(depth, low, high, DEPTH_MAP, side),
         "low": f"{significant(low)}{unit_name}",
         "high": f"{significant(high)}{unit_name}",
-        "most": f"{tick_text(100 * most)} %",
+        "most": f"{tick_text(100 * most)} %",
         "items": items,
     }
 

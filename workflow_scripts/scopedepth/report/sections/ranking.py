@@ -58,7 +58,7 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
         Column("Model"),
         Column("Rank", number=True, tip="1 is best; in small figures the ranks that the significant differences leave room for"),
         Column(label, number=True, tip="higher is better" if higher_is_better(metric) else "lower is better"),
-        Column("95 % interval", tip="of the mean", number=True),
+        Column("95 % interval", tip="of the mean", number=True),
         Column("", picture=True, tip="value and interval; the dashed line is the better trivial baseline"),
         Column("Not separable from", tip="models whose difference from this one is not significant"),
         Column("Skill", number=True, tip="1 - error / error of the better trivial baseline"),
@@ -101,7 +101,7 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
 
 
 def share(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.0f} %"
+    return NOTHING if value is None else f"{100 * value:.0f} %"
 
 
 def frames_cell(score: Mapping[str, Any] | None) -> Cell:
@@ -134,7 +134,7 @@ def pairs_table(results: Results, dataset: str) -> Table | None:
     columns = [
         Column("Pair"),
         Column("Difference", number=True, tip=f"of {metric_label(metric)}, on the same frames"),
-        Column("95 % interval", number=True),
+        Column("95 % interval", number=True),
         Column("p", number=True, tip="two-sided bootstrap p value"),
         Column("p, Holm", number=True, tip="adjusted over the pairs of this dataset, protocol and metric"),
         Column("Frames", number=True),

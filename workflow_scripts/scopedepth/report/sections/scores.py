@@ -7,12 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.sections.ranking import WHY
 from scopedepth.report.table import Cell, Column, Table, model_cell
-from scopedepth.report.words import NOTHING, higher_is_better, interval, metric_label, metric_unit, metric_value
+from scopedepth.report.words import METRICS, NOTHING, higher_is_better, interval, metric_label, metric_unit, metric_value
 
 
 def scores(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -67,7 +66,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
                 why = WHY.get(row["status"], row["status"]) if row else "no result"
                 cells.append(Cell(NOTHING, tip=why, css="why"))
                 continue
-            text = Markup("{}").format(metric_value(row["value"], metric))
+            text = Markup("<span>{}</span>").format(metric_value(row["value"], metric))
             if row["ci_low"] is not None:
                 text += Markup(" <small>{}</small>").format(interval(row["ci_low"], row["ci_high"], metric))
             best, second = leaders[metric]

@@ -178,19 +178,19 @@
     };
     const models = Object.keys(DATA.models).filter(name => left[name]?.[0] && right[name]?.[0]);
     const most = Math.max(1, ...models.flatMap(name => [left[name][0], right[name][0]]));
-    const width = 460, height = 46 + 30 * most, x = [165, width - 165], y = rank => 42 + 30 * (rank - 1);
+    const width = 520, height = 36 + 30 * most, x = [200, width - 200], y = rank => 42 + 30 * (rank - 1);
     const svg = document.createElementNS(SVG, "svg");
     for (const [k, v] of Object.entries({ viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", style: `--w:${width}`,
       "aria-label": "Ranks under both protocols: " + models.map(n => `${DATA.models[n]} ${left[n][0]} to ${right[n][0]}`).join("; ") })) svg.setAttribute(k, v);
     const short = (text, n) => text.length > n ? text.slice(0, n - 1) + "…" : text;
-    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(DATA.protocols[a].title, 26));
-    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(DATA.protocols[b].title, 26));
+    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(DATA.protocols[a].title, 30));
+    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(DATA.protocols[b].title, 30));
     for (const name of models) {
       const [p, q] = [left[name][0], right[name][0]];
       const crosses = models.some(other => (p - left[other][0]) * (q - right[other][0]) < 0);
       add(svg, "line", { x1: x[0] + 8, y1: y(p), x2: x[1] - 8, y2: y(q), class: "line " + DATA.looks[name] + (crosses ? "" : " calm"), "stroke-width": crosses ? 3 : 1.6 });
-      add(svg, "text", { x: x[0], y: y(p) + 4, "text-anchor": "end", class: "name" }, `${short(DATA.models[name], 21)}  ${p}`);
-      add(svg, "text", { x: x[1], y: y(q) + 4, "text-anchor": "start", class: "name" }, `${q}  ${short(DATA.models[name], 21)}`);
+      add(svg, "text", { x: x[0], y: y(p) + 4, "text-anchor": "end", class: "name" }, `${short(DATA.models[name], 26)}  ${p}`);
+      add(svg, "text", { x: x[1], y: y(q) + 4, "text-anchor": "start", class: "name" }, `${q}  ${short(DATA.models[name], 26)}`);
     }
     return svg;
   }
@@ -211,7 +211,7 @@
 
   // Pictures of one frame, two at a time, with a movable boundary.
   function viewer(frame) {
-    const holder = one("[data-viewer]", frame), pictures = all(".grid img", frame);
+    const holder = one("[data-viewer]", frame), pictures = all(".pictures img", frame);
     if (pictures.length < 2) return;
     const stage = make("div", { className: "stage" });
     const under = make("img", { alt: "" }), over = make("img", { alt: "", className: "over" });

@@ -1,0 +1,68 @@
+"""References: every model and dataset of a study as BibTeX, from the specs; a plain entry where a spec has none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from scopedepth.report.latex import escape
+from scopedepth.report.results import Results
+
+_ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*\{\s*([^\s,{}\"#%~\\]+)\s*,")
+
+
+def entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (key, entry) of every whole BibTeX entry in `text`; what is not one is passed over."""
+    at = 0
+    while found := _ENTRY.search(text, at):
+        end = _closing(text, text.index("{", found.start()))
+        if end is None:
+            return
+        if found.group(1).lower() not in ("string", "preamble", "comment"):
+            yield found.group(2), text[found.start() : end + 1].strip()
+        at = end + 1
+
+
+def _closing(text: str, opening: int) -> int | None:
+    """Return where the brace at `opening` is closed."""
+    depth = 0
+    for at in range(opening, len(text)):
+        if text[at] in "{}" and text[at - 1] != "\\":
+            depth += 1 if text[at] == "{" else -1
+            if depth == 0:
+                return at
+    return None
+
+
+def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]:
+    """Return the file of references, and the keys to cite by (kind, name), kind being models or datasets."""
+    written: dict[str, str] = {}
+    keys: dict[tuple[str, str], list[str]] = {}
+    for kind, names in (("datasets", results.dataset_names), ("models", results.model_names)):
+        for name in names:
+            if kind == "models" and results.is_baseline(name) and not results.models[name].get("citation"):
+                continue
+            spec = getattr(results, kind)[name]
+            found = list(entries(spec.get("citation") or "")) or [_plain(kind, name, results.title(kind, name), spec)]
+            keys[kind, name] = []
+            for key, entry in found:
+                own = key
+                number = 2
+                # Two different entries under one key would silently become one.
+                while own in written and written[own] != entry.replace(key, own, 1):
+                    own = f"{key}-{number}"
+                    number += 1
+                written[own] = entry.replace(key, own, 1)
+                keys[kind, name].append(own)
+    return "\n\n".join(written[key] for key in sorted(written)) + "\n", keys
+
+
+def _plain(kind: str, name: str, title: str, spec: dict[str, object]) -> tuple[str, str]:
+    """Return an entry made from a spec that brings none of its own."""
+    key = f"{kind[:-1]}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
+    fields = [f"  title = {{{escape(title)}}}"]
+    homepage = str(spec.get("homepage") or "")
+    if re.fullmatch(r"https?://[^\s{}\\\"<>^`|]+", homepage):
+        fields.append(f"  howpublished = {{\\url{{{homepage}}}}}")
+    fields.append(f"  note = {{No citation is given in the configuration. Licence: {escape(str(spec.get('licence') or 'unknown'))}}}")
+    return key, f"@misc{{{key},\n" + ",\n".join(fields) + "\n}"
