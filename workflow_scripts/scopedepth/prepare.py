@@ -1,6 +1,8 @@
 """Prepare: the raw files of a dataset become one store, with one size, one camera and one encoding a sequence.
 
-    results/raw/{dataset}/  ->  results/datasets/{unit}.zarr, results/datasets/{unit}.json
+    results/raw/{dataset}/  ->  results/datasets/{unit}.zarr       the store
+                                results/datasets/{unit}.json       its manifest: digest, counts
+                                results/datasets/{unit}.page.json  what the report's page of the dataset shows
 
 Memory holds one shard of frames at a time, whatever the length of the video. Frames are decoded in threads.
 """
@@ -8,7 +10,7 @@ Memory holds one shard of frames at a time, whatever the length of the video. Fr
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
+from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.masks import find_border, find_specular
 from scopedepth.datasets.place import about, data_root, raw_digest
 from scopedepth.errors import ScopeDepthError
@@ -34,8 +37,9 @@ from scopedepth.flags import (
     SPECULAR,
 )
 from scopedepth.identity import module_digests
-from scopedepth.manifest import write_manifest
+from scopedepth.manifest import write_json, write_manifest
 from scopedepth.progress import progress
+from scopedepth.rectify.agreement import Agreement, edge_agreement
 from scopedepth.rectify.undistort import undistorted
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 
@@ -72,7 +76,9 @@ def prepare_unit(
     of a sequence is a `ScopeDepthError`, and so are image and depth of different sizes.
     """
     chosen = choose(spec, data_root(raw), sequences)
+    before = {}
     if spec["undistort"]:
+        before = {one.sequence.name: registration(one).facts() for one in chosen}
         chosen = [replace(one, sequence=undistorted(one.sequence)) for one in chosen]
     plans = [make_plan(one) for one in chosen]
     digest = raw_digest(raw)
@@ -84,6 +90,8 @@ def prepare_unit(
     }
     words = about(raw, spec)
     groups = {plan.sequence.name: describe_group(plan, spec, words) for plan in plans}
+    for name, facts in before.items():
+        groups[name]["attrs"]["registration_before_undistortion"] = facts
     shard_frames = {plan.sequence.name: plan.shard_frames for plan in plans}
     by_name = {plan.sequence.name: plan for plan in plans}
     attrs = {"dataset": spec["name"], "sequences": list(groups), "spec": dict(spec), **words}
@@ -108,6 +116,7 @@ def prepare_unit(
         raw_digest=digest,
         sequences=counts,
     )
+    write_json(store.with_suffix(".page.json"), describe_unit(store))
 
 
 def make_plan(chosen: Chosen) -> Plan:
@@ -131,18 +140,37 @@ def make_plan(chosen: Chosen) -> Plan:
 
 def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
     """Return up to `count` readable images, spread over the sequence (from its start where seeking is slow)."""
-    indices = chosen.indices
-    if chosen.sequence.forward_only:
-        spread = indices[: max(1, count // 2)]
-    else:
-        spread = [indices[int(place)] for place in np.linspace(0, len(indices) - 1, min(count, len(indices)))]
     images = []
-    for index in spread:
+    for index in spread(chosen, count):
         try:
             images.append(chosen.sequence.image(index))
         except UnreadableFrame:
             continue
     return images
+
+
+def spread(chosen: Chosen, count: int) -> list[int]:
+    """Return up to `count` indices of the frames chosen: evenly spread, or the first ones where seeking is slow."""
+    indices = chosen.indices
+    if chosen.sequence.forward_only:
+        return indices[: max(1, count // 2)]
+    return [indices[int(place)] for place in np.linspace(0, len(indices) - 1, min(count, len(indices)))]
+
+
+def registration(chosen: Chosen) -> Agreement:
+    """Measure how well image and depth agree in some frames of a sequence, as they are in the files."""
+    sequence = chosen.sequence
+
+    def pairs() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        for index in spread(chosen, COMPARED):
+            try:
+                frame = sequence.read(index)
+            except UnreadableFrame:
+                continue
+            if frame.depth is not None:
+                yield frame.rgb, sequence.encoding.decode(frame.depth)
+
+    return edge_agreement(pairs())
 
 
 def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
