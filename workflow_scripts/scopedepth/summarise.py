@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
@@ -293,7 +295,19 @@ def _timing(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
 
 
 def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
-    write_table(path, FRAMES, [read_table(part) for paths in scores.values() for part in paths])
+    """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    with pq.ParquetWriter(
+        beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
+    ) as writer:
+        for _, keys in groupby(scores, key=lambda key: key[:2]):
+            parts = [
+                read_table(part).select(FRAMES.names).cast(FRAMES) for key in keys for part in scores[key]
+            ]
+            whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+            writer.write_table(whole, row_group_size=1 << 17)
+    beside.replace(path)
 
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:

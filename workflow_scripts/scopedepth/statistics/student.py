@@ -26,7 +26,7 @@ def student_cdf(t: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
 
 def student_quantile(p: float, df: np.ndarray | float) -> np.ndarray:
     """Return the `p` quantile, 0.5 <= p < 1, for `df` >= 1 degrees of freedom, elementwise, by bisection."""
-    df = np.asarray(df, np.float64)
+    df, where = np.unique(np.asarray(df, np.float64), return_inverse=True)
     low, high = np.zeros(df.shape), np.full(df.shape, 2.0)
     while (below := student_cdf(high, df) < p).any():
         high = np.where(below, 2 * high, high)
@@ -34,7 +34,7 @@ def student_quantile(p: float, df: np.ndarray | float) -> np.ndarray:
         middle = (low + high) / 2
         below = student_cdf(middle, df) < p
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+    return ((low + high) / 2)[where]
 
 
 def _incomplete_beta(a: np.ndarray, b: np.ndarray, x: np.ndarray, rest: np.ndarray) -> np.ndarray:
