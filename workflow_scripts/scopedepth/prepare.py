@@ -165,8 +165,8 @@ def registration(chosen: Chosen) -> Agreement:
         for index in spread(chosen, COMPARED):
             try:
                 frame = sequence.read(index)
-            except UnreadableFrame:
-                continue
+            except (UnreadableFrame, ScopeDepthError):
+                continue  # told of where the frames themselves are read
             if frame.depth is not None:
                 yield frame.rgb, sequence.encoding.decode(frame.depth)
 
