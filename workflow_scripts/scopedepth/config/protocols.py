@@ -45,7 +45,10 @@ class Alignment(Spec):
         "depth as it is, a mistake kept under its name",
     )
     invert_epsilon: float = Field(
-        1e-8, ge=0, description="added to an output, cut off below at zero, before it is inverted"
+        0.0,
+        ge=0,
+        description="added to an output, cut off below at zero, before it is inverted; with 0 a disparity of zero or "
+        "less is infinitely far, and ends at the greatest depth",
     )
     weight: Literal["none", "inverse_depth"] = Field(
         "none",
@@ -137,7 +140,7 @@ class Clamp(Spec):
     disparity: float | Literal["inverse_max_depth", "inverse_range_max"] | None = Field(
         None,
         description="least disparity after a fit in disparity: a number (1/mm), 1 / greatest valid depth of the frame, "
-        "or 1 / depth_range.max; null: none, so that a negative disparity is a negative depth and ends at the least one",
+        "or 1 / depth_range.max; null: none; a negative disparity is then a negative depth, cut to the least",
     )
     depth: Literal["range"] | tuple[float, float] | None = Field(
         "range", description="limits of depth: the depth range, [min, max] in mm, or null for none"

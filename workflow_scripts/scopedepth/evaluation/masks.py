@@ -53,7 +53,9 @@ def erode(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
 
 
 def bounds_as(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
-    """Return the least and the greatest value of `dtype` within [low, high]: a comparison with them is exact."""
+    """Return the least and the greatest finite value of `dtype` within [low, high]: comparing stays exact."""
+    most = float(np.finfo(dtype).max)
+    low, high = max(low, -most), min(high, most)
     least, greatest = dtype.type(low), dtype.type(high)
     if float(least) < low:
         least = np.nextafter(least, dtype.type(np.inf))

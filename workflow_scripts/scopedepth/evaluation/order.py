@@ -20,7 +20,7 @@ def spearman(x: NDArray[np.floating], y: NDArray[np.floating]) -> float | None:
     middle = (x.size + 1) / 2.0
     a -= middle
     b -= middle
-    spread = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
+    spread = math.sqrt(float(a @ a) * float(b @ b))
     return min(max(float(a @ b) / spread, -1.0), 1.0) if spread > 0 else None
 
 

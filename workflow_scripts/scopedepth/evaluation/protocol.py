@@ -133,7 +133,11 @@ def plan_for(
     fitted = fit["method"] != "none" and _needs_fit(metrics, output_kind)
     # Limits mean something only where the prediction is on the reference's scale.
     on_scale = fitted or (metric and output_kind == "metric_depth")
-    limits = _limits(protocol, space, metric, dataset) if on_scale else Limits(space, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)
+    limits = (
+        _limits(protocol, space, metric, dataset)
+        if on_scale
+        else Limits(space, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)
+    )
     return Plan(
         method=fit["method"] if fitted else "none",
         space=space,
@@ -147,7 +151,10 @@ def plan_for(
         source=_source(protocol, space, output_kind, output_unit, metric, dataset),
         limits=limits,
         floor_from_frame=on_scale and space == DISPARITY and _floor_from_frame(protocol, metric),
-        limits_from_frame=on_scale and not metric and _cuts_depth(protocol) and protocol["unit_unknown"] == "reference",
+        limits_from_frame=on_scale
+        and not metric
+        and _cuts_depth(protocol)
+        and protocol["unit_unknown"] == "reference",
         depth_low=low,
         depth_high=high,
         window=_window(protocol["crops"], dataset, sequence, size),

@@ -13,12 +13,15 @@ from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.metrics import frame_metrics
 from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.evaluation.registry import METRICS, PIXEL_METRICS
 from scopedepth.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.frames import SCORES
 from scopedepth.tables.io import read_table, write_table
+
+# Metrics that every frame with a sound fit has. The others may be undefined for a frame (no edge, no pair).
+ALWAYS = tuple(name for name in PIXEL_METRICS if name != "nrmse")
 
 
 class Score(NamedTuple):
@@ -86,7 +89,11 @@ def _scorer(plan: Plan, fits: list[Fit]) -> Any:
         scored = fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and plan.score_negative)
         if not scored:
             return Score({}, pixels.x.size, fit.status)
-        return Score(frame_metrics(plan, pixels, fit), pixels.x.size, fit.status)
+        metrics = frame_metrics(plan, pixels, fit)
+        status = fit.status
+        if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
+            status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite
+        return Score(metrics, pixels.x.size, status)
 
     return score
 
