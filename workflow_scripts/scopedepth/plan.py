@@ -70,9 +70,9 @@ class Plan:
         Times do not count: copying or touching a folder changes nothing in it.
         """
         source = self.study.datasets[wildcards.dataset]["source"]
-        if source["kind"] != "path":
+        if source["kind"] not in ("path", "registration"):
             return "as published"
-        root = Path(source["path"])
+        root = Path(source["path"]).expanduser()
         listing = sorted(
             (str(Path(folder, name).relative_to(root)), Path(folder, name).stat().st_size)
             for folder, _, names in os.walk(root)
@@ -128,10 +128,6 @@ class Plan:
     def predict_code(self, wildcards: Any) -> str:
         """The engine and the model's own family: another family's code is no part of it."""
         return self.code("predict", f"scopedepth.models.{self.model(wildcards)['family']}")
-
-    def gpus(self, wildcards: Any) -> int:
-        """Return how many GPUs a job takes: the trivial baselines leave them to others."""
-        return 0 if self.model(wildcards)["family"] == "baseline" else 1
 
     # align, score
 
