@@ -240,7 +240,7 @@ def march(
         s = nearest(lumen, x, y, z, s, 2)
         row, angle, rho = place(lumen, x, y, z, s)
         f = bilinear(lumen.radius, row, angle) - rho
-        if abs(f) < 1e-6 or (high - low) * norm < 1e-6:
+        if abs(f) < 2e-6 or (high - low) * norm < 2e-6:
             break
         if f > 0.0:
             low, f_low = t, f

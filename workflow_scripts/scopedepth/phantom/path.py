@@ -20,6 +20,7 @@ def poses(
     travel: float = 2.0,
     sway: float = 0.22,
     look: float = 14.0,
+    roll: float = 35.0,
 ) -> list[NDArray[np.float64]]:
     """Camera-to-world matrices (4, 4), mm, of a video of `count` frames.
 
@@ -31,6 +32,7 @@ def poses(
         travel: how far it goes, in the same unit.
         sway: how far the camera leaves the centreline, as a share of the calibre.
         look: how far it looks away from where it goes, degrees.
+        roll: how far it rolls, degrees.
     """
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 77])))
     time = np.linspace(0.0, 1.0, count) if count > 1 else np.zeros(1)
@@ -47,12 +49,12 @@ def poses(
         forward = ahead[0] + 0.3 * offset - position
         forward /= np.linalg.norm(forward)
         side, up = np.radians(look) * wobble[2, k], np.radians(look) * wobble[3, k]
-        roll = np.radians(35.0) * wobble[4, k]
+        turn = np.radians(roll) * wobble[4, k]
         x = here[2] - forward * (forward @ here[2])
         x /= np.linalg.norm(x)
         basis = np.stack([x, np.cross(forward, x), forward], axis=1)
         pose = np.eye(4)
-        pose[:3, :3] = basis @ rotation(1, side) @ rotation(0, up) @ rotation(2, roll)
+        pose[:3, :3] = basis @ rotation(1, side) @ rotation(0, up) @ rotation(2, turn)
         pose[:3, 3] = position
         result.append(pose)
     return result

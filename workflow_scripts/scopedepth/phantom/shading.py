@@ -277,7 +277,7 @@ def render_rays(
             edge = False
             for k in range(4):
                 m, n = i + (-1, 1, 0, 0)[k], j + (0, 0, -1, 1)[k]
-                edge |= abs(depth[m, n] - d) > 0.04 * d or abs(centre[m, n] - c) > 0.25 * (centre[m, n] + c)
+                edge |= abs(depth[m, n] - d) > 0.1 * d or abs(centre[m, n] - c) > 0.25 * (centre[m, n] + c)
             if not edge:
                 continue
             r, g, b = light[i, j, 0], light[i, j, 1], light[i, j, 2]

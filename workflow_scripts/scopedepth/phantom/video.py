@@ -90,7 +90,7 @@ def mono(frames: int, height: int, width: int, seed: int) -> list[Video]:
     videos = []
     for kind, (name, plan) in enumerate(plans.items()):
         scene = organs.ORGANS[name](seed)
-        poses = path.poses(scene, frames, seed * 10 + kind, **plan)
+        poses = path.poses(scene, frames, seed * 10 + kind, roll=15.0, **plan)
         videos.append(make(name, scene, camera, poses, seed * 10 + kind))
     return videos
 
@@ -131,7 +131,7 @@ def stereo(frames: int, height: int, width: int, seed: int) -> list[Video]:
                 gloss=0.5 * m.gloss,
             ),
         )
-        poses = path.poses(scene, frames, seed * 10 + 5 + kind, **plan)
+        poses = path.poses(scene, frames, seed * 10 + 5 + kind, roll=8.0, **plan)
         video = make(name, scene, left, poses, seed * 10 + 5 + kind)
         videos.append(replace(video, right=right, left_to_right=left_to_right))
     return videos
