@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.phantom import DEPTH_SCALE
 from scopedepth.phantom.video import Video
 from scopedepth.progress import progress
@@ -57,4 +58,4 @@ def _write_numbers(path: Path, numbers: NDArray[np.float64]) -> None:
 
 def _write_png(path: Path, picture: NDArray[np.generic]) -> None:
     if not cv2.imwrite(str(path), np.ascontiguousarray(picture), [cv2.IMWRITE_PNG_COMPRESSION, 4]):
-        raise OSError(f"{path} could not be written")
+        raise ScopeDepthError(f"{path} could not be written. Is the disk full, or the folder read-only?")
