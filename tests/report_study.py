@@ -5,6 +5,7 @@ Only the scenes and predictions are made up: aligning, scoring and summarising a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,9 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
         "study": study, "datasets": datasets, "models": models, "protocols": protocols, "tables": out, "stores": stores,
         "predictions": predictions, "alignments": alignments, "records": [*records, root / "missing.run.json"],
     }  # fmt: skip
+
+
+@functools.cache
+def tiny_study(folder: Path) -> dict[str, Any]:
+    """Return the study, made once for all tests of a run."""
+    return make_study(folder / "tiny_study")

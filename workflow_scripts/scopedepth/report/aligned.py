@@ -21,6 +21,10 @@ from scopedepth.report.results import Results
 from scopedepth.stores.dataset import DatasetStore
 
 
+# Depth (h, w), flags (h, w), image (h, w, 3) and status of a frame.
+Reference = tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8], int]
+
+
 @dataclass(frozen=True)
 class Aligned:
     """One model's frame: depth (h, w) as scored, valid (h, w) pixels that counted; or the reason for nothing."""
@@ -39,6 +43,7 @@ class Frames:
         self._datasets: dict[str, DatasetStore | None] = {}
         self._pairs: dict[tuple[str, str], Any] = {}
         self._workspace = Workspace()
+        self._last: Any = (None, None)
 
     def dataset(self, unit: str) -> DatasetStore | None:
         """Return a unit's store, or None where it is missing or damaged."""
@@ -63,32 +68,37 @@ class Frames:
         if isinstance(opened, str):
             return Aligned(None, None, opened)
         pairs, fits = opened
-        plan, data, predicted = pairs[sequence]
+        plan, _, predicted = pairs[sequence]
         try:
-            stored = stored_status(int(data.status(frame, frame + 1)[0]), int(predicted.status(frame, frame + 1)[0]))
+            depth, flags, rgb, seen = self.reference(unit, sequence, frame)
+            stored = stored_status(seen, int(predicted.status(frame, frame + 1)[0]))
             fit = fits[sequence][frame]
             if stored or fit.status not in (codes.OK, codes.NEGATIVE_SCALE) or not plan.metrics:
                 return Aligned(None, None, codes.STATUSES[stored or fit.status])
-            rgb = data.rgb(frame, frame + 1)[0] if plan.needs_rgb else None
-            pixels = ready(
-                plan,
-                frame,
-                predicted.prediction(frame, frame + 1)[0],
-                data.depth(frame, frame + 1)[0],
-                data.flags(frame, frame + 1)[0],
-                rgb,
-                self._workspace,
-            )
+            output = predicted.prediction(frame, frame + 1)[0]
+            pixels = ready(plan, frame, output, depth, flags, rgb, self._workspace)
         except (ScopeDepthError, KeyError, IndexError):
             return Aligned(None, None, "damaged")
         limits = plan.limits
         if plan.floor_from_frame and pixels.y.size:
             limits = limits._replace(disparity=1.0 / float(pixels.y.max()))
-        output = np.ascontiguousarray(pixels.output).ravel()
-        depth = np.empty(output.size)
-        aligned_depths(np.nan_to_num(output), plan.source, fit.scale, fit.shift, limits, depth)
-        depth[~np.isfinite(output)] = np.nan
-        return Aligned(depth.reshape(pixels.output.shape), pixels.valid.copy(), codes.STATUSES[fit.status])
+        whole = np.ascontiguousarray(pixels.output).ravel()
+        aligned = np.empty(whole.size)
+        aligned_depths(np.nan_to_num(whole), plan.source, fit.scale, fit.shift, limits, aligned)
+        aligned[~np.isfinite(whole)] = np.nan
+        return Aligned(aligned.reshape(pixels.output.shape), pixels.valid.copy(), codes.STATUSES[fit.status])
+
+    def reference(self, unit: str, sequence: str, frame: int) -> Reference:
+        """Return depth, flags, image and status of one frame; the last one is kept, as models take turns on it."""
+        if self._last[0] != (unit, sequence, frame):
+            store = self.dataset(unit)
+            assert store is not None
+            data = store.sequences[sequence]
+            depth, flags, rgb, status = (
+                read(frame, frame + 1)[0] for read in (data.depth, data.flags, data.rgb, data.status)
+            )
+            self._last = (unit, sequence, frame), (depth, flags, rgb, int(status))
+        return self._last[1]
 
     def _open(self, unit: str, model: str) -> Any:
         """Return a unit's pairs and fits for a model, or the reason why there are none."""

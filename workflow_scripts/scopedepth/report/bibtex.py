@@ -60,7 +60,7 @@ def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]
 def _plain(kind: str, name: str, title: str, spec: dict[str, object]) -> tuple[str, str]:
     """Return an entry made from a spec that brings none of its own."""
     key = f"{kind[:-1]}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
-    fields = [f"  title = {{{escape(title)}}}"]
+    fields = [f"  key = {{{key}}}", f"  title = {{{escape(title)}}}"]
     homepage = str(spec.get("homepage") or "")
     if re.fullmatch(r"https?://[^\s{}\\\"<>^`|]+", homepage):
         fields.append(f"  howpublished = {{\\url{{{homepage}}}}}")

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scopedepth.report.charts.speed import frontier, points
+from scopedepth.report.charts.speed import frontier, points, shortened
 from scopedepth.report.results import Results
+from scopedepth.report.svg import log_ticks, tick_text
 from scopedepth.report.words import higher_is_better, metric_label, metric_unit
 
 # The page's colours on white, so that a paper's figure and the page agree.
@@ -40,8 +41,8 @@ def styles(results: Results) -> dict[str, tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """Return text that the figure's font can print."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """Return text that fits beside a figure, on one line."""
+    return shortened("".join(character if character.isprintable() else " " for character in text), 34)
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         return []
     style = styles(results)
     upwards = higher_is_better(results.metric)
-    with figure(4.6, 3.3) as (drawn, axes):
+    with figure(5.6, 3.3) as (drawn, axes):
         front = frontier(found, upwards)
         axes.step([p.ms for p in front], [p.value for p in front], where="post", color="#9aa2a9", linewidth=0.8, zorder=1)
         for p in found:
@@ -82,6 +83,11 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
             axes.plot(p.ms, p.value, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6, zorder=3,
                       linestyle="none", label=plain(p.title) + (" †" if p.seen else ""))  # fmt: skip
         axes.set_xscale("log")
+        low, high = min(p.ms for p in found) / 1.5, max(p.ms for p in found) * 1.5
+        axes.set_xlim(low, high)
+        ticks = log_ticks(low, high)
+        axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel("time a frame, ms (logarithmic)")
         unit = metric_unit(results.metric)
         axes.set_ylabel(f"{metric_label(results.metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better")
@@ -104,7 +110,7 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         return []
     style = styles(results)
     most = max(place for places in ranks.values() for place in places if place is not None)
-    with figure(1.6 + 1.25 * len(protocols), 1.1 + 0.3 * most) as (drawn, axes):
+    with figure(2.6 + 1.2 * len(protocols), 1.1 + 0.3 * most) as (drawn, axes):
         for model, places in ranks.items():
             colour, marker = style[model]
             at = [float("nan") if place is None else place for place in places]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from scopedepth.report.results import Results
-from scopedepth.report.sections.scores import best_two, metrics_of
-from scopedepth.report.words import higher_is_better, metric_unit, metric_value, number, parameters, significant
+from scopedepth.report.sections.scores import best_two, complete, metrics_of
+from scopedepth.report.words import higher_is_better, metric_label, metric_unit, metric_value, number, parameters, significant
 
 _ESCAPED = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "−": "$-$", "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}", "\u00a0": "~",
@@ -20,10 +21,13 @@ _ESCAPED = {
 # Units as they stand in a table's head.
 _UNITS = {"1/mm": "mm$^{-1}$"}
 
+# Names of more characters than this are broken into lines.
+LONG = 45
+
 DOCUMENT = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
-\usepackage[landscape,margin=2cm]{geometry}
+\usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{graphicx}
 \usepackage{url}
@@ -64,39 +68,53 @@ def model_name(results: Results, model: str, dataset: str | None = None) -> str:
     return escape(results.model_title(model)) + dagger
 
 
-def table(caption: str, label: str, alignment: str, head: list[str], rows: list[list[str]], rules: set[int] | None = None) -> str:
-    """Return a table environment. `rules`: the rows before which a thin rule stands."""
+def table(
+    caption: str, label: str, alignment: str, head: list[str], rows: list[list[str]], rule: int | None = None, per_row: int = 99
+) -> str:
+    """Return a table environment. `rule`: the row before which a thin rule stands.
+
+    More than `per_row` columns beside the first are broken into tabulars one below the other.
+    """
+    if max((len(row[0]) for row in rows), default=0) > LONG:
+        alignment = "p{4cm}" + alignment[1:]
+    columns = re.findall(r"p\{.*?\}|.", alignment)
     lines = [
         r"\begin{table}[htbp]", r"\centering", rf"\caption{{{caption}}}", rf"\label{{tab:{label}}}", r"\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}", rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule",
+        r"\setlength{\tabcolsep}{4pt}",
     ]  # fmt: skip
-    for index, row in enumerate(rows):
-        if rules and index in rules and index:
-            lines.append(r"\midrule")
-        lines.append(" & ".join(row) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
-    return "\n".join(lines)
+    for start in range(1, max(2, len(head)), per_row):
+        part = [0, *range(start, min(start + per_row, len(head)))]
+        if start > 1:
+            lines.append(r"\par\medskip")
+        lines += [rf"\begin{{tabular}}{{{''.join(columns[i] for i in part)}}}", r"\toprule"]
+        lines += [" & ".join(head[i] for i in part) + r" \\", r"\midrule"]
+        for index, row in enumerate(rows):
+            if index and index == rule:
+                lines.append(r"\midrule")
+            lines.append(" & ".join(row[i] for i in part) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([*lines, r"\end{table}", ""])
 
 
-def scores_table(results: Results, dataset: str, protocol: str, with_intervals: bool = True) -> str:
-    """Return all metrics of a dataset under a protocol, one row a model, baselines below a rule."""
-    from scopedepth.report.words import metric_label
-
+def scores_table(results: Results, dataset: str, protocol: str) -> str:
+    """Return all metrics of a dataset under a protocol: a model's values, its intervals below; baselines last."""
     metrics = metrics_of(results, protocol)
     models = results.model_names
     leaders = {
         metric: best_two(
-            {model: results.value(dataset, model, protocol, metric) for model in models}, higher_is_better(metric)
+            {model: complete(results, dataset, model, protocol, metric) for model in models}, higher_is_better(metric)
         )
         for metric in metrics
     }
-    rows = []
+    rows: list[list[str]] = []
+    first_baseline = None
     for model in models:
-        cells = [model_name(results, model, dataset)]
+        cells, below = [model_name(results, model, dataset)], [""]
         for metric in metrics:
             row = results.score(dataset, model, protocol, metric)
             if not row or row["value"] is None:
                 cells.append("--")
+                below.append("")
                 continue
             text = escape(metric_value(row["value"], metric))
             best, second = leaders[metric]
@@ -104,17 +122,19 @@ def scores_table(results: Results, dataset: str, protocol: str, with_intervals: 
                 text = rf"\textbf{{{text}}}"
             elif row["value"] == second:
                 text = rf"\underline{{{text}}}"
-            if with_intervals and row["ci_low"] is not None:
-                low, high = (escape(metric_value(row[key], metric)) for key in ("ci_low", "ci_high"))
-                text += rf" {{\scriptsize [{low}, {high}]}}"
             if row["status"] == "incomplete":
                 text += r"\textsuperscript{*}"
             cells.append(text)
+            ends = [escape(metric_value(row[key], metric)) for key in ("ci_low", "ci_high") if row[key] is not None]
+            below.append(rf"\scriptsize [{', '.join(ends)}]" if len(ends) == 2 else "")
+        if model == next(iter(models[len(results.networks) :]), None):
+            first_baseline = len(rows)
         rows.append(cells)
-    first_baseline = len(results.networks)
+        if any(below):
+            rows.append(below)
     head = ["Model", *(metric_head(metric, metric_label(metric)) for metric in metrics)]
     return table(
-        scores_caption(results, dataset, protocol), f"{dataset}-{protocol}", "l" + "r" * len(metrics), head, rows, {first_baseline}
+        scores_caption(results, dataset, protocol), f"{dataset}-{protocol}", "l" + "r" * len(metrics), head, rows, first_baseline, 5
     )
 
 
@@ -124,7 +144,7 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
     parts = [
         f"{escape(results.dataset_title(dataset))} under the protocol {escape(results.protocol_title(protocol))} "
         f"({escape(protocol)}, version {escape(str(spec.get('version', '?')))}).",
-        r"Best in bold, second best underlined, 95\,\% intervals in brackets.",
+        r"Best in bold, second best underlined, 95\,\% intervals below.",
     ]
     if not rows:
         parts.append("No result.")
@@ -142,8 +162,6 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
 
 def ranks_table(results: Results, dataset: str) -> str:
     """Return each model's rank and headline metric under every protocol."""
-    from scopedepth.report.words import metric_label
-
     protocols = results.protocol_names
     rows = []
     for model in results.in_order(dataset):
@@ -163,7 +181,7 @@ def ranks_table(results: Results, dataset: str) -> str:
         "protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
     )
     versions = [f"{escape(results.protocol_title(p))} v{escape(str(results.protocols[p].get('version', '?')))}" for p in protocols]
-    return table(caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, {len(rows) - 1})
+    return table(caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, len(rows) - 1, 3)
 
 
 def timing_table(results: Results) -> str:
@@ -183,7 +201,7 @@ def timing_table(results: Results) -> str:
         r"(95\,\% intervals), 99th percentile end to end, frames a second, peak memory in MiB, parameters."
     )
     head = ["Model", "Precision", "Batch", "Input", "Forward", "End to end", "p99", "Frames/s", "Memory", "Parameters"]
-    return table(caption, "timing", "lllrrrrrrr", head, rows)
+    return table(caption, "timing", "lllrrrrrrr", head, rows, per_row=6)
 
 
 def _timed(row: dict[str, float | None], clock: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.report.aligned import Frames
 from scopedepth.report.charts.lines import Line, line_chart
 from scopedepth.report.marks import Look
@@ -53,7 +54,10 @@ def dataset_chart(results: Results, look: Mapping[str, Look], frames: Frames, da
         store = frames.dataset(unit)
         assert store is not None
         unit_name = store.sequences[sequence].units
-        depth = store.sequences[sequence].depth(frame, frame + 1)[0]
+        try:
+            depth = frames.reference(unit, sequence, frame)[0]
+        except ScopeDepthError:
+            continue  # a damaged store: nothing of this frame can be drawn
         for model in results.model_names:
             one = frames.aligned(unit, model, sequence, frame)
             if one.depth is None or one.valid is None:

@@ -21,7 +21,6 @@ from scopedepth.report.words import higher_is_better, metric_label, metric_value
 
 # The page must be fit for mail: with more pictures, smaller ones.
 SIDES = ((240, 384), (600, 288), (10**9, 200))
-BUDGET_OF_FRAMES = 60
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,16 @@ class Chosen:
 
 def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
     """Return the headline metric by (sequence, frame) and model, frames without a number left out."""
+    cache: dict[str, dict[tuple[str, int], dict[str, float]]] = results.__dict__.setdefault("_frame_values", {})
+    if dataset in cache:
+        return cache[dataset]
     table = results.frames([results.metric], dataset=dataset, protocol=results.protocol)
     found: dict[tuple[str, int], dict[str, float]] = {}
     columns = [table[key].cast(pa.string()).to_pylist() for key in ("sequence", "model")]
     for sequence, model, frame, value in zip(*columns, table["frame"].to_pylist(), table[results.metric].to_pylist(), strict=True):
         if value is not None:
             found.setdefault((sequence, frame), {})[model] = value
+    cache[dataset] = found
     return found
 
 
@@ -98,7 +101,7 @@ def draw(
     sequence = store.sequences[chosen.sequence]
     at = chosen.frame
     try:
-        rgb, depth = sequence.rgb(at, at + 1)[0], sequence.depth(at, at + 1)[0]
+        depth, _, rgb, _ = frames.reference(unit, chosen.sequence, at)
         name = sequence.frame_ids()[at]
     except (ScopeDepthError, IndexError):
         return None
@@ -109,7 +112,7 @@ def draw(
     errors = {model: relative_error(one.depth, depth, one.valid) for model, one in aligned.items()}
     most = error_scale([e for e in errors.values() if e is not None])
     unit_name = " mm" if sequence.units == "mm" else ""
-    values = values_by_frame_cached(results, dataset).get((chosen.sequence, at), {})
+    values = values_by_frame(results, dataset).get((chosen.sequence, at), {})
     items = []
     for model, one in aligned.items():
         error = errors[model]
@@ -161,10 +164,3 @@ def error_scale(errors: list[NDArray[np.float32]]) -> float:
         return 0.5
     top = float(np.percentile(joined, 95))
     return next((step for step in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0) if step >= top), 1.0)
-
-
-def values_by_frame_cached(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
-    cache = results.__dict__.setdefault("_frame_values", {})
-    if dataset not in cache:
-        cache[dataset] = values_by_frame(results, dataset)
-    return cache[dataset]

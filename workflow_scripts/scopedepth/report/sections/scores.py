@@ -40,6 +40,12 @@ def best_two(values: Mapping[str, float | None], upwards: bool) -> tuple[float |
     return (there[0] if there else None), (there[1] if len(there) > 1 else None)
 
 
+def complete(results: Results, dataset: str, model: str, protocol: str, metric: str) -> float | None:
+    """Return a value that stands in the ranking: a mean without the failed frames is not set beside the others."""
+    row = results.score(dataset, model, protocol, metric)
+    return row["value"] if row and row["status"] == "ok" else None
+
+
 def scores_table(results: Results, look: Mapping[str, Look], dataset: str, protocol: str) -> Table:
     metrics = metrics_of(results, protocol)
     columns = [Column("Model")]
@@ -55,7 +61,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
                 tip=f"{formula}; {direction}",
             )
         )
-        values = {model: results.value(dataset, model, protocol, metric) for model in results.model_names}
+        values = {model: complete(results, dataset, model, protocol, metric) for model in results.model_names}
         leaders[metric] = best_two(values, higher_is_better(metric))
     rows = []
     for model in results.in_order(dataset, protocol):
@@ -71,6 +77,9 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
                 text += Markup(" <small>{}</small>").format(interval(row["ci_low"], row["ci_high"], metric))
             best, second = leaders[metric]
             css = "best" if row["value"] == best else "second" if row["value"] == second else ""
+            tip = "" if row["status"] == "ok" else f"without {row['n_failed']} frames that have no number; not ranked"
+            if tip:
+                text += Markup('<abbr class="dagger" title="{}">*</abbr>').format(tip)
             cells.append(Cell(text, row["value"], repr(row["value"]), css))
         rows.append(cells)
     caption = f"{results.dataset_title(dataset)}, {results.protocol_title(protocol)}, version {results.protocols[protocol].get('version', '?')}"

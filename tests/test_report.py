@@ -1,0 +1,242 @@
+"""The report as a file: what it says, what it must not say, and that nothing in it can hurt."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from report_study import HOSTILE, tiny_study
+
+from scopedepth.report import write_report
+from scopedepth.report.page import safe_json
+from scopedepth.report.pictures import colours, mapped, smaller
+from scopedepth.report.results import Results
+from scopedepth.report.sections.gallery import choose, values_by_frame
+from scopedepth.report.svg import log_ticks, nice_ticks
+from scopedepth.report.verdict import headline, leader
+from scopedepth.report.words import interval, listed, metric_value, number, parameters, plural, significant
+from scopedepth.tables.io import read_table, write_table
+from scopedepth.tables.study import COMPARISONS, RANKS
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return tiny_study(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def page(study: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(**study, out=out)
+    return out.read_text(encoding="utf-8")
+
+
+def results_of(study: dict[str, Any], **changed: Any) -> Results:
+    return Results(**{**study, **changed})
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects elements, their attributes and the text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_everything_is_in_the_one_file(page: str) -> None:
+    for tag, attributes in Reader(page).elements:
+        assert tag not in ("iframe", "object", "embed", "base")
+        for name in ("src", "srcset", "href", "action", "data"):
+            value = attributes.get(name) or ""
+            if tag in ("img", "link", "script", "source", "use", "image"):
+                assert not value or value.startswith("data:"), (tag, value)
+    assert "@import" not in page
+    assert not re.search(r"url\(\s*['\"]?(?!data:)", page)
+
+
+def test_a_hostile_name_stays_text(page: str) -> None:
+    reader = Reader(page)
+    scripts = [attributes for tag, attributes in reader.elements if tag == "script"]
+    assert len(scripts) == 3
+    assert "<script>alert" not in page
+    assert HOSTILE in reader.text
+    assert not any(name.startswith("on") for _, attributes in reader.elements for name in attributes)
+
+
+def test_embedded_json_cannot_end_its_element(page: str) -> None:
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert data
+    assert "<" not in data.group(1)
+    assert json.loads(data.group(1))["models"]["hostile"] == HOSTILE
+    assert "</script" not in str(safe_json({"x": "</script><!--"}))
+
+
+def test_only_the_pages_own_scripts_may_run(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    assert policy.group(1).count("sha256-") == 2
+    assert "default-src 'none'" in policy.group(1)
+
+
+def test_every_section_shows_and_ids_are_unique(page: str) -> None:
+    reader = Reader(page)
+    ids = [attributes["id"] for _, attributes in reader.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    targets = [a["href"] for tag, a in reader.elements if tag == "a" and (a.get("href") or "").startswith("#")]
+    assert {target[1:] for target in targets if target} <= set(ids)
+
+
+def test_what_failed_or_is_missing_is_shown_as_such(page: str) -> None:
+    text = Reader(page).text
+    assert "Broken Net" in text
+    assert "the model failed on the frame" in text
+    assert "The dataset’s store is missing" in text
+    assert "Absent data: no frames to show" in text
+    assert "torch differs between jobs: 2.12.0" in text
+    assert "Median depth mm" in text  # from the dataset's page of facts
+
+
+def test_pictures_show_what_is_there(page: str) -> None:
+    alts = [a["alt"] for tag, a in Reader(page).elements if tag == "img"]
+    assert "Affine Net, depth" in alts
+    assert "Affine Net, error" in alts
+    assert "Broken Net, depth" not in alts
+
+
+def test_the_same_inputs_give_the_same_bytes(study: dict[str, Any], page: str, tmp_path: Path) -> None:
+    write_report(**study, out=tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_a_study_without_any_store_still_has_a_report(study: dict[str, Any], tmp_path: Path) -> None:
+    gone = {unit: tmp_path / f"{unit}.zarr" for unit in study["stores"]}
+    less = {**study, "stores": gone, "predictions": {}, "alignments": {}, "records": []}
+    write_report(**less, out=tmp_path / "report.html")
+    text = Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "no frames to show" in text
+    assert "No run records were found" in text
+    assert "Scaled Net" in text
+
+
+def test_a_damaged_store_costs_its_pictures_alone(study: dict[str, Any], tmp_path: Path) -> None:
+    import shutil
+
+    broken = tmp_path / "tube.zarr"
+    shutil.copytree(study["stores"]["tube"], broken)
+    for path in (broken / "bend" / "depth").rglob("c/*/*/*"):
+        path.unlink() if path.is_file() else None
+    write_report(**{**study, "stores": {**study["stores"], "tube": broken}}, out=tmp_path / "report.html")
+    assert "Scaled Net" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_study_without_timing_or_scores(study: dict[str, Any], tmp_path: Path) -> None:
+    empty = {}
+    for name, path in study["tables"].items():
+        schema = read_table(path).schema
+        write_table(tmp_path / f"{name}.parquet", schema, [])
+        empty[name] = tmp_path / f"{name}.parquet"
+    write_report(**{**study, "tables": empty}, out=tmp_path / "report.html")
+    text = Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "there is no ranking" in text
+    assert "Speed was not measured" in text
+
+
+def changed_table(study: dict[str, Any], name: str, schema: pa.Schema, rows: list[dict[str, Any]], folder: Path) -> dict[str, Path]:
+    path = folder / f"{name}.parquet"
+    write_table(path, schema, {field: [row.get(field) for row in rows] for field in schema.names})
+    return {**study["tables"], name: path}
+
+
+def test_the_verdict_claims_the_best_only_where_every_difference_is_significant(study: dict[str, Any], tmp_path: Path) -> None:
+    results = results_of(study)
+    first = leader(results, "tube")
+    assert first
+    assert not first.alone
+    assert "has the lowest AbsRel" in headline(results)
+    assert "most accurate" not in headline(results)
+    rows = [{**row, "tied_with": []} for row in results.ranks]
+    ahead = results_of(study, tables=changed_table(study, "ranks", RANKS, rows, tmp_path))
+    if len({leader(ahead, name).model for name in ("tube", "cave")}) == 1:  # type: ignore[union-attr]
+        assert "is the most accurate model" in headline(ahead)
+    # Without a test of its pairs nothing is claimed.
+    untested = [{**row, "p": None, "p_holm": None} for row in results.comparisons]
+    tables = changed_table(study, "comparisons", COMPARISONS, untested, tmp_path)
+    unsure = results_of(study, tables={**tables, "ranks": ahead.tables["ranks"]})
+    assert "most accurate" not in headline(unsure)
+
+
+def test_gallery_frames_are_best_median_and_worst_by_the_rule(study: dict[str, Any]) -> None:
+    results = results_of(study)
+    chosen = {one.why: one for one in choose(results, "tube") if one.why != "own"}
+    assert list(chosen) == ["best", "median", "worst"]
+    assert chosen["best"].value <= chosen["median"].value <= chosen["worst"].value
+    values = values_by_frame(results, "tube")
+    # Broken has no number anywhere and so judges nothing; a frame that the hostile one lost is not chosen.
+    assert all("hostile" in values[one.sequence, one.frame] for one in chosen.values())
+    own = [one for one in choose(results, "tube") if one.why == "own"]
+    for one in own:
+        model = one.models[0]
+        assert one.value == max(of[model] for of in values.values() if model in of)
+
+
+def test_aligned_pictures_are_what_was_scored(study: dict[str, Any]) -> None:
+    import numpy as np
+
+    from scopedepth.report.aligned import Frames
+
+    results = results_of(study)
+    for protocol in results.protocol_names:
+        frames = Frames(results, protocol)
+        rows = results.frames(["abs_rel"], dataset="tube", protocol=protocol).to_pylist()
+        for row in [row for row in rows if row["abs_rel"] is not None][:40:7]:
+            one = frames.aligned("tube", row["model"], row["sequence"], row["frame"])
+            depth = frames.reference("tube", row["sequence"], row["frame"])[0]
+            assert one.depth is not None
+            assert one.valid is not None
+            error = np.abs(one.depth[one.valid] - depth[one.valid]) / depth[one.valid]
+            assert error.mean() == pytest.approx(row["abs_rel"], rel=1e-6)
+
+
+def test_numbers_as_words() -> None:
+    assert number(None) == "–"
+    assert number(float("nan")) == "–"
+    assert number(-0.0001, 3) == "0.000"
+    assert number(-0.5, 2) == "−0.50"
+    assert metric_value(0.12345, "abs_rel") == "0.123"
+    assert metric_value(12.345, "rmse") == "12.35" or metric_value(12.345, "rmse") == "12.34"
+    assert interval(0.1, 0.2, "abs_rel") == "0.100 to 0.200"
+    assert significant(1234.5) == "1,230"
+    assert significant(0.012345) == "0.0123"
+    assert parameters(24_800_000) == "24.8 M"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert plural(1, "frame") == "1 frame"
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert nice_ticks(0, 1, 5) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert nice_ticks(3, 3) == [3]
+    assert log_ticks(0.5, 40) == [0.5, 1, 2, 5, 10, 20]
+    assert all(1 <= tick <= 5000 for tick in log_ticks(1, 5000))
+
+
+def test_maps_are_the_published_ones_and_grey_is_in_neither() -> None:
+    import numpy as np
+
+    assert tuple(colours("viridis")[0]) == (68, 1, 84)
+    values = np.array([[1.0, np.nan], [2.0, 3.0]])
+    assert str(mapped(values, 1, 3, "viridis", 10)).startswith("data:image/webp;base64,")
+    assert smaller(np.zeros((300, 200)), 150).shape == (150, 100)
+    assert smaller(np.zeros((30, 20)), 150).shape == (30, 20)
