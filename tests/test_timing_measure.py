@@ -114,6 +114,47 @@ def test_every_precision_frame_size_and_batch_is_a_setting(monkeypatch: pytest.M
     ]
 
 
+def test_input_sizes_are_swept_after_the_models_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+
+    class Sized(FakeModel):
+        """Takes the size it is told, but no odd one, and none below 8."""
+
+        def input_size(self, height: int, width: int) -> tuple[int, int]:
+            size = self.given["options"].get("processor", {}).get("size", {"height": 16, "width": 16})
+            return max(8, size["height"]), max(8, size["width"])
+
+        def __init__(self, given: Any) -> None:
+            super().__init__(given)
+            self.given = given
+
+        def forward(self, batch: Any, size: tuple[int, int]) -> Any:
+            if self.input_size(*size)[0] % 2:
+                raise RuntimeError("sizes of tensors must match\nand more")
+            return super().forward(batch, size)
+
+    sizes = [[32, 32], [33, 33], [8, 8], [4, 4], [16, 16]]
+    measurement = Measurement(
+        spec("transformers"),
+        {**SETTINGS, "input_sizes": sizes},
+        Sized,
+        yardstick=lambda device: lambda: None,
+    )
+    measurement.run()
+    found = [(item["input_size"], item["status"]) for item in measurement.facts["settings"]]
+    assert found == [
+        ("16x16", "ok"),
+        ("32x32", "ok"),
+        ("33x33", "refused: sizes of tensors must match"),
+        ("8x8", "ok"),
+    ], "what comes to a size that was timed is not timed again"
+
+
+def test_families_with_a_fixed_input_are_timed_at_their_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    assert len(measure({"input_sizes": [[8, 8], [16, 16]]}).facts["settings"]) == 1
+
+
 def test_a_batch_that_does_not_fit_is_recorded_and_the_next_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     use_watch(monkeypatch)
     measurement = measure({"batches": [1, 2, 4]}, fails=2)

@@ -75,6 +75,9 @@ class FakeCuda:
                 item.moment = self.time
         self.queue.clear()
 
+    def set_device(self, device: str) -> None:
+        self.log.append(f"set {device}")
+
     def get_device_name(self) -> str:
         return "Fake GPU"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Call = Callable[[], Any]
@@ -88,3 +89,33 @@ def warm_up(call: Call, synchronise: Callable[[], None], runs: int, seconds: flo
         synchronise()
         done += 1
     return done, time.perf_counter() - began
+
+
+@dataclass
+class Device:
+    """Where a model runs, and the clocks that are right there.
+
+    `name` is what torch calls it; `cuda` is torch.cuda where a GPU takes part, None where all is done on the
+    processor.
+    """
+
+    name: str
+    cuda: Any = None
+
+    def synchronise(self) -> None:
+        """Wait for all work of the device."""
+        if self.cuda is not None:
+            self.cuda.synchronize()
+
+    def forward_clock(self, output: Any) -> Clock:
+        """Return the clock for calls that give `output`: events where that lies on the device.
+
+        Another runtime than torch has streams of its own, which torch's events do not see; it hands over host
+        memory, and so is timed by the host's clock.
+        """
+        on_device = self.cuda is not None and getattr(output, "is_cuda", False)
+        return CudaClock(self.cuda) if on_device else self.wall_clock()
+
+    def wall_clock(self) -> HostClock:
+        """Return the clock for calls that end in host memory."""
+        return HostClock(self.synchronise)

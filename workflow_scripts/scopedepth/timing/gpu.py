@@ -11,9 +11,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Another process that uses this much of the GPU's time counts as a disturbance.
-OTHER_USE_PERCENT = 5
-
 # Bits of NVML's clock event reasons (nvml.h) that slow a GPU down. Being idle, and clocks that the owner set,
 # are no throttling.
 THROTTLING = {

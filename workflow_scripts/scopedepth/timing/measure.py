@@ -1,21 +1,21 @@
 """The measurement of one model: rounds of its calls in turn with rounds of the yardstick.
 
-    load, first call       twice for each precision: in a fresh process, and with libraries and files at hand
-    for each precision, frame size and batch:
+    load, first call       twice for each variant: the first time in a fresh process, then with all files at hand
+    for each precision, input size, frame size and batch:
         warm-up            by count and by time, the whole way end to end
         for each round:    yardstick, forward, end to end
         yardstick          once more, so that every round has one on either side
 
-What others use of our cores is measured in every round. A round in which that is too much is kept and
-recorded, and one more round follows for each such round, up to as many again.
+What others use of our cores is measured in every round, and recorded.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,12 @@ from scopedepth.progress import progress
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import flops, gpu, machine
-from scopedepth.timing.clocks import Call, Clock, CudaClock, HostClock, nothing_to_wait_for, warm_up
+from scopedepth.timing.clocks import Call, Device, HostClock, warm_up
+from scopedepth.timing.rounds import YARDSTICK_CALLS, run_rounds
 from scopedepth.timing.subject import Subject
+from scopedepth.timing.sweep import Setting, Size, settings_of, variant
 
-# The yardstick needs fewer calls than a model: it serves the median of a round.
-YARDSTICK_CALLS = 5
-YARDSTICK_SHARE = 0.25
 LOADS = 2
-
-Load = Callable[[Mapping[str, Any]], DepthModel]
 
 
 def time_model(
@@ -68,30 +65,6 @@ def record_beside(table: Path) -> Path:
 
 
 @dataclass
-class Device:
-    """How to time on the device that a model runs on. `cuda` is torch.cuda, or None on the processor."""
-
-    name: str
-    cuda: Any = None
-
-    def synchronise(self) -> None:
-        if self.cuda is not None:
-            self.cuda.synchronize()
-
-    def forward_clock(self, output: Any) -> Clock:
-        """Return the clock for calls that give `output`: events where that lies on the device.
-
-        Another runtime than torch has streams of its own, which torch's events do not see; it hands over host
-        memory, and so is timed by the host's clock.
-        """
-        on_device = self.cuda is not None and getattr(output, "is_cuda", False)
-        return CudaClock(self.cuda) if on_device else self.wall_clock()
-
-    def wall_clock(self) -> HostClock:
-        return HostClock(self.synchronise if self.cuda is not None else nothing_to_wait_for)
-
-
-@dataclass
 class Measurement:
     """The measurement of one model: its settings, and what has been measured so far.
 
@@ -100,13 +73,16 @@ class Measurement:
 
     spec: Mapping[str, Any]
     settings: Mapping[str, Any]
-    load: Load
+    load: Callable[[Mapping[str, Any]], DepthModel]
     threads: int = 1
     cuda: Any = None
     yardstick: Callable[[str], Call] | None = None
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in TIMING_CALLS.names})
     facts: dict[str, Any] = field(default_factory=dict)
-    flops: dict[tuple[int, int], int | None] = field(default_factory=dict)
+    device: Device | None = None
+    gpu: gpu.Gpu | None = None
+    yardstick_call: Call | None = None
+    counted: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
     @property
     def trivial(self) -> bool:
@@ -117,7 +93,7 @@ class Measurement:
         """Measure everything that the settings ask for."""
         watch = machine.LoadWatch()
         if self.settings["on_load"] == "refuse":
-            _refuse_a_busy_processor(watch)
+            refuse_a_busy_processor(watch)
         self.facts = {
             "model": self.spec["name"],
             "timing": dict(self.settings),
@@ -127,15 +103,20 @@ class Measurement:
             "flops_counted_by": None if self.trivial else flops.TOOL,
             "settings": [],
         }
-        combinations = list(self._combinations())
-        with progress(f"time {self.spec['name']}", len(combinations), "settings") as advance:
+        wanted = list(settings_of(self.spec, self.settings))
+        with progress(f"time {self.spec['name']}", len(wanted), "settings") as advance:
             model, loaded = None, None
-            for precision, size, batch in combinations:
-                if model is None or precision != loaded:
-                    model = None  # before the next one is loaded: both may not fit
-                    model, loaded = self._load(precision, size), precision
-                    self._describe(model, watch)
-                self._time_setting(model, precision, size, batch, watch)
+            for setting in wanted:
+                try:
+                    if model is None or setting.load != loaded:
+                        model = None  # before the next one is loaded: both may not fit
+                        model, loaded = self._load(setting, watch), setting.load
+                    self._time(model, setting, watch)
+                except (ScopeDepthError, RuntimeError, ValueError) as error:
+                    # Not every network takes every input. That the model takes its own size is no question.
+                    if setting.input_size is None:
+                        raise
+                    self._record_refusal(setting, error)
                 advance()
         if not any(setting["status"] == "ok" for setting in self.facts["settings"]):
             raise ScopeDepthError(
@@ -145,185 +126,161 @@ class Measurement:
         self.facts["gpu_after"] = self.gpu.state() if self.gpu else None
         self.facts["other_processes"] = watch.busiest()
 
-    def _combinations(self) -> Iterator[tuple[str, tuple[int, int], int]]:
-        own = self.spec["precision"]
-        precisions = [own] if self.trivial else self.settings["precisions"] or [own]
-        for precision in precisions:
-            for height, width in self.settings["frame_sizes"]:
-                for batch in self.settings["batches"]:
-                    yield precision, (height, width), batch
-
-    def _load(self, precision: str, size: tuple[int, int]) -> DepthModel:
+    def _load(self, setting: Setting, watch: machine.LoadWatch) -> DepthModel:
         """Load the model and call it once, twice over; return the second."""
         for number in range(LOADS):
-            # Not both at once in memory.
-            model = None
+            model = None  # not both at once in memory
             gc.collect()
             start = time.perf_counter_ns()
-            model = self.load({**self.spec, "precision": precision})
-            loaded = time.perf_counter_ns()
-            if number == 0:
-                self._settle(model)
-            subject = Subject(model, 1, *size)
-            first = HostClock(self.device.synchronise).time_calls(subject.end_to_end, 1, 0)
-            key = self._key(model, precision, size, 1)
-            self._add(key, "model", "load", number, [(loaded - start) / 1e6])
-            self._add(key, "model", "first_call", number, first)
+            model = self.load(variant(self.spec, setting))
+            milliseconds = (time.perf_counter_ns() - start) / 1e6
+            device = self.device or self._find_device(model)
+            subject = Subject(model, 1, *setting.frame_size)
+            first = HostClock(device.synchronise).time_calls(subject.end_to_end, 1, 0)
+            key = self._key(setting, model.input_size(*setting.frame_size), batch=1)
+            self._keep(key, "model", "load", number, [milliseconds])
+            self._keep(key, "model", "first_call", number, first)
         assert model is not None
+        if "hardware" not in self.facts:
+            self._describe(model, watch)
         return model
 
-    def _settle(self, model: DepthModel) -> None:
-        """Learn from the first model which device this is, and give torch its threads."""
+    def _find_device(self, model: DepthModel) -> Device:
+        """Learn from the first model which device this is; give torch its threads."""
         cuda = self.cuda
         if not self.trivial:
             import torch
 
             torch.set_num_threads(self.threads)
-            if model.device.startswith("cuda") and cuda is None:
+            # A user's own class may find its device by itself and say "auto".
+            if cuda is None and model.device != "cpu" and torch.cuda.is_available():
                 cuda = torch.cuda
-                cuda.set_device(model.device)
-        self.device = Device(model.device, cuda if model.device.startswith("cuda") else None)
-        self.gpu = gpu.find_gpu(model.device) if self.cuda is None else None
+        if cuda is None:
+            self.device = Device("cpu")
+        else:
+            self.device = Device(model.device if model.device.startswith("cuda") else "cuda:0", cuda)
+            cuda.set_device(self.device.name)
+            self.gpu = gpu.find_gpu(self.device.name) if self.cuda is None else None
+        return self.device
 
     def _describe(self, model: DepthModel, watch: machine.LoadWatch) -> None:
-        if "device" in self.facts:
-            return
-        name = self.device.cuda.get_device_name() if self.device.cuda else machine.processor_name()
+        """Record what is timed and on what; make the yardstick ready."""
+        assert self.device is not None
+        hardware = self.device.cuda.get_device_name() if self.device.cuda else machine.processor_name()
         others = self.gpu.other_processes() if self.gpu else []
-        state = self.gpu.state() if self.gpu else None
-        if self.settings["on_load"] == "refuse" and others:
-            raise ScopeDepthError(
-                f"{name} is in use by {', '.join(others)}. Wait, or set `on_load: record` in the timing's settings."
-            )
+        if self.settings["on_load"] == "refuse":
+            refuse_a_busy_gpu(hardware, others)
         self.facts |= {
-            "device": model.device,
-            "hardware": name,
+            "device": self.device.name,
+            "hardware": hardware,
             "parameters": int(model.parameters),
             "output_kind": model.output_kind,
-            "gpu_before": state,
+            "gpu_before": self.gpu.state() if self.gpu else None,
             "gpu_processes": others,
             "load_before": watch.lap(),
         }
         if not self.trivial:
             from scopedepth.timing.yardstick import yardstick_call
 
-            self.yardstick_call = (self.yardstick or yardstick_call)(model.device)
+            self.yardstick_call = (self.yardstick or yardstick_call)(self.device.name)
             warm_up(self.yardstick_call, self.device.synchronise, YARDSTICK_CALLS, 0)
 
-    def _time_setting(
-        self, model: DepthModel, precision: str, size: tuple[int, int], batch: int, watch: machine.LoadWatch
-    ) -> None:
-        key = self._key(model, precision, size, batch)
-        grid = model.grid(*size)
-        facts: dict[str, Any] = {**key, "grid": f"{grid[0]}x{grid[1]}", "status": "ok"}
-        self.facts["settings"].append(facts)
+    def _time(self, model: DepthModel, setting: Setting, watch: machine.LoadWatch) -> None:
+        """Time one setting; one that comes to the same as an earlier one is left to that."""
+        assert self.device is not None
+        height, width = setting.frame_size
+        key = self._key(setting, model.input_size(height, width), setting.batch)
+        if any(key.items() <= known.items() for known in self.facts["settings"]):
+            return
+        grid = model.grid(height, width)
+        facts: dict[str, Any] = {**key, "grid": size_text(grid), "status": "ok"}
         machine.reset_peak_memory()
         if self.device.cuda:
             self.device.cuda.reset_peak_memory_stats()
         try:
-            subject = Subject(model, batch, *size)
-            warm = warm_up(
-                subject.end_to_end,
-                self.device.synchronise,
-                self.settings["warmup_runs"],
-                self.settings["warmup_seconds"],
-            )
-            facts["warm_up"] = {"calls": warm[0], "seconds": round(warm[1], 3)}
+            subject = Subject(model, setting.batch, height, width)
+            runs, seconds = self.settings["warmup_runs"], self.settings["warmup_seconds"]
+            calls, took = warm_up(subject.end_to_end, self.device.synchronise, runs, seconds)
+            facts["warm_up"] = {"calls": calls, "seconds": round(took, 3)}
             subject.place_input()
-            facts["rounds"], facts["energy_joule"] = self._rounds(key, subject, watch)
+            keep = partial(self._keep, key)
+            rounds = run_rounds(
+                subject, self.device, self.settings, watch, keep, self.yardstick_call, self.gpu
+            )
+            facts |= {"rounds": rounds.loads, "energy_joule": rounds.energy_joule}
         except (MemoryError, RuntimeError) as error:
             # What fits at one batch size need not fit at the next. Anything else is a fault.
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             facts["status"] = "out of memory"
         facts["memory_mib"] = machine.peak_memory_mib()
         if self.device.cuda:
             facts["memory_allocated_mib"] = round(self.device.cuda.max_memory_allocated() / 2**20, 1)
             facts["memory_mib"] = round(self.device.cuda.max_memory_reserved() / 2**20, 1)
+        self.facts["settings"].append(facts)
         if not self.trivial and facts["status"] == "ok":
             # After the peak was read: counting needs memory of its own.
-            facts["flops"] = self._flops_of_a_frame(model, size)
+            facts["flops"] = self._flops_of_a_frame(model, setting, key["input_size"])
 
-    def _flops_of_a_frame(self, model: DepthModel, size: tuple[int, int]) -> int | None:
-        if size not in self.flops:
-            subject = Subject(model, 1, *size)
+    def _flops_of_a_frame(self, model: DepthModel, setting: Setting, input_size: str) -> int | None:
+        """Return the operations of one frame's forward pass; they depend on the sizes alone."""
+        sizes = size_text(setting.frame_size), input_size
+        if sizes not in self.counted:
+            subject = Subject(model, 1, *setting.frame_size)
             subject.place_input()
-            self.flops[size] = flops.count_flops(subject.forward)
-        return self.flops[size]
+            self.counted[sizes] = flops.count_flops(subject.forward)
+        return self.counted[sizes]
 
-    def _rounds(
-        self, key: dict[str, Any], subject: Subject, watch: machine.LoadWatch
-    ) -> tuple[list[dict[str, Any]], float | None]:
-        """Run the rounds; return the load of each, and the energy of a frame's forward pass in J if known."""
-        wanted = self.settings["rounds"]
-        calls = -(-self.settings["runs"] // wanted)
-        seconds = self.settings["seconds"] / wanted
-        forward_clock, wall_clock = self.device.forward_clock(subject.forward()), self.device.wall_clock()
-        energy, frames, quiet = 0.0, 0, 0
-        rounds: list[dict[str, Any]] = []
-        watch.lap()
-        while quiet < wanted and len(rounds) < 2 * wanted:
-            number = len(rounds)
-            self._yardstick_round(key, number, seconds)
-            before = self.gpu.energy_joule() if self.gpu else None
-            durations = forward_clock.time_calls(subject.forward, calls, seconds)
-            after = self.gpu.energy_joule() if self.gpu else None
-            self._add(key, "model", "forward", number, durations)
-            whole = wall_clock.time_calls(subject.end_to_end, calls, seconds)
-            self._add(key, "model", "end_to_end", number, whole)
-            if before is not None and after is not None:
-                energy += after - before
-                frames += len(durations) * key["batch"]
-            other = watch.lap()
-            is_quiet = other < machine.OTHER_LOAD_CORES
-            rounds.append({"round": number, "other_load": other, "quiet": is_quiet})
-            quiet += is_quiet
-        self._yardstick_round(key, len(rounds), seconds)
-        return rounds, energy / frames if frames else None
+    def _record_refusal(self, setting: Setting, error: Exception) -> None:
+        said = str(error).strip() or type(error).__name__
+        key = self._key(setting, setting.input_size or setting.frame_size, setting.batch)
+        self.facts["settings"].append({**key, "status": f"refused: {said.splitlines()[0]}"})
 
-    def _yardstick_round(self, key: dict[str, Any], number: int, seconds: float) -> None:
-        if self.trivial:
-            return
-        clock = self.device.forward_clock(self.yardstick_call())
-        self._add(
-            key,
-            "yardstick",
-            "forward",
-            number,
-            clock.time_calls(self.yardstick_call, YARDSTICK_CALLS, seconds * YARDSTICK_SHARE),
-        )
-
-    def _key(self, model: DepthModel, precision: str, size: tuple[int, int], batch: int) -> dict[str, Any]:
-        height, width = model.input_size(*size)
+    def _key(self, setting: Setting, input_size: Size, batch: int) -> dict[str, Any]:
         return {
             "model": self.spec["name"],
-            "device": model.device,
-            "precision": precision,
+            "device": self.device.name if self.device else "cpu",
+            "precision": setting.precision,
             "batch": batch,
-            "input_size": f"{height}x{width}",
-            "frame_size": f"{size[0]}x{size[1]}",
+            "input_size": size_text(input_size),
+            "frame_size": size_text(setting.frame_size),
         }
 
-    def _add(
-        self, key: dict[str, Any], subject: str, clock: str, number: int, durations: list[float]
+    def _keep(
+        self, key: Mapping[str, Any], subject: str, clock: str, number: int, durations: list[float]
     ) -> None:
         row = {**key, "subject": subject, "clock": clock, "round": number}
         for name, values in self.columns.items():
             values += durations if name == "milliseconds" else [row[name]] * len(durations)
 
 
-def _out_of_memory(error: Exception) -> bool:
+def size_text(size: Size) -> str:
+    """Return a size as the tables write it: height x width."""
+    return f"{size[0]}x{size[1]}"
+
+
+def out_of_memory(error: Exception) -> bool:
     """Whether this is a lack of memory: torch's error on a GPU, or its allocator's words on the processor."""
     said = str(error)
     return isinstance(error, MemoryError) or "out of memory" in said or "not enough memory" in said
 
 
-def _refuse_a_busy_processor(watch: machine.LoadWatch) -> None:
+def refuse_a_busy_processor(watch: machine.LoadWatch) -> None:
+    """Raise a `ScopeDepthError` if others use our cores during one second."""
     time.sleep(1.0)
     load = watch.lap()
     if load >= machine.OTHER_LOAD_CORES:
         names = ", ".join(process["name"] for process in watch.busiest()) or "processes that cannot be seen"
         raise ScopeDepthError(
             f"The machine is busy: {names} use {load:.1f} of its cores. "
+            "Wait, or set `on_load: record` in the timing's settings."
+        )
+
+
+def refuse_a_busy_gpu(hardware: str, others: list[str]) -> None:
+    """Raise a `ScopeDepthError` if other processes compute on the GPU."""
+    if others:
+        raise ScopeDepthError(
+            f"{hardware} is in use by {', '.join(others)}. "
             "Wait, or set `on_load: record` in the timing's settings."
         )

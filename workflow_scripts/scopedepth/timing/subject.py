@@ -35,7 +35,7 @@ class Subject:
     """A model with its frames of one size and one batch."""
 
     def __init__(self, model: DepthModel, batch: int, height: int, width: int) -> None:
-        self.model, self.size = model, (height, width)
+        self.model, self.batch, self.size = model, batch, (height, width)
         self._frames = itertools.cycle(
             [synthetic_frames(batch, height, width, seed) for seed in range(DIFFERENT_BATCHES)]
         )

@@ -73,19 +73,24 @@ class _Calls:
             chosen &= self.columns[name] == value
         return self.columns["milliseconds"][chosen], self.columns["round"][chosen]
 
+    def first(self, clock: str, number: int, precision: str | None = None) -> float | None:
+        """Return the first duration in ms of a clock's round `number`, of one precision if given."""
+        chosen = (self.columns["clock"] == clock) & (self.columns["round"] == number)
+        if precision is not None:
+            chosen &= self.columns["precision"] == precision
+        found = self.columns["milliseconds"][chosen]
+        return float(found[0]) if len(found) else None
+
 
 def _once(calls: _Calls, setting: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return what is measured once a precision: loading, and the first call."""
-    chosen = calls.columns["precision"] == setting["precision"]
+    """Return what is measured once: the fresh process's start, and a precision's load and first call.
 
-    def first(clock: str, number: int) -> float | None:
-        at = chosen & (calls.columns["clock"] == clock) & (calls.columns["round"] == number)
-        return float(calls.columns["milliseconds"][at][0]) if at.any() else None
-
+    Only the first load of all is that of a fresh process.
+    """
     return {
-        "start_ms": first("load", 0),
-        "load_ms": first("load", 1),
-        "first_call_ms": first("first_call", 0),
+        "start_ms": calls.first("load", 0),
+        "load_ms": calls.first("load", 1, setting["precision"]),
+        "first_call_ms": calls.first("first_call", 0, setting["precision"]),
     }
 
 
