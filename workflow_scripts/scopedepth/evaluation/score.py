@@ -83,19 +83,19 @@ def read_fits(path: Path) -> dict[str, list[Fit]]:
     return fits
 
 
-def _scorer(plan: Plan, fits: list[Fit]) -> Any:
-    def score(pixels: Pixels) -> Score:
-        fit = fits[pixels.frame]
-        scored = fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and plan.score_negative)
-        if not scored:
-            return Score({}, pixels.x.size, fit.status)
-        metrics = frame_metrics(plan, pixels, fit)
-        status = fit.status
-        if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
-            status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite
-        return Score(metrics, pixels.x.size, status)
+def score_frame(plan: Plan, pixels: Pixels, fit: Fit) -> Score:
+    """Return one frame's metrics, or none and the status of its fit that forbids them."""
+    if fit.status != codes.OK and not (fit.status == codes.NEGATIVE_SCALE and plan.score_negative):
+        return Score({}, pixels.x.size, fit.status)
+    metrics = frame_metrics(plan, pixels, fit)
+    status = fit.status
+    if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
+        status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite
+    return Score(metrics, pixels.x.size, status)
 
-    return score
+
+def _scorer(plan: Plan, fits: list[Fit]) -> Any:
+    return lambda pixels: score_frame(plan, pixels, fits[pixels.frame])
 
 
 def _not_scored(frame: int, status: int) -> Score:

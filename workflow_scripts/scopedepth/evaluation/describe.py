@@ -1,0 +1,202 @@
+"""Writes docs/protocols.md and docs/metrics.md from the configuration and the registry.
+
+``python -m scopedepth.evaluation.describe`` from the repository; a test compares the files with what this gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scopedepth.evaluation.registry import METRICS, metric_table
+
+ROOT = Path(__file__).parents[3]
+
+PROTOCOLS_HEAD = """\
+# The protocols, side by side
+
+Made from config.yaml by `make docs`; edit that. Depths are in mm, also where a source says metres. A dash is a
+field's default or its absence. What each field means: schemas/config.schema.json.
+
+"""
+
+METRICS_HEAD = """\
+# The metrics
+
+Made from the registry (workflow_scripts/scopedepth/evaluation/registry.py) by `make docs`; edit that.
+
+Notation: p is the aligned predicted depth and g the reference depth of a pixel, both in mm; means, medians and
+maxima run over the valid pixels of one frame; e = ln p - ln g. Sums are in float64, from float32 pixels.
+
+- A metric with a unit is null where the reference depth has none.
+- *needs* says what must be known of a prediction: `depth` after alignment, `ratio` depth up to one factor,
+  `order` only which pixel is nearer. What the output claims and the protocol's fit leave unknown gives null.
+- A frame's row is never left out. A number that could not be computed is null, and the row's status says why:
+  no_valid_pixels, too_few_pixels, constant_prediction, negative_scale, nonfinite_prediction, failed_prediction,
+  unreadable_frame, not_applicable, degenerate_fit. With status ok, null means that the reference of that frame
+  does not define the metric (no depth edge, no pair of clearly different depths), or that a rank correlation has
+  a constant prediction.
+- Scale drift within a sequence, the standard deviation of the frames' log scales, belongs to the summary.
+
+"""
+
+
+def protocols_page(protocols: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return docs/protocols.md for `protocols`, specs by name."""
+    parts = [PROTOCOLS_HEAD, "## What they do\n\n", _table(protocols, _DOES)]
+    parts += ["\n## What they look at\n\n", _table(protocols, _LOOKS)]
+    parts += ["\n## What they report\n\n", _table(protocols, _REPORTS)]
+    parts += ["\n## Sources, and what they do not say\n\n"]
+    for name, spec in protocols.items():
+        parts.append(f"**{name}** (version {spec['version']}): {spec['title']}. Source: {spec['source']}.")
+        if spec["not_comparable"]:
+            parts.append(f" Not comparable: {spec['not_comparable']}.")
+        parts.append("\n" + "".join(f"- unknown: {text}\n" for text in spec["unknown"]) + "\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def metrics_page() -> str:
+    """Return docs/metrics.md."""
+    return METRICS_HEAD + metric_table()
+
+
+def _table(protocols: Mapping[str, Mapping[str, Any]], columns: Mapping[str, Any]) -> str:
+    rows = ["| protocol | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, spec in protocols.items():
+        rows.append(f"| {name} | " + " | ".join(cell(spec) or "–" for cell in columns.values()) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _method(spec: Mapping[str, Any]) -> str:
+    fit = spec["alignment"]
+    notes = []
+    if fit["weight"] != "none":
+        notes.append("weight 1/depth")
+    if fit["truncation"]:
+        notes.append(f"cut at {_number(fit['truncation'])}")
+    if fit["points"]:
+        notes.append(f"{fit['points']}x{fit['points']} points")
+    if fit["pool"] != "pixels":
+        notes.append(fit["pool"])
+    return fit["method"] + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _unless_none(field: str) -> Any:
+    return lambda spec: "" if spec["alignment"]["method"] == "none" else spec["alignment"][field]
+
+
+def _affine_disparity(spec: Mapping[str, Any]) -> str:
+    fit = spec["alignment"]
+    if fit["method"] == "none":
+        return "refuse"
+    if fit["space"] == "disparity" and fit["method"] not in ("median", "lsq_scale"):
+        return "fitted"
+    epsilon = f" (+{_number(fit['invert_epsilon'])})" if fit["invert_epsilon"] else ""
+    return fit["affine_disparity"] + epsilon
+
+
+def _limits(limits: Mapping[str, Any], inclusive: bool) -> str:
+    low = "0" if limits["min"] is None else _number(limits["min"])
+    high = "∞" if limits["max"] is None else _number(limits["max"])
+    closed_low, closed_high = inclusive and limits["min"] is not None, inclusive and limits["max"] is not None
+    return f"{'[' if closed_low else '('}{low}, {high}{']' if closed_high else ')'}"
+
+
+def _range(spec: Mapping[str, Any]) -> str:
+    depth = spec["depth_range"]
+    own = [f"{_globs(r['datasets'])}: {_limits(r, depth['inclusive'])}" for r in depth["per_dataset"]]
+    return "; ".join([_limits(depth, depth["inclusive"]), *own])
+
+
+def _crops(spec: Mapping[str, Any]) -> str:
+    texts = []
+    for crop in spec["crops"]:
+        where = _globs(crop["datasets"])
+        if crop["sequences"] != ["*"]:
+            where += " " + _globs(crop["sequences"])
+        right, bottom = crop["right"] or "edge", crop["bottom"] or "edge"
+        texts.append(f"{where}: x {crop['left']}–{right}, y {crop['top']}–{bottom}")
+    return "; ".join(texts)
+
+
+def _masks(spec: Mapping[str, Any]) -> str:
+    masks = spec["masks"]
+    texts = [f"no {name}" for name in masks["exclude"]]
+    if masks["grey_above"] is not None:
+        texts.append(f"grey > {_number(masks['grey_above'])}")
+    if masks["rgb_sum_below"] is not None:
+        texts.append(f"R+G+B < {_number(masks['rgb_sum_below'])}")
+    if masks["erode"] > 1:
+        texts.append(f"eroded {masks['erode']}x{masks['erode']}")
+    return ", ".join(texts)
+
+
+def _disparity(spec: Mapping[str, Any]) -> str:
+    least = spec["clamp"]["disparity"]
+    words = {None: "", "inverse_max_depth": "≥ 1/max(g)", "inverse_range_max": "≥ 1/range max"}
+    return words[least] if least in words else f"≥ {_number(least)}/mm"
+
+
+def _clamp(spec: Mapping[str, Any]) -> str:
+    clamp = spec["clamp"]
+    if clamp["when"] == "never" or clamp["depth"] is None:
+        return ""
+    depth = clamp["depth"] if clamp["depth"] == "range" else " to ".join(map(_number, clamp["depth"]))
+    return f"{depth}, {clamp['when']} the fit"
+
+
+def _interpolation(spec: Mapping[str, Any]) -> str:
+    how = spec["interpolation"]
+    return how["method"] + (", corners aligned" if how["align_corners"] else "")
+
+
+def _globs(patterns: list[str]) -> str:
+    return ", ".join(f"`{pattern}`" for pattern in patterns)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+_DOES = {
+    "method": _method,
+    "space": _unless_none("space"),
+    "scope": _unless_none("scope"),
+    "a disparity known up to scale and shift": _affine_disparity,
+    "least disparity": _disparity,
+    "clamp": _clamp,
+    "negative factor": _unless_none("negative_scale"),
+}
+_LOOKS = {
+    "depth range": _range,
+    "crops": _crops,
+    "masks": _masks,
+    "least pixels": lambda spec: str(spec["alignment"]["min_pixels"]),
+    "depth without a unit": lambda spec: spec["unit_unknown"],
+    "interpolation": _interpolation,
+}
+_REPORTS = {
+    "averaging": lambda spec: spec["averaging"],
+    "metrics": lambda spec: ", ".join(name for name in METRICS if name in spec["metrics"]),
+}
+
+
+def pages() -> dict[Path, str]:
+    """Return every page made from the configuration of this repository."""
+    import yaml
+
+    from scopedepth.config.protocols import ProtocolSpec
+
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    protocols = {
+        name: {"name": name, **ProtocolSpec.model_validate(spec).model_dump(mode="json")}
+        for name, spec in config["protocols"].items()
+    }
+    return {ROOT / "docs/protocols.md": protocols_page(protocols), ROOT / "docs/metrics.md": metrics_page()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path}")

@@ -1,0 +1,55 @@
+"""One frame under one protocol, for notebooks, documents and tests; the workflow's jobs go over stores instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.evaluation import status as codes
+from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
+from scopedepth.evaluation.frames import Workspace, ready
+from scopedepth.evaluation.protocol import plan_for
+from scopedepth.evaluation.score import score_frame
+
+
+def evaluate_frame(
+    protocol: Mapping[str, Any],
+    prediction: NDArray[np.floating],
+    depth: NDArray[np.floating],
+    *,
+    output_kind: str,
+    output_unit: str | None = None,
+    units: str = "mm",
+    flags: NDArray[np.uint8] | None = None,
+    rgb: NDArray[np.uint8] | None = None,
+    dataset: str = "",
+    sequence: str = "",
+) -> tuple[dict[str, float | None], Fit, str]:
+    """Return metrics, fit and status of one frame; a sequence's protocol sees a sequence of this one frame.
+
+    protocol: the spec. prediction: (v, u) of `output_kind`. depth: (h, w), NaN where missing, in mm unless
+    units is "relative". flags, rgb: uint8 (h, w) and (h, w, 3), where the protocol looks at them.
+    """
+    plan = plan_for(
+        protocol,
+        dataset=dataset,
+        sequence=sequence,
+        size=(depth.shape[0], depth.shape[1]),
+        units=units,
+        output_kind=output_kind,
+        output_unit=output_unit,
+    )
+    if not plan.metrics:
+        return {}, no_fit(0, codes.NOT_APPLICABLE), codes.STATUSES[codes.NOT_APPLICABLE]
+    marks = np.zeros(depth.shape, np.uint8) if flags is None else flags
+    output = np.ascontiguousarray(prediction, depth.dtype)
+    pixels = ready(plan, 0, output, np.ascontiguousarray(depth), marks, rgb, Workspace())
+    if pixels.status == codes.OK:
+        fit = fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive, pixels.valid)
+    else:
+        fit = no_fit(pixels.x.size, pixels.status)
+    score = score_frame(plan, pixels, fit)
+    return dict(score.metrics), fit, codes.STATUSES[score.status]
