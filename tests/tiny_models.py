@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+# Tiny networks are slower on several threads, and tests share a machine with others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
