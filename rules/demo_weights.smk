@@ -1,7 +1,7 @@
 # Needs: nothing
 # Makes: results/demo_weights/{network}     the demonstration's small networks, trained anew (never part of the default target)
 #
-#   snakemake --cores 2 demo_weights     renders training pictures, trains five networks: about an hour on two cores
+#   snakemake --cores 2 demo_weights     renders training pictures, trains five networks: about 40 minutes on two cores
 #
 # The checkpoints are committed. They land in results/ and replace the committed ones only when copied by hand, so that
 # making them again cannot change what a study is made from unawares.

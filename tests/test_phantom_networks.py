@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scopedepth.demo_networks.checkpoints import save  # noqa: E402
+from scopedepth.demo_networks.checkpoints import load, save  # noqa: E402
 from scopedepth.demo_networks.judge import brightness, constant, demonstration, judge, network_predictor  # noqa: E402
 from scopedepth.demo_networks.losses import loss  # noqa: E402
-from scopedepth.demo_networks.networks import BUILDERS, MonodepthPair, Network  # noqa: E402
+from scopedepth.demo_networks.networks import BUILDERS  # noqa: E402
 
 WEIGHTS = Path(__file__).parents[1] / "demo_weights"
 
@@ -28,30 +28,10 @@ def pictures() -> list:
     return demonstration(frames=3)
 
 
-def loaded(name: str, folder: Path) -> Network:
-    """The network with the checkpoint's tensors."""
-    network = BUILDERS[name]()
-    if isinstance(network.module, MonodepthPair):
-        encoder = torch.load(folder / "encoder.pth", weights_only=True)
-        assert {encoder.pop(key) for key in ("height", "width")} == {network.side}
-        assert encoder.pop("use_stereo") is False
-        network.module.encoder.load_state_dict(encoder)
-        network.module.decoder.load_state_dict(torch.load(folder / "depth.pth", weights_only=True))
-    elif name == "tiny_endo_sfmlearner":
-        checkpoint = torch.load(folder / "dispnet_model_best.pth.tar", weights_only=True)
-        assert set(checkpoint) == {"epoch", "state_dict"}
-        network.module.load_state_dict(checkpoint["state_dict"])
-    else:
-        read = type(network.module).from_pretrained(folder, dtype=torch.float32)
-        network.module.load_state_dict(read.state_dict())
-    network.module.eval()
-    return network
-
-
 @pytest.mark.parametrize("name", BUILDERS)
 def test_checkpoint_beats_baselines_under_its_protocol(name: str, pictures: list) -> None:
     folder = WEIGHTS / name
-    network = loaded(name, folder)
+    network = load(name, folder)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
     scores = judge(pictures, network_predictor(network), network.kind == "metric_depth")
     protocol = "affine" if network.kind == "affine_disparity" else "median"
@@ -70,6 +50,17 @@ def test_processor_is_saved_with_the_network(name: str) -> None:
     assert settings["size"] == {"height": side, "width": side}
 
 
+def test_checkpoints_have_the_published_formats() -> None:
+    encoder = torch.load(WEIGHTS / "tiny_endo_depth" / "encoder.pth", weights_only=True)
+    assert (encoder["height"], encoder["width"], encoder["use_stereo"]) == (160, 160, False)
+    assert "encoder.layer4.1.bn2.running_var" in encoder
+    decoder = torch.load(WEIGHTS / "tiny_endo_depth" / "depth.pth", weights_only=True)
+    assert {"decoder.0.conv.conv.weight", "decoder.13.conv.bias"} <= set(decoder)
+    whole = torch.load(WEIGHTS / "tiny_endo_sfmlearner" / "dispnet_model_best.pth.tar", weights_only=True)
+    assert set(whole) == {"epoch", "state_dict"}
+    assert {"encoder.encoder.conv1.weight", "decoder.decoder.10.conv.weight"} <= set(whole["state_dict"])
+
+
 def test_saved_network_says_the_same(tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = BUILDERS["tiny_endo_depth"]()
@@ -78,7 +69,7 @@ def test_saved_network_says_the_same(tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     before, after = (
         network_predictor(network)(rgb),
-        network_predictor(loaded("tiny_endo_depth", tmp_path))(rgb),
+        network_predictor(load("tiny_endo_depth", tmp_path))(rgb),
     )
     assert np.abs(after / before - 1).max() < 0.02  # half precision
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the demonstration's networks, in the formats of the published ones, numbers in half precision."""
+"""Checkpoints of the demonstration's networks: the published ones' formats, numbers in half precision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scopedepth.demo_networks.networks import MonodepthPair, Network
+from scopedepth.demo_networks.networks import BUILDERS, MonodepthPair, Network
 
 
 def save(network: Network, folder: Path, steps: int) -> None:
@@ -32,6 +32,25 @@ def save(network: Network, folder: Path, steps: int) -> None:
         module.save_pretrained(folder)  # type: ignore[operator]
         _processor(network).save_pretrained(folder)
         module.to(torch.float32)
+
+
+def load(name: str, folder: Path) -> Network:
+    """Network `name` with the tensors of its checkpoint, in single precision and evaluation mode."""
+    network = BUILDERS[name]()
+    module = network.module
+    if isinstance(module, MonodepthPair):
+        encoder = torch.load(folder / "encoder.pth", weights_only=True)
+        tensors = {key: value for key, value in encoder.items() if isinstance(value, Tensor)}
+        module.encoder.load_state_dict(tensors)
+        module.decoder.load_state_dict(torch.load(folder / "depth.pth", weights_only=True))
+    elif name == "tiny_endo_sfmlearner":
+        checkpoint = torch.load(folder / "dispnet_model_best.pth.tar", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+    else:
+        read = type(module).from_pretrained(folder, dtype=torch.float32)  # type: ignore[attr-defined]
+        module.load_state_dict(read.state_dict())
+    module.eval()
+    return network
 
 
 def _half(state: dict[str, Tensor]) -> dict[str, object]:

@@ -4,11 +4,15 @@ A short judgement for the model card and for tests: mean over frames of AbsRel, 
 output as depth (1 / output for disparity), times median(truth) / median(output). `affine`: the output as disparity,
 fitted by least squares with scale and shift to 1 / truth, then inverted. Both clamp depth to RANGE. The workflow's
 protocols say the same with more care.
+
+    python -m scopedepth.demo_networks.judge demo_weights     # the table of the model card, from workflow_scripts/
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -98,3 +102,25 @@ def constant(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 def brightness(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The baseline that takes the root of luminance for disparity: a lamp's light falls with the square of distance."""
     return np.sqrt(rgb @ np.array([0.2126, 0.7152, 0.0722]) / 255 + 1e-3)
+
+
+def table(folder: Path) -> str:
+    """The scores of the checkpoints in `folder` and of the baselines on all of the demonstration's frames, Markdown."""
+    from scopedepth.demo_networks.checkpoints import load
+    from scopedepth.demo_networks.networks import BUILDERS
+
+    pictures = demonstration(frames=40)
+    rows = {"constant": judge(pictures, constant, False), "brightness": judge(pictures, brightness, False)}
+    for name in BUILDERS:
+        network = load(name, folder / name)
+        rows[name] = judge(pictures, network_predictor(network), network.kind == "metric_depth")
+    lines = ["| network | median scaling | scale and shift in disparity |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {scores['median']:.3f} | {scores['affine']:.3f} |" for name, scores in rows.items()
+    ]
+    lines += [f"As millimetres, unaligned: {rows['tiny_zoedepth']['raw']:.3f} for tiny_zoedepth."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(Path(sys.argv[1])))

@@ -9,11 +9,11 @@ from scopedepth.errors import ScopeDepthError
 
 SCENES = 450
 STEPS = {
-    "tiny_depth_anything": 2600,
-    "tiny_midas": 2600,
-    "tiny_zoedepth": 1500,
-    "tiny_endo_depth": 2600,
-    "tiny_endo_sfmlearner": 2600,
+    "tiny_depth_anything": 1200,
+    "tiny_midas": 1200,
+    "tiny_zoedepth": 800,
+    "tiny_endo_depth": 1200,
+    "tiny_endo_sfmlearner": 800,
 }
 
 
