@@ -5,60 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from scopedepth.manifest import write_json
 from scopedepth.tables.io import write_table
-from scopedepth.tables.timing import TIMING, TIMING_CALLS
+from scopedepth.tables.timing import TIMING
 from scopedepth.timing.summary import summarise_timing
-
-KEY = {
-    "model": "m",
-    "device": "cpu",
-    "precision": "fp32",
-    "batch": 1,
-    "input_size": "224x224",
-    "frame_size": "320x320",
-}
-
-
-def write(
-    folder: Path, loads: list[float], forward: list[float], record: bool = True, batch: int = 1
-) -> Path:
-    """Write ten calls a round of `forward` ms each; end to end takes twice as long, the yardstick 2 ms."""
-    key = {**KEY, "batch": batch}
-    rows: list[dict[str, Any]] = []
-
-    def add(subject: str, clock: str, number: int, *durations: float) -> None:
-        rows.extend(
-            {**key, "subject": subject, "clock": clock, "round": number, "milliseconds": ms}
-            for ms in durations
-        )
-
-    add("model", "load", 0, 900.0)
-    add("model", "first_call", 0, 80.0)
-    add("model", "load", 1, 100.0)
-    for number, ms in enumerate(forward):
-        add("yardstick", "forward", number, *[2.0] * 5)
-        add("model", "forward", number, *(ms + 0.1 * np.arange(10)).tolist())
-        add("model", "end_to_end", number, *(2 * ms + 0.1 * np.arange(10)).tolist())
-    add("yardstick", "forward", len(forward), *[2.0] * 5)
-    table = folder / "m.parquet"
-    write_table(table, TIMING_CALLS, {name: [row[name] for row in rows] for name in TIMING_CALLS.names})
-    rounds = [{"round": n, "other_load": load, "quiet": load < 0.2} for n, load in enumerate(loads)]
-    if record:
-        facts = {
-            "hardware": "A processor",
-            "parameters": 7,
-            "threads": 2,
-            "other_processes": [{"name": "burner", "cores": 0.6}],
-            "settings": [
-                {**key, "status": "ok", "rounds": rounds, "grid": "112x112", "flops": 2_000_000_000}
-            ],
-        }
-        write_json(folder / "m.run.json", facts)
-    return table
+from timing_fakes import write_calls
 
 
 def summarise(path: Path, fps: float = 30.0) -> dict[str, Any]:
@@ -69,7 +22,7 @@ def summarise(path: Path, fps: float = 30.0) -> dict[str, Any]:
 
 
 def test_the_numbers_of_a_quiet_run(tmp_path: Path) -> None:
-    row = summarise(write(tmp_path, [0.0] * 7, [10.0] * 7))
+    row = summarise(write_calls(tmp_path, [0.0] * 7, [10.0] * 7))
     assert row["forward_median"] == pytest.approx(10.45)
     assert row["forward_iqr"] == pytest.approx(0.5, abs=0.05)
     assert row["end_to_end_p90"] == pytest.approx(20.8, abs=0.05)
@@ -85,40 +38,40 @@ def test_the_numbers_of_a_quiet_run(tmp_path: Path) -> None:
 
 
 def test_disturbed_rounds_are_left_out_and_told(tmp_path: Path) -> None:
-    row = summarise(write(tmp_path, [0.0, 0.9, 1.0, 0.0, 0.0], [10.0, 50.0, 60.0, 10.0, 10.0]))
+    row = summarise(write_calls(tmp_path, [0.0, 0.9, 1.0, 0.0, 0.0], [10.0, 50.0, 60.0, 10.0, 10.0]))
     assert row["forward_median"] == pytest.approx(10.45)
     assert (row["rounds"], row["rounds_disturbed"], row["n_calls"]) == (3, 2, 30)
     assert row["disturbed"] == "2 of 5 rounds: others used up to 1.0 cores (burner); left out"
 
 
 def test_without_enough_quiet_rounds_all_count_and_that_is_told(tmp_path: Path) -> None:
-    row = summarise(write(tmp_path, [0.5, 0.9, 1.0, 0.0, 0.0], [20.0] * 5))
+    row = summarise(write_calls(tmp_path, [0.5, 0.9, 1.0, 0.0, 0.0], [20.0] * 5))
     assert row["rounds"] == 5
     assert row["disturbed"].endswith("all rounds kept")
 
 
 def test_the_share_in_time_is_that_of_a_frame_rate(tmp_path: Path) -> None:
-    path = write(tmp_path, [0.0] * 4, [10.0, 10.0, 10.0, 30.0])
+    path = write_calls(tmp_path, [0.0] * 4, [10.0, 10.0, 10.0, 30.0])
     assert summarise(path, 30.0)["realtime_share"] == 0.75
     assert summarise(path, 15.0)["realtime_share"] == 1.0
     assert summarise(path, 60.0)["realtime_share"] == 0.0
 
 
 def test_a_batch_has_the_time_in_which_its_frames_arrive(tmp_path: Path) -> None:
-    row = summarise(write(tmp_path, [0.0] * 4, [60.0] * 4, batch=4))
+    row = summarise(write_calls(tmp_path, [0.0] * 4, [60.0] * 4, batch=4))
     assert row["realtime_share"] == 1.0  # 121 of 133 ms
     assert row["frames_per_second"] == pytest.approx(4000 / 120.45)
 
 
 def test_without_its_record_a_table_still_gives_times(tmp_path: Path) -> None:
-    row = summarise(write(tmp_path, [], [10.0] * 4, record=False))
+    row = summarise(write_calls(tmp_path, [], [10.0] * 4, record=False))
     assert row["forward_median"] == pytest.approx(10.45)
     assert row["hardware"] is None
     assert row["disturbed"] == "unknown: the record of the run is missing"
 
 
 def test_the_same_calls_give_the_same_bytes(tmp_path: Path) -> None:
-    path = write(tmp_path, [0.0] * 4, [10.0, 11.0, 12.0, 13.0])
+    path = write_calls(tmp_path, [0.0] * 4, [10.0, 11.0, 12.0, 13.0])
     for name in ("a", "b"):
         write_table(tmp_path / name, TIMING, [summarise_timing([path], 30.0)])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -127,7 +80,7 @@ def test_the_same_calls_give_the_same_bytes(tmp_path: Path) -> None:
 def test_throttling_and_other_gpu_processes_are_told(tmp_path: Path) -> None:
     import json
 
-    path = write(tmp_path, [0.0] * 4, [10.0] * 4)
+    path = write_calls(tmp_path, [0.0] * 4, [10.0] * 4)
     record = json.loads((tmp_path / "m.run.json").read_text())
     record |= {"gpu_processes": ["training"], "gpu_after": {"throttled_by": ["power cap"]}}
     record |= {"processor_before": {"throttle_count": 1}, "processor_after": {"throttle_count": 3}}

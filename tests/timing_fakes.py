@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from scopedepth.manifest import write_json
 from scopedepth.models.base import DepthModel
+from scopedepth.tables.io import write_table
+from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import machine
 
 SETTINGS: dict[str, Any] = {
@@ -189,3 +193,51 @@ class FakeNvml:
 
     def nvmlSystemGetProcessName(self, pid: int) -> bytes:
         return b"training"
+
+
+KEY = {
+    "model": "m",
+    "device": "cpu",
+    "precision": "fp32",
+    "batch": 1,
+    "input_size": "224x224",
+    "frame_size": "320x320",
+}
+
+
+def write_calls(
+    folder: Path, loads: list[float], forward: list[float], record: bool = True, batch: int = 1
+) -> Path:
+    """Write ten calls a round of `forward` ms each; end to end takes twice as long, the yardstick 2 ms."""
+    key = {**KEY, "batch": batch}
+    rows: list[dict[str, Any]] = []
+
+    def add(subject: str, clock: str, number: int, *durations: float) -> None:
+        rows.extend(
+            {**key, "subject": subject, "clock": clock, "round": number, "milliseconds": ms}
+            for ms in durations
+        )
+
+    add("model", "load", 0, 900.0)
+    add("model", "first_call", 0, 80.0)
+    add("model", "load", 1, 100.0)
+    for number, ms in enumerate(forward):
+        add("yardstick", "forward", number, *[2.0] * 5)
+        add("model", "forward", number, *(ms + 0.1 * np.arange(10)).tolist())
+        add("model", "end_to_end", number, *(2 * ms + 0.1 * np.arange(10)).tolist())
+    add("yardstick", "forward", len(forward), *[2.0] * 5)
+    table = folder / "m.parquet"
+    write_table(table, TIMING_CALLS, {name: [row[name] for row in rows] for name in TIMING_CALLS.names})
+    rounds = [{"round": n, "other_load": load, "quiet": load < 0.2} for n, load in enumerate(loads)]
+    if record:
+        facts = {
+            "hardware": "A processor",
+            "parameters": 7,
+            "threads": 2,
+            "other_processes": [{"name": "burner", "cores": 0.6}],
+            "settings": [
+                {**key, "status": "ok", "rounds": rounds, "grid": "112x112", "flops": 2_000_000_000}
+            ],
+        }
+        write_json(folder / "m.run.json", facts)
+    return table
