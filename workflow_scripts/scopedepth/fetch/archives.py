@@ -48,8 +48,9 @@ class Entry:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file's name is an archive's."""
-    return path.name.lower().endswith(SUFFIXES)
+    """Return whether a file's name is an archive's; torch's checkpoints may be called .pth.tar and are none."""
+    name = path.name.lower()
+    return name.endswith(SUFFIXES) and not name.endswith(".pth.tar")
 
 
 def bare_name(path: Path) -> str:
