@@ -17,6 +17,9 @@ rule align:
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
+    resources:
+        mem_mb=NEEDS.compare_mem_mb,
+        runtime=NEEDS.align_runtime,
     params:
         protocol=PLAN.protocol_spec,
         code=PLAN.code("align"),

@@ -9,12 +9,15 @@ SCRIPTS = Path(workflow.basedir, "workflow_scripts")
 sys.path.insert(0, str(SCRIPTS))
 
 from scopedepth.config.load import ConfigError, select_study
+from scopedepth.needs import Needs
 from scopedepth.plan import Plan
 
 try:
     PLAN = Plan(select_study(config), SCRIPTS)
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
+# What each job asks of a cluster's scheduler.
+NEEDS = Needs(PLAN.study)
 
 
 wildcard_constraints:

@@ -40,6 +40,9 @@ rule prepare:
     conda:
         "../envs/scopedepth.yaml"
     threads: 2
+    resources:
+        mem_mb=NEEDS.prepare_mem_mb,
+        runtime=NEEDS.prepare_runtime,
     params:
         spec=PLAN.prepare_spec,
         code=PLAN.prepare_code,

@@ -41,7 +41,12 @@ rule predict:
         "../envs/scopedepth.yaml"
     threads: 1
     resources:
-        gpu=PLAN.gpus,
+        gpu=NEEDS.predict_gpus,
+        constraint=NEEDS.predict_kind,
+        cpus_per_task=NEEDS.predict_cpus,
+        mem_mb=NEEDS.predict_mem_mb,
+        disk_mb=NEEDS.predict_disk_mb,
+        runtime=NEEDS.predict_runtime,
     params:
         spec=PLAN.predict_spec,
         code=PLAN.predict_code,

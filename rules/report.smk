@@ -4,11 +4,6 @@
 #        results/studies/{study}/paper/          LaTeX tables, figures, references
 
 
-localrules:
-    summarise,
-    report,
-
-
 rule summarise:
     """Put a study's scores into tables: means with intervals, comparisons, ranks, and what a protocol changes."""
     input:
@@ -23,12 +18,16 @@ rule summarise:
         "results/logs/summarise/{study}.log",
     conda:
         "../envs/scopedepth.yaml"
+    resources:
+        mem_mb=NEEDS.summary_mem_mb,
+        runtime=NEEDS.summary_runtime,
     params:
         study=PLAN.study_spec(),
         datasets=PLAN.members("datasets"),
         models=PLAN.members("models"),
         protocols=PLAN.members("protocols"),
-        code=PLAN.code("summarise"),
+        # Digested when needed: every job of a cluster reads these rules.
+        code=lambda wildcards: PLAN.code("summarise"),
     script:
         "../workflow_scripts/summarise.py"
 
@@ -55,12 +54,15 @@ rule report:
         "results/logs/report/{study}.log",
     conda:
         "../envs/scopedepth.yaml"
+    resources:
+        mem_mb=NEEDS.summary_mem_mb,
+        runtime=NEEDS.summary_runtime,
     params:
         study=PLAN.members("spec"),
         datasets=PLAN.members("datasets"),
         models=PLAN.members("models"),
         protocols=PLAN.members("protocols"),
         units=list(PLAN.study.units),
-        code=PLAN.code("report"),
+        code=lambda wildcards: PLAN.code("report"),
     script:
         "../workflow_scripts/report.py"

@@ -18,6 +18,9 @@ rule score:
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
+    resources:
+        mem_mb=NEEDS.compare_mem_mb,
+        runtime=NEEDS.score_runtime,
     params:
         protocol=PLAN.protocol_spec,
         code=PLAN.code("score"),

@@ -17,6 +17,9 @@ rule time:
     threads: workflow.cores or 1
     resources:
         gpu=1,
+        constraint=NEEDS.time_kind,
+        mem_mb=NEEDS.time_mem_mb,
+        runtime=NEEDS.time_runtime,
     params:
         spec=PLAN.predict_spec,
         settings=PLAN.timing_settings,
