@@ -103,6 +103,14 @@ def test_each_sequence_has_its_own_weights(tmp_path: Path, family: str) -> None:
         model.for_sequence("rectified09")
     with pytest.raises(ScopeDepthError, match="has none in its name"):
         model.for_sequence("colon")
+    both = {"rectified*": f"stereo/test{{number}}/{last}", "*": f"stereo/test1/{last}"}
+    chosen = load_model(spec(family, checkpoint=both), tmp_path, "cpu")
+    assert np.array_equal(chosen.for_sequence("colon4").predict(FRAMES), one.predict(FRAMES))
+    assert np.array_equal(chosen.for_sequence("rectified04").predict(FRAMES), four.predict(FRAMES))
+    with pytest.raises(ScopeDepthError, match="no checkpoint for sequence 'colon'"):
+        load_model(spec(family, checkpoint={"r*": f"stereo/test1/{last}"}), tmp_path, "cpu").for_sequence(
+            "colon"
+        )
     with pytest.raises(ScopeDepthError, match="nothing like"):
         load_model(spec(family, checkpoint=f"mono/{{sequence}}/{last}"), tmp_path, "cpu")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import pickle
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,17 +85,40 @@ def _first_line(error: Exception) -> str:
     return text.splitlines()[0][:160] if text else type(error).__name__
 
 
-def place_for_sequence(pattern: str, sequence: str, name: str) -> str:
-    """Return `pattern` with {sequence}, the sequence's name, and {number}, the number in it, filled in."""
-    digits = "".join(character if character.isdigit() else " " for character in sequence).split()
-    if "{number}" in pattern and not digits:
+def place_for_sequence(places: str | Mapping[str, str], sequence: str, name: str) -> str:
+    """Return where a sequence's checkpoint lies.
+
+    `places`: a place, or {pattern of sequences' names: place}, of which the first that fits is taken. In a place,
+    {sequence} stands for the sequence's name and {number} for the last number in it ("rectified06": 6).
+    """
+    if isinstance(places, str):
+        place = places
+    else:
+        fitting = [place for pattern, place in places.items() if fnmatch.fnmatchcase(sequence, pattern)]
+        if not fitting:
+            raise ScopeDepthError(
+                f"Model {name}: no checkpoint for sequence {sequence!r}; options.checkpoint has {', '.join(places)}."
+            )
+        place = fitting[0]
+    numbers = re.findall(r"\d+", sequence)
+    if "{number}" in place and not numbers:
         raise ScopeDepthError(
-            f"Model {name}: the checkpoint {pattern!r} wants a number, and sequence {sequence!r} has none in its name."
+            f"Model {name}: the checkpoint {place!r} wants a number, and sequence {sequence!r} has none in its name. "
+            "Give options.checkpoint by patterns of names."
         )
-    number = str(int(digits[-1])) if digits else ""
-    return pattern.replace("{sequence}", sequence).replace("{number}", number)
+    return place.replace("{sequence}", sequence).replace("{number}", str(int(numbers[-1])) if numbers else "")
 
 
-def differs_by_sequence(pattern: str) -> bool:
-    """Say whether a checkpoint's place depends on the sequence."""
-    return "{sequence}" in pattern or "{number}" in pattern
+def first_place(weights: Path, places: str | Mapping[str, str], file: str, name: str) -> str:
+    """Return the first place below `weights` that fits `places` and, with `file` behind it, exists.
+
+    All checkpoints of a model are of one architecture, so any serves until the sequence is known.
+    """
+    wanted = [places] if isinstance(places, str) else list(places.values())
+    for place in wanted:
+        wild = place.replace("{sequence}", "*").replace("{number}", "*")
+        for found in sorted(weights.glob(str(Path(wild, file)))):
+            relative = found.relative_to(weights)
+            return (relative.parent if file else relative).as_posix()
+    shown = " or ".join(str(Path(place, file)) for place in wanted)
+    raise ScopeDepthError(f"Model {name}: {weights} holds nothing like {shown}. Correct options.checkpoint.")

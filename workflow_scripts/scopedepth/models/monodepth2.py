@@ -6,7 +6,8 @@ times `factor`, at most `saturate`. Endo-Depth: 0.1 to 100, times 52.864 for mil
 
 Options
     checkpoint   folder of the two files within the weights; {sequence} or {number} (the number in the sequence's
-                 name) in it give each sequence its own, as for leave-one-out training: "stereo/test{number}/epoch2"
+                 name) in it give each sequence its own, as for leave-one-out training: "stereo/test{number}/epoch02";
+                 or {pattern of sequences' names: folder}, the first that fits
     min_depth, max_depth, factor, saturate   as above; saturate null: no limit
     height, width   the network's input; null: as the checkpoint says
     resample        lanczos (monodepth2's), bicubic or bilinear
@@ -23,12 +24,7 @@ import torch
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel, read_options
-from scopedepth.models.checkpoints import (
-    differs_by_sequence,
-    load_strictly,
-    place_for_sequence,
-    read_checkpoint,
-)
+from scopedepth.models.checkpoints import first_place, load_strictly, place_for_sequence, read_checkpoint
 from scopedepth.models.monodepth2_networks import Decoder, Encoder, decoder_widths_from, encoder_shape_from
 from scopedepth.models.resampling import resample_number
 from scopedepth.models.resize import resize_grey_levels
@@ -127,18 +123,6 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
     options = read_options(spec, DEFAULTS)
     place = options["checkpoint"]
-    if differs_by_sequence(place):
+    if not isinstance(place, str) or "{" in place:
         place = first_place(weights, place, "encoder.pth", spec["name"])
     return Monodepth2(spec, weights, device, options, place)
-
-
-def first_place(weights: Path, pattern: str, file: str, name: str) -> str:
-    """Return the first folder below `weights` that fits `pattern`: all of them are of one architecture."""
-    wild = pattern.replace("{sequence}", "*").replace("{number}", "*")
-    found = sorted(path.parent.relative_to(weights).as_posix() for path in weights.glob(f"{wild}/{file}"))
-    if not found:
-        where = f"{pattern}/{file}"
-        raise ScopeDepthError(
-            f"Model {name}: {weights} holds nothing like {where}. Correct options.checkpoint."
-        )
-    return found[0]

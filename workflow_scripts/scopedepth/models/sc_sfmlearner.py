@@ -4,7 +4,7 @@ Frames come as (x / 255 - 0.45) / 0.225; the sigmoid s becomes disparity = 10 s 
 
 Options
     checkpoint      the file within the weights; null: dispnet_model_best.pth.tar, else dispnet_checkpoint.pth.tar;
-                    {sequence} and {number} as for monodepth2
+                    {sequence}, {number} and patterns as for monodepth2
     alpha, beta     10 and 0.01
     height, width   the network's input; null: the frame's own, to the nearest multiple of 32 (the checkpoints do
                     not say what they were trained with)
@@ -22,12 +22,7 @@ import torch
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel, read_options
-from scopedepth.models.checkpoints import (
-    differs_by_sequence,
-    load_strictly,
-    place_for_sequence,
-    read_checkpoint,
-)
+from scopedepth.models.checkpoints import first_place, load_strictly, place_for_sequence, read_checkpoint
 from scopedepth.models.monodepth2_networks import DispResNet, decoder_widths_from, encoder_shape_from
 from scopedepth.models.resampling import resample_number
 from scopedepth.models.resize import normalise, resize_grey_levels
@@ -108,12 +103,6 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     if file is None:
         usual = [entry for entry in USUAL_FILES if (weights / entry).is_file()]
         file = usual[0] if usual else USUAL_FILES[0]
-    elif differs_by_sequence(file):
-        wild = file.replace("{sequence}", "*").replace("{number}", "*")
-        found = sorted(path.relative_to(weights).as_posix() for path in weights.glob(wild))
-        if not found:
-            raise ScopeDepthError(
-                f"Model {name}: {weights} holds nothing like {file}. Correct options.checkpoint."
-            )
-        file = found[0]
+    elif not isinstance(file, str) or "{" in file:
+        file = first_place(weights, file, "", name)
     return ScSfmLearner(spec, weights, device, options, file)
