@@ -26,7 +26,7 @@ from scopedepth.tables.study import STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 
 HEIGHT, WIDTH = 60, 80
-FRAMES = 12
+FRAMES = 8
 HOSTILE = "<script>alert('x')</script> & 100% \\_{#} ~^$ \"Net\""
 BIBTEX = "@article{tube2020, title = {A tube}, author = {Doe, Jane}, year = {2020}}"
 
@@ -42,7 +42,9 @@ def scene(seed: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
     return tint.astype(np.uint8), np.clip(depth, 4, 90).astype(np.float32)
 
 
-def write_dataset(path: Path, spec: Mapping[str, Any], seed: int, sequences: list[str], frames: int = FRAMES) -> None:
+def write_dataset(
+    path: Path, spec: Mapping[str, Any], seed: int, sequences: list[str], frames: int = FRAMES
+) -> None:
     size = (HEIGHT, WIDTH)
     arrays = {
         "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel"), 0, "noshuffle"),
@@ -53,10 +55,16 @@ def write_dataset(path: Path, spec: Mapping[str, Any], seed: int, sequences: lis
     }
     units = spec["depth"]["unit"]
     groups = {
-        name: {"n_frames": frames, "arrays": arrays, "attrs": {"sequence": name, "units": units, "intrinsics": None}}
+        name: {
+            "n_frames": frames,
+            "arrays": arrays,
+            "attrs": {"sequence": name, "units": units, "intrinsics": None},
+        }
         for name in sequences
     }
-    with ShardedStore(path, {"seed": seed}, groups, frames, {"sequences": sequences, "spec": dict(spec)}) as store:
+    with ShardedStore(
+        path, {"seed": seed}, groups, frames, {"sequences": sequences, "spec": dict(spec)}
+    ) as store:
         for sequence, shard, start, stop in store.missing():
             made = [scene(seed + sequences.index(sequence), frame) for frame in range(start, stop)]
             border = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] - np.array([30, 40])[:, None, None])) > 44
@@ -71,7 +79,9 @@ def write_dataset(path: Path, spec: Mapping[str, Any], seed: int, sequences: lis
     write_json(path.with_suffix(".json"), {"digest": "sha256:" + f"{seed:064x}"})
 
 
-def predict(model: Mapping[str, Any], depth: np.ndarray, rgb: np.ndarray, seed: int, frame: int) -> np.ndarray:
+def predict(
+    model: Mapping[str, Any], depth: np.ndarray, rgb: np.ndarray, seed: int, frame: int
+) -> np.ndarray:
     """Return an invented output: reference depth with smooth and fine errors, as the model's kind demands."""
     quality = float(model["options"].get("noise", 0.1))
     random = np.random.Generator(np.random.PCG64([seed, frame]))
@@ -118,13 +128,18 @@ def write_prediction(path: Path, model: Mapping[str, Any], dataset: Path, seed: 
                 status[3] = 2
             store.write_shard(name, shard, {"prediction": outputs, "status": status})
         store.finish()
-    write_json(path.with_suffix(".json"), {"digest": "sha256:" + f"{seed:064x}", "weights_digest": "sha256:ab"})
+    write_json(
+        path.with_suffix(".json"), {"digest": "sha256:" + f"{seed:064x}", "weights_digest": "sha256:ab"}
+    )
 
 
 def specs(
     cls: type, entries: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:  # plain specs, as the workflow hands them over
-    return {name: {"name": name, **cls.model_validate(entry).model_dump(mode="json")} for name, entry in entries.items()}
+    return {
+        name: {"name": name, **cls.model_validate(entry).model_dump(mode="json")}
+        for name, entry in entries.items()
+    }
 
 
 DATASETS = {
@@ -136,7 +151,9 @@ DATASETS = {
 }  # fmt: skip
 
 
-def model(title: str, output: str, noise: float, family: str = "python", unit: str | None = None, **options: Any) -> dict[str, Any]:
+def model(
+    title: str, output: str, noise: float, family: str = "python", unit: str | None = None, **options: Any
+) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "title": title, "family": family, "output": {"kind": output, "unit": unit}, "options": {"noise": noise, **options}
     }  # fmt: skip
@@ -144,7 +161,8 @@ def model(title: str, output: str, noise: float, family: str = "python", unit: s
 
 
 MODELS = {
-    "affine_net": model("Affine Net", "disparity", 0.06, shift=0.8) | {"citation": BIBTEX.replace("tube2020", "affine2021")},
+    "affine_net": model("Affine Net", "disparity", 0.06, shift=0.8)
+    | {"citation": BIBTEX.replace("tube2020", "affine2021")},
     "scaled_net": model("Scaled Net", "depth", 0.12, bend=0.3),
     "metric_net": model("Metric Net", "metric_depth", 0.16, unit="m") | {"trained_on": [{"dataset": "tube"}]},
     "hostile": model(HOSTILE, "depth", 0.3, bend=-0.8, stumbles=True),
@@ -194,10 +212,14 @@ def timing_rows(models: list[str]) -> dict[str, list[Any]]:
 
 def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
     """Make the study's files below `root` and return the arguments of `write_report`, `out` left out."""
-    datasets, models, protocols = specs(DatasetSpec, DATASETS), specs(ModelSpec, MODELS), specs(ProtocolSpec, PROTOCOLS)
+    datasets, models, protocols = (
+        specs(DatasetSpec, DATASETS),
+        specs(ModelSpec, MODELS),
+        specs(ProtocolSpec, PROTOCOLS),
+    )
     study = {"name": "tiny", **StudySpec.model_validate({
         "title": "A tiny study", "datasets": list(datasets), "models": list(models), "protocols": list(protocols),
-        "headline": {"protocol": "median_depth", "metric": "abs_rel"}, "bootstrap": {"replicates": 200},
+        "headline": {"protocol": "median_depth", "metric": "abs_rel"}, "bootstrap": {"replicates": 100},
         "notes": ["Everything here is invented"],
     }).model_dump(mode="json")}  # fmt: skip
     results = root / "results"
@@ -224,7 +246,9 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
                 score = results / "scores" / unit / name / f"{protocol}.parquet"
                 score_unit(protocols[protocol], stores[unit], predictions[unit, name], path, keys, score)
                 scores.append(score)
-    write_json(stores["tube"].with_suffix(".page.json"), {"frames": 36, "median_depth_mm": 31.5, "camera": "pinhole"})
+    write_json(
+        stores["tube"].with_suffix(".page.json"), {"frames": 24, "median_depth_mm": 31.5, "camera": "pinhole"}
+    )
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
     scored = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
     summarise_study(scored, datasets, models, protocols, scores, list(alignments.values()), [], out)

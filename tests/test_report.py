@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from report_study import HOSTILE, tiny_study
 
+from report_study import HOSTILE, tiny_study
 from scopedepth.report import write_report
 from scopedepth.report.page import safe_json
 from scopedepth.report.pictures import colours, mapped, smaller
@@ -95,7 +95,9 @@ def test_every_section_shows_and_ids_are_unique(page: str) -> None:
     reader = Reader(page)
     ids = [attributes["id"] for _, attributes in reader.elements if attributes.get("id")]
     assert len(ids) == len(set(ids))
-    targets = [a["href"] for tag, a in reader.elements if tag == "a" and (a.get("href") or "").startswith("#")]
+    targets = [
+        a["href"] for tag, a in reader.elements if tag == "a" and (a.get("href") or "").startswith("#")
+    ]
     assert {target[1:] for target in targets if target} <= set(ids)
 
 
@@ -154,13 +156,17 @@ def test_a_study_without_timing_or_scores(study: dict[str, Any], tmp_path: Path)
     assert "Speed was not measured" in text
 
 
-def changed_table(study: dict[str, Any], name: str, schema: pa.Schema, rows: list[dict[str, Any]], folder: Path) -> dict[str, Path]:
+def changed_table(
+    study: dict[str, Any], name: str, schema: pa.Schema, rows: list[dict[str, Any]], folder: Path
+) -> dict[str, Path]:
     path = folder / f"{name}.parquet"
     write_table(path, schema, {field: [row.get(field) for row in rows] for field in schema.names})
     return {**study["tables"], name: path}
 
 
-def test_the_verdict_claims_the_best_only_where_every_difference_is_significant(study: dict[str, Any], tmp_path: Path) -> None:
+def test_the_verdict_claims_the_best_only_where_every_difference_is_significant(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
     results = results_of(study)
     first = leader(results, "tube")
     assert first

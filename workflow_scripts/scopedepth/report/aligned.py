@@ -20,7 +20,6 @@ from scopedepth.evaluation.score import read_fits
 from scopedepth.report.results import Results
 from scopedepth.stores.dataset import DatasetStore
 
-
 # Depth (h, w), flags (h, w), image (h, w, 3) and status of a frame.
 Reference = tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8], int]
 

@@ -43,7 +43,9 @@ def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]
             if kind == "models" and results.is_baseline(name) and not results.models[name].get("citation"):
                 continue
             spec = getattr(results, kind)[name]
-            found = list(entries(spec.get("citation") or "")) or [_plain(kind, name, results.title(kind, name), spec)]
+            found = list(entries(spec.get("citation") or "")) or [
+                _plain(kind, name, results.title(kind, name), spec)
+            ]
             keys[kind, name] = []
             for key, entry in found:
                 own = key
@@ -64,5 +66,7 @@ def _plain(kind: str, name: str, title: str, spec: dict[str, object]) -> tuple[s
     homepage = str(spec.get("homepage") or "")
     if re.fullmatch(r"https?://[^\s{}\\\"<>^`|]+", homepage):
         fields.append(f"  howpublished = {{\\url{{{homepage}}}}}")
-    fields.append(f"  note = {{No citation is given in the configuration. Licence: {escape(str(spec.get('licence') or 'unknown'))}}}")
+    fields.append(
+        f"  note = {{No citation is given in the configuration. Licence: {escape(str(spec.get('licence') or 'unknown'))}}}"
+    )
     return key, f"@misc{{{key},\n" + ",\n".join(fields) + "\n}"

@@ -13,12 +13,23 @@ from scopedepth.report.svg import log_ticks, tick_text
 from scopedepth.report.words import higher_is_better, metric_label, metric_unit
 
 # The page's colours on white, so that a paper's figure and the page agree.
-PALETTE = ("#1463a5", "#c2491d", "#047857", "#a03f84", "#9a6700", "#2a86b8", "#6a58c4", "#7d5230", "#5d771f", "#b23a4c")
+PALETTE = (
+    "#1463a5",
+    "#c2491d",
+    "#047857",
+    "#a03f84",
+    "#9a6700",
+    "#2a86b8",
+    "#6a58c4",
+    "#7d5230",
+    "#5d771f",
+    "#b23a4c",
+)
 BASELINE = "#79828a"
 MARKS = ("o", "s", "^", "D", "v", "P", "p", "h")
 RESOLUTION = 300  # dots an inch
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.spines.top": False,
@@ -34,7 +45,9 @@ _STYLE = {
 
 def styles(results: Results) -> dict[str, tuple[str, str]]:
     """Return colour and marker of every model, as on the page."""
-    found = {name: (PALETTE[i % len(PALETTE)], MARKS[i % len(MARKS)]) for i, name in enumerate(results.networks)}
+    found = {
+        name: (PALETTE[i % len(PALETTE)], MARKS[i % len(MARKS)]) for i, name in enumerate(results.networks)
+    }
     for i, name in enumerate(model for model in results.model_names if results.is_baseline(model)):
         found[name] = (BASELINE, MARKS[(i + 4) % len(MARKS)])
     return found
@@ -75,7 +88,14 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
     upwards = higher_is_better(results.metric)
     with figure(5.6, 3.3) as (drawn, axes):
         front = frontier(found, upwards)
-        axes.step([p.ms for p in front], [p.value for p in front], where="post", color="#9aa2a9", linewidth=0.8, zorder=1)
+        axes.step(
+            [p.ms for p in front],
+            [p.value for p in front],
+            where="post",
+            color="#9aa2a9",
+            linewidth=0.8,
+            zorder=1,
+        )
         for p in found:
             colour, marker = style[p.model]
             if p.low is not None and p.high is not None:
@@ -90,7 +110,9 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         axes.set_xticks([], minor=True)
         axes.set_xlabel("time a frame, ms (logarithmic)")
         unit = metric_unit(results.metric)
-        axes.set_ylabel(f"{metric_label(results.metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better")
+        axes.set_ylabel(
+            f"{metric_label(results.metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
+        )
         axes.set_title(plain(results.dataset_title(dataset)), loc="left", fontsize=9)
         axes.grid(axis="y", color="#e8e5de", linewidth=0.6)
         axes.set_axisbelow(True)
@@ -102,7 +124,10 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
     """Draw each model's rank under each protocol as lines that cross where the order flips."""
     protocols = results.protocol_names
     ranks = {
-        model: [(row["rank"] if (row := results.rank(dataset, model, protocol)) else None) for protocol in protocols]
+        model: [
+            (row["rank"] if (row := results.rank(dataset, model, protocol)) else None)
+            for protocol in protocols
+        ]
         for model in results.model_names
     }
     ranks = {model: places for model, places in ranks.items() if any(place is not None for place in places)}
@@ -116,7 +141,12 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
             at = [float("nan") if place is None else place for place in places]
             axes.plot(range(len(protocols)), at, marker=marker, color=colour, linewidth=1.4, markersize=5.5,
                       markeredgecolor="white", markeredgewidth=0.6, label=plain(results.model_title(model)))  # fmt: skip
-        axes.set_xticks(range(len(protocols)), [plain(results.protocol_title(name)) for name in protocols], rotation=20, ha="right")
+        axes.set_xticks(
+            range(len(protocols)),
+            [plain(results.protocol_title(name)) for name in protocols],
+            rotation=20,
+            ha="right",
+        )
         axes.set_yticks(range(1, most + 1))
         axes.set_ylim(most + 0.5, 0.5)
         axes.set_xlim(-0.3, len(protocols) - 0.7)

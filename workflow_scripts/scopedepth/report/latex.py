@@ -7,7 +7,15 @@ import unicodedata
 
 from scopedepth.report.results import Results
 from scopedepth.report.sections.scores import best_two, complete, metrics_of
-from scopedepth.report.words import higher_is_better, metric_label, metric_unit, metric_value, number, parameters, significant
+from scopedepth.report.words import (
+    higher_is_better,
+    metric_label,
+    metric_unit,
+    metric_value,
+    number,
+    parameters,
+    significant,
+)
 
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
@@ -69,7 +77,13 @@ def model_name(results: Results, model: str, dataset: str | None = None) -> str:
 
 
 def table(
-    caption: str, label: str, alignment: str, head: list[str], rows: list[list[str]], rule: int | None = None, per_row: int = 99
+    caption: str,
+    label: str,
+    alignment: str,
+    head: list[str],
+    rows: list[list[str]],
+    rule: int | None = None,
+    per_row: int = 99,
 ) -> str:
     """Return a table environment. `rule`: the row before which a thin rule stands.
 
@@ -102,7 +116,8 @@ def scores_table(results: Results, dataset: str, protocol: str) -> str:
     models = results.model_names
     leaders = {
         metric: best_two(
-            {model: complete(results, dataset, model, protocol, metric) for model in models}, higher_is_better(metric)
+            {model: complete(results, dataset, model, protocol, metric) for model in models},
+            higher_is_better(metric),
         )
         for metric in metrics
     }
@@ -125,7 +140,11 @@ def scores_table(results: Results, dataset: str, protocol: str) -> str:
             if row["status"] == "incomplete":
                 text += r"\textsuperscript{*}"
             cells.append(text)
-            ends = [escape(metric_value(row[key], metric)) for key in ("ci_low", "ci_high") if row[key] is not None]
+            ends = [
+                escape(metric_value(row[key], metric))
+                for key in ("ci_low", "ci_high")
+                if row[key] is not None
+            ]
             below.append(rf"\scriptsize [{', '.join(ends)}]" if len(ends) == 2 else "")
         if model == next(iter(models[len(results.networks) :]), None):
             first_baseline = len(rows)
@@ -134,7 +153,13 @@ def scores_table(results: Results, dataset: str, protocol: str) -> str:
             rows.append(below)
     head = ["Model", *(metric_head(metric, metric_label(metric)) for metric in metrics)]
     return table(
-        scores_caption(results, dataset, protocol), f"{dataset}-{protocol}", "l" + "r" * len(metrics), head, rows, first_baseline, 5
+        scores_caption(results, dataset, protocol),
+        f"{dataset}-{protocol}",
+        "l" + "r" * len(metrics),
+        head,
+        rows,
+        first_baseline,
+        5,
     )
 
 
@@ -169,7 +194,9 @@ def ranks_table(results: Results, dataset: str) -> str:
         for protocol in protocols:
             rank, value = results.rank(dataset, model, protocol), results.value(dataset, model, protocol)
             place = str(rank["rank"]) if rank and rank["rank"] is not None else "--"
-            cells.append(f"{place} ({escape(metric_value(value, results.metric))})" if value is not None else "--")
+            cells.append(
+                f"{place} ({escape(metric_value(value, results.metric))})" if value is not None else "--"
+            )
         rows.append(cells)
     taus = [r"Kendall's $\tau$"]
     for protocol in protocols:
@@ -180,8 +207,13 @@ def ranks_table(results: Results, dataset: str) -> str:
         f"Rank by {escape(metric_label(results.metric))} (its value) on {escape(results.dataset_title(dataset))} under each "
         "protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
     )
-    versions = [f"{escape(results.protocol_title(p))} v{escape(str(results.protocols[p].get('version', '?')))}" for p in protocols]
-    return table(caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, len(rows) - 1, 3)
+    versions = [
+        f"{escape(results.protocol_title(p))} v{escape(str(results.protocols[p].get('version', '?')))}"
+        for p in protocols
+    ]
+    return table(
+        caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, len(rows) - 1, 3
+    )
 
 
 def timing_table(results: Results) -> str:
@@ -200,7 +232,18 @@ def timing_table(results: Results) -> str:
         f"Time on {escape('; '.join(hardware) or 'hardware that was not recorded')}: medians in ms a call "
         r"(95\,\% intervals), 99th percentile end to end, frames a second, peak memory in MiB, parameters."
     )
-    head = ["Model", "Precision", "Batch", "Input", "Forward", "End to end", "p99", "Frames/s", "Memory", "Parameters"]
+    head = [
+        "Model",
+        "Precision",
+        "Batch",
+        "Input",
+        "Forward",
+        "End to end",
+        "p99",
+        "Frames/s",
+        "Memory",
+        "Parameters",
+    ]
     return table(caption, "timing", "lllrrrrrrr", head, rows, per_row=6)
 
 

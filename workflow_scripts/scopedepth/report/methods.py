@@ -18,7 +18,11 @@ METHODS = {
     "minmax": "were rescaled to the reference's minimum and maximum",
 }
 SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log_depth": "in log depth"}
-SCOPES = {"frame": "for each frame", "sequence": "once for each sequence", "dataset": "once for the whole dataset"}
+SCOPES = {
+    "frame": "for each frame",
+    "sequence": "once for each sequence",
+    "dataset": "once for the whole dataset",
+}
 
 
 Cite = Callable[[str, str], str]
@@ -43,12 +47,19 @@ def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
 
 def compared(results: Results, cite: Cite) -> str:
     networks = [results.model_title(name) + cite("models", name) for name in results.networks]
-    trivial = [results.model_title(name) + cite("models", name) for name in results.model_names if results.is_baseline(name)]
+    trivial = [
+        results.model_title(name) + cite("models", name)
+        for name in results.model_names
+        if results.is_baseline(name)
+    ]
     where = [dataset_words(results, name, cite) for name in results.dataset_names]
     text = f"We compared {listed(networks) or 'no network'}"
     if trivial:
         text += f" and the trivial {'baseline' if len(trivial) == 1 else 'baselines'} {listed(trivial)}"
-    return text + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that one prediction."
+    return (
+        text
+        + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that one prediction."
+    )
 
 
 def dataset_words(results: Results, dataset: str, cite: Cite) -> str:
@@ -71,7 +82,9 @@ def protocol_sentence(results: Results, name: str) -> str:
     parts = [range_words(spec.get("depth_range") or {})]
     excluded = (spec.get("masks") or {}).get("exclude") or []
     if excluded:
-        parts.append(f"pixels flagged {listed([str(flag).replace('_', ' ') for flag in excluded])} were left out")
+        parts.append(
+            f"pixels flagged {listed([str(flag).replace('_', ' ') for flag in excluded])} were left out"
+        )
     averaging = spec.get("averaging")
     if averaging:
         parts.append(

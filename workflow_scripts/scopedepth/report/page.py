@@ -118,7 +118,9 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "dataset_options": datasets,
         "metric_options": [(name, metric_label(name)) for name in results.metric_names],
         "protocol_options": [(name, results.protocol_title(name)) for name in results.protocol_names],
-        "any_seen": any(results.seen(d, m) != "no" for d in results.dataset_names for m in results.model_names),
+        "any_seen": any(
+            results.seen(d, m) != "no" for d in results.dataset_names for m in results.model_names
+        ),
         "ranking": ranking.ranking(results, look),
         "matrix": matrix.matrix(results, look),
         "protocol_cards": protocols.protocol_cards(results),
@@ -153,7 +155,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
 
 def scope(results: Results) -> str:
     """Return what was compared, in a line."""
-    frames = len(set(zip(*[results.frames([])[key].to_pylist() for key in ("dataset", "sequence", "frame")], strict=True)))
+    frames = len(
+        set(
+            zip(
+                *[results.frames([])[key].to_pylist() for key in ("dataset", "sequence", "frame")],
+                strict=True,
+            )
+        )
+    )
     return ", ".join([
         plural(len(results.networks), "network"),
         plural(len(results.model_names) - len(results.networks), "trivial baseline"),
@@ -169,7 +178,13 @@ def speed(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
     for dataset in results.dataset_names:
         wide = speed_chart(results, dataset, dict(look), 640, 430)
         if wide is not None:
-            made.append({"dataset": dataset, "wide": wide, "narrow": speed_chart(results, dataset, dict(look), 350, 380)})
+            made.append(
+                {
+                    "dataset": dataset,
+                    "wide": wide,
+                    "narrow": speed_chart(results, dataset, dict(look), 350, 380),
+                }
+            )
     return made
 
 

@@ -55,7 +55,9 @@ def write_paper(
     (out / "methods.txt").write_text(methods_text(results) + "\n", encoding="utf-8")
     (out / "methods.tex").write_text(methods + "\n", encoding="utf-8")
     (out / "references.bib").write_text(bibliography, encoding="utf-8")
-    (out / "all.tex").write_text(document(list(written), [p for p in drawn if p.suffix == ".pdf"], out), encoding="utf-8")
+    (out / "all.tex").write_text(
+        document(list(written), [p for p in drawn if p.suffix == ".pdf"], out), encoding="utf-8"
+    )
     (out / "README.txt").write_text(README, encoding="utf-8")
 
 
@@ -64,7 +66,10 @@ def table_files(results: Results) -> list[tuple[str, str]]:
     made = []
     for dataset in results.dataset_names:
         made.append((f"{dataset}-ranks", latex.ranks_table(results, dataset)))
-        made += [(f"{dataset}-{name}", latex.scores_table(results, dataset, name)) for name in results.protocol_names]
+        made += [
+            (f"{dataset}-{name}", latex.scores_table(results, dataset, name))
+            for name in results.protocol_names
+        ]
     if results.timing:
         made.append(("timing", latex.timing_table(results)))
     return made
@@ -73,7 +78,9 @@ def table_files(results: Results) -> list[tuple[str, str]]:
 def methods_tex(results: Results, keys: Mapping[tuple[str, str], list[str]]) -> str:
     """Return the methods as LaTeX, models and datasets with their citations."""
     # Marks that no title can hold stand for citations until the text has been escaped.
-    marked = methods_text(results, lambda kind, name: f"\ue000{kind}\ue001{name}\ue002" if keys.get((kind, name)) else "")
+    marked = methods_text(
+        results, lambda kind, name: f"\ue000{kind}\ue001{name}\ue002" if keys.get((kind, name)) else ""
+    )
     parts = re.split("\ue000([a-z]+)\ue001(.*?)\ue002", marked)
     text = latex.escape(parts[0])
     for kind, name, after in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
@@ -86,6 +93,9 @@ def document(tables: list[str], figures: list[Path], out: Path) -> str:
     body = [r"\section*{Methods}", r"\input{methods}", ""]
     body += [rf"\input{{tables/{name}}}" for name in tables]
     body += [r"\clearpage"]
-    body += [rf"\begin{{center}}\includegraphics{{{path.relative_to(out).as_posix()}}}\end{{center}}" for path in figures]
+    body += [
+        rf"\begin{{center}}\includegraphics{{{path.relative_to(out).as_posix()}}}\end{{center}}"
+        for path in figures
+    ]
     body += [r"\bibliographystyle{plain}", r"\bibliography{references}"]
     return latex.DOCUMENT % "\n".join(body)

@@ -139,15 +139,21 @@ class Results:
     def _rank_index(self) -> dict[tuple[str, str, str, str], Row]:
         return {(r["dataset"], r["model"], r["protocol"], r["metric"]): r for r in self.ranks}
 
-    def score(self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None) -> Row | None:
+    def score(
+        self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None
+    ) -> Row | None:
         """Return a row of the summary; the headline's protocol and metric where none is named."""
         return self._summary_index.get((dataset, model, protocol or self.protocol, metric or self.metric))
 
-    def rank(self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None) -> Row | None:
+    def rank(
+        self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None
+    ) -> Row | None:
         """Return a row of the ranks; the headline's protocol and metric where none is named."""
         return self._rank_index.get((dataset, model, protocol or self.protocol, metric or self.metric))
 
-    def value(self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None) -> float | None:
+    def value(
+        self, dataset: str, model: str, protocol: str | None = None, metric: str | None = None
+    ) -> float | None:
         row = self.score(dataset, model, protocol, metric)
         return row["value"] if row else None
 
@@ -165,7 +171,9 @@ class Results:
         ranked = self.ranked(dataset, protocol, metric)
         return ranked + [model for model in self.model_names if model not in ranked]
 
-    def best_baseline(self, dataset: str, protocol: str | None = None, metric: str | None = None) -> str | None:
+    def best_baseline(
+        self, dataset: str, protocol: str | None = None, metric: str | None = None
+    ) -> str | None:
         """Return the better trivial baseline, or None where none has a value."""
         values = [
             (value, model)
@@ -178,12 +186,15 @@ class Results:
 
     def flips(self, protocol_a: str, protocol_b: str, dataset: str, metric: str | None = None) -> Row | None:
         """Return the row of the sensitivity table for two protocols, in either order."""
-        return self._sensitivity_index.get((dataset, metric or self.metric, frozenset((protocol_a, protocol_b))))
+        return self._sensitivity_index.get(
+            (dataset, metric or self.metric, frozenset((protocol_a, protocol_b)))
+        )
 
     @cached_property
     def _sensitivity_index(self) -> dict[tuple[str, str, frozenset[str]], Row]:
         return {
-            (r["dataset"], r["metric"], frozenset((r["protocol_a"], r["protocol_b"]))): r for r in self.sensitivity
+            (r["dataset"], r["metric"], frozenset((r["protocol_a"], r["protocol_b"]))): r
+            for r in self.sensitivity
         }
 
     def seen(self, dataset: str, model: str) -> str:

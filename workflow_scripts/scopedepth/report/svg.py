@@ -93,7 +93,9 @@ class Drawing:
     def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
         self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{css}"/>')
 
-    def rect(self, x: float, y: float, width: float, height: float, css: str, tip: str = "", radius: float = 2) -> None:
+    def rect(
+        self, x: float, y: float, width: float, height: float, css: str, tip: str = "", radius: float = 2
+    ) -> None:
         body = f"<title>{escape(tip)}</title>" if tip else ""
         self.add(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(0.0, width):.1f}" height="{height:.1f}" '

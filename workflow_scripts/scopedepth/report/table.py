@@ -59,7 +59,12 @@ def model_cell(results: Results, look: Mapping[str, Look], model: str, dataset: 
     if seen != "no":
         tip = "trained on this dataset" if seen == "yes" else "trained on part of this dataset"
         text += Markup('<abbr class="dagger" title="{}">{}</abbr>').format(tip, DAGGER)
-    return Cell(text, title.casefold(), title + (f" {DAGGER}" if seen != "no" else ""), "baseline" if results.is_baseline(model) else "")
+    return Cell(
+        text,
+        title.casefold(),
+        title + (f" {DAGGER}" if seen != "no" else ""),
+        "baseline" if results.is_baseline(model) else "",
+    )
 
 
 def code(text: str) -> Markup:

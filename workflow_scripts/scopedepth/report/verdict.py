@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from scopedepth.report.results import Results, latency
-from scopedepth.report.words import higher_is_better, interval, listed, metric_label, metric_value, milliseconds, plural, small
+from scopedepth.report.words import (
+    higher_is_better,
+    interval,
+    listed,
+    metric_label,
+    metric_value,
+    milliseconds,
+    plural,
+    small,
+)
 
 NEW_SEQUENCES, THESE_SEQUENCES = "new sequences", "these sequences"
 
@@ -43,11 +52,17 @@ def leader(results: Results, dataset: str, protocol: str | None = None) -> Leade
     row = results.rank(dataset, ranked[0], protocol)
     assert row is not None
     tied = tuple(name for name in ranked[1:] if name in (row["tied_with"] or ()))
-    equal = [name for name in ranked[1:] if (results.rank(dataset, name, protocol) or {}).get("rank") == row["rank"]]
+    equal = [
+        name
+        for name in ranked[1:]
+        if (results.rank(dataset, name, protocol) or {}).get("rank") == row["rank"]
+    ]
     tied = tuple(dict.fromkeys([*equal, *tied]))
     tested = _tested(results, dataset, protocol or results.protocol)
     # A pair without a test is no proof of a difference.
-    untested = tuple(name for name in ranked[1:] if frozenset((ranked[0], name)) not in tested and name not in tied)
+    untested = tuple(
+        name for name in ranked[1:] if frozenset((ranked[0], name)) not in tested and name not in tied
+    )
     tied += untested
     return Leader(ranked[0], tied, not tied and len(ranked) > 1, len(ranked) - 1)
 
@@ -78,13 +93,23 @@ def headline(results: Results) -> Markup:
         return Markup("No model has a complete score, so there is no ranking.")
     firsts = {first.model for first in found.values()}
     where = "" if len(found) == len(leaders) else Markup(" that could be ranked")
-    extreme = f"the {'highest' if higher_is_better(results.metric) else 'lowest'} {metric_label(results.metric)}"
+    extreme = (
+        f"the {'highest' if higher_is_better(results.metric) else 'lowest'} {metric_label(results.metric)}"
+    )
     if len(firsts) > 1:
         return Markup("No model is first on every dataset: {}.").format(
-            Markup(listed([
-                str(Markup("{} on {}").format(bold(results.model_title(first.model)), results.dataset_title(dataset)))
-                for dataset, first in found.items()
-            ]))  # fmt: skip
+            Markup(
+                listed(
+                    [
+                        str(
+                            Markup("{} on {}").format(
+                                bold(results.model_title(first.model)), results.dataset_title(dataset)
+                            )
+                        )
+                        for dataset, first in found.items()
+                    ]
+                )
+            )  # fmt: skip
         )
     model = bold(results.model_title(next(iter(firsts))))
     place = (
@@ -115,7 +140,10 @@ def headline(results: Results) -> Markup:
 def remarks(results: Results) -> list[Remark]:
     """Return the points that follow the headline, those without anything to say left out."""
     made = [
-        *(Remark(results.dataset_title(dataset), _accuracy(results, dataset)) for dataset in results.dataset_names[:4]),
+        *(
+            Remark(results.dataset_title(dataset), _accuracy(results, dataset))
+            for dataset in results.dataset_names[:4]
+        ),
         Remark("How sure", _certainty(results)),
         Remark("Another protocol", _protocols(results)),
         Remark("Speed", _speed(results)),
@@ -158,12 +186,16 @@ def _accuracy(results: Results, dataset: str) -> Markup:
                     100 * skill, results.model_title(baseline)
                 )
                 if skill > 0
-                else Markup("It does not beat the better trivial baseline, {}.").format(results.model_title(baseline))
+                else Markup("It does not beat the better trivial baseline, {}.").format(
+                    results.model_title(baseline)
+                )
             )
         beaten = [name for name in beaten if name != first.model]
         if beaten:
             sentences.append(
-                Markup("{} {} no better than that baseline.").format(names(results, beaten), "is" if len(beaten) == 1 else "are")
+                Markup("{} {} no better than that baseline.").format(
+                    names(results, beaten), "is" if len(beaten) == 1 else "are"
+                )
             )
     elif results.is_baseline(first.model):
         sentences.append(Markup("{} is a trivial baseline: no network is ahead of it here.").format(title))
@@ -174,7 +206,14 @@ def _certainty(results: Results) -> Markup:
     sentences = []
     by_scope: dict[str, list[str]] = {}
     for dataset in results.dataset_names:
-        row = next((r for m in results.in_order(dataset) if (r := results.score(dataset, m)) and r["value"] is not None), None)
+        row = next(
+            (
+                r
+                for m in results.in_order(dataset)
+                if (r := results.score(dataset, m)) and r["value"] is not None
+            ),
+            None,
+        )
         if row:
             by_scope.setdefault(str(row["ci_scope"]), []).append(
                 str(Markup("{} ({}, {})").format(
@@ -184,7 +223,9 @@ def _certainty(results: Results) -> Markup:
     for scope, where in by_scope.items():
         places = Markup(listed(where))
         if scope == NEW_SEQUENCES:
-            sentences.append(Markup("On {} the intervals cover new sequences of the same kind.").format(places))
+            sentences.append(
+                Markup("On {} the intervals cover new sequences of the same kind.").format(places)
+            )
         elif scope == THESE_SEQUENCES:
             sentences.append(
                 Markup(
@@ -193,7 +234,9 @@ def _certainty(results: Results) -> Markup:
                 ).format(places)
             )
         else:
-            sentences.append(Markup("On {} there are too few frames for an interval or a test.").format(places))
+            sentences.append(
+                Markup("On {} there are too few frames for an interval or a test.").format(places)
+            )
     return Markup(" ").join(sentences)
 
 
@@ -206,7 +249,9 @@ def _protocols(results: Results) -> Markup:
         first = leader(results, dataset)
         if not first:
             continue
-        firsts = {protocol: found.model for protocol in others if (found := leader(results, dataset, protocol))}
+        firsts = {
+            protocol: found.model for protocol in others if (found := leader(results, dataset, protocol))
+        }
         if not firsts:
             continue
         kept = [protocol for protocol, model in firsts.items() if model == first.model]
@@ -214,7 +259,9 @@ def _protocols(results: Results) -> Markup:
         title = results.model_title(first.model)
         if len(kept) == len(firsts):
             sentences.append(
-                Markup("On {} {} stays first under {}.").format(where, title, _all_of(len(firsts), "other protocol"))
+                Markup("On {} {} stays first under {}.").format(
+                    where, title, _all_of(len(firsts), "other protocol")
+                )
             )
         else:
             winners = Counter(model for model in firsts.values() if model != first.model)
@@ -225,7 +272,10 @@ def _protocols(results: Results) -> Markup:
                 )
             )  # fmt: skip
         rows = [row for protocol in others if (row := results.flips(results.protocol, protocol, dataset))]
-        flips, certain = sum(row["n_flips"] or 0 for row in rows), sum(row["n_significant_flips"] or 0 for row in rows)
+        flips, certain = (
+            sum(row["n_flips"] or 0 for row in rows),
+            sum(row["n_significant_flips"] or 0 for row in rows),
+        )
         if flips:
             text = Markup("{} of models {} order").format(
                 plural(flips, "pair").capitalize(), "changes" if flips == 1 else "change"
@@ -245,25 +295,33 @@ def _all_of(n: int, noun: str) -> str:
 
 
 def _speed(results: Results) -> Markup:
-    times = {model: ms for model in results.networks if (row := results.speed.get(model)) and (ms := latency(row))}
+    times = {
+        model: ms for model in results.networks if (row := results.speed.get(model)) and (ms := latency(row))
+    }
     if not times:
         return Markup("Speed was not measured.") if not results.timing else Markup("")
     fastest = min(times, key=lambda name: times[name])
     row = results.speed[fastest]
     sentences = [
         Markup("{} is the fastest network: {} a frame on {}.").format(
-            results.model_title(fastest), milliseconds(times[fastest]), row["hardware"] or row["device"] or "unknown hardware"
+            results.model_title(fastest),
+            milliseconds(times[fastest]),
+            row["hardware"] or row["device"] or "unknown hardware",
         )
         if len(times) > 1
         else Markup("{} takes {} a frame on {}.").format(
-            results.model_title(fastest), milliseconds(times[fastest]), row["hardware"] or row["device"] or "unknown hardware"
+            results.model_title(fastest),
+            milliseconds(times[fastest]),
+            row["hardware"] or row["device"] or "unknown hardware",
         )
     ]
     rate = row["realtime_fps"]
     if rate:
         quick = [model for model, ms in times.items() if ms <= 1000 / rate]
         if len(quick) == len(times) and len(times) > 1:
-            sentences.append(Markup("All networks keep up with {:g} frames a second on the median frame.").format(rate))
+            sentences.append(
+                Markup("All networks keep up with {:g} frames a second on the median frame.").format(rate)
+            )
         elif quick and len(times) > 1:
             slow = [model for model in times if model not in quick]
             sentences.append(Markup("{} {} not keep up with {:g} frames a second.").format(
@@ -278,12 +336,17 @@ def _speed(results: Results) -> Markup:
 
 
 def _cautions(results: Results) -> Markup:
-    sentences = [Markup("{}").format(note if note.endswith((".", "!", "?")) else note + ".") for note in results.study.get("notes", [])]
+    sentences = [
+        Markup("{}").format(note if note.endswith((".", "!", "?")) else note + ".")
+        for note in results.study.get("notes", [])
+    ]
     for dataset in results.dataset_names:
         seen = [model for model in results.model_names if results.seen(dataset, model) != "no"]
         if seen:
             sentences.append(
-                Markup("{} {} trained on data of {} (marked †); such a score says nothing of new data.").format(
+                Markup(
+                    "{} {} trained on data of {} (marked †); such a score says nothing of new data."
+                ).format(
                     names(results, seen), "was" if len(seen) == 1 else "were", results.dataset_title(dataset)
                 )
             )
@@ -294,7 +357,9 @@ def _cautions(results: Results) -> Markup:
         if without:
             sentences.append(
                 Markup("{} {} no score on {} under this protocol.").format(
-                    names(results, without), "has" if len(without) == 1 else "have", results.dataset_title(dataset)
+                    names(results, without),
+                    "has" if len(without) == 1 else "have",
+                    results.dataset_title(dataset),
                 )
             )
         failed = [
@@ -309,5 +374,7 @@ def _cautions(results: Results) -> Markup:
             )
     warning = results.protocols.get(results.protocol, {}).get("not_comparable")
     if warning:
-        sentences.append(Markup("Under this protocol numbers are not comparable with those of others: {}").format(warning))
+        sentences.append(
+            Markup("Under this protocol numbers are not comparable with those of others: {}").format(warning)
+        )
     return Markup(" ").join(sentences)

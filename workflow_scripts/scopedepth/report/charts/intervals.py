@@ -23,7 +23,9 @@ def common_scale(rows: Sequence[Row | None], also: Sequence[float] = ()) -> Scal
     return Scale(min(ends) - margin, max(ends) + margin, 8, WIDTH - 8)
 
 
-def interval_bar(row: Row | None, look: Look, scale: Scale | None, text: str, line: float | None = None) -> Markup:
+def interval_bar(
+    row: Row | None, look: Look, scale: Scale | None, text: str, line: float | None = None
+) -> Markup:
     """Return one row's mark and interval; `line`: a value to draw across, such as the better baseline's."""
     if row is None or row["value"] is None or scale is None:
         return Markup("")

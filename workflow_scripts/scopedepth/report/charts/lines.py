@@ -35,11 +35,15 @@ def line_chart(
 ) -> Markup | None:
     """Return the chart, or None where there is nothing to draw. `reference`: a level to draw across."""
     xs = [x for line in lines for x, y in line.points if y is not None]
-    ys = [y for line in lines for _, y in line.points if y is not None] + ([reference] if reference is not None else [])
+    ys = [y for line in lines for _, y in line.points if y is not None] + (
+        [reference] if reference is not None else []
+    )
     if not xs:
         return None
     width, height = size
-    told = "; ".join(f"{line.title}: {_told(line.points)}" for line in lines if any(y is not None for _, y in line.points))
+    told = "; ".join(
+        f"{line.title}: {_told(line.points)}" for line in lines if any(y is not None for _, y in line.points)
+    )
     drawing = Drawing(width, height, title, told)
     left, right, top, bottom = 48.0, width - 12, 34.0, height - 46
     x = Scale(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, left, right)
@@ -78,4 +82,6 @@ def _runs(points: Points) -> list[list[tuple[float, float]]]:
 def _told(points: Points) -> str:
     """Say a line in words: its first, least, greatest and last value."""
     values = [y for _, y in points if y is not None]
-    return f"first {values[0]:.3g}, least {min(values):.3g}, greatest {max(values):.3g}, last {values[-1]:.3g}"
+    return (
+        f"first {values[0]:.3g}, least {min(values):.3g}, greatest {max(values):.3g}, last {values[-1]:.3g}"
+    )

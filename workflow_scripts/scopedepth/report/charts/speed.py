@@ -41,7 +41,15 @@ def points(results: Results, dataset: str) -> list[Point]:
         if score and score["value"] is not None and ms:
             seen = results.seen(dataset, model) != "no"
             found.append(
-                Point(model, results.model_title(model), ms, score["value"], score["ci_low"], score["ci_high"], seen)
+                Point(
+                    model,
+                    results.model_title(model),
+                    ms,
+                    score["value"],
+                    score["ci_low"],
+                    score["ci_high"],
+                    seen,
+                )
             )
     return found
 
@@ -55,7 +63,9 @@ def frontier(found: list[Point], upwards: bool) -> list[Point]:
     return front
 
 
-def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: float, height: float) -> Markup | None:
+def speed_chart(
+    results: Results, dataset: str, look: dict[str, Look], width: float, height: float
+) -> Markup | None:
     """Return the figure of one dataset, or None where no model has both numbers."""
     found = points(results, dataset)
     if not found:
@@ -63,7 +73,9 @@ def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: fl
     metric = results.metric
     upwards = higher_is_better(metric)
     unit = metric_unit(metric)
-    y_title = f"{metric_label(metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
+    y_title = (
+        f"{metric_label(metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
+    )
     title = f"{metric_label(metric)} against time a frame on {results.dataset_title(dataset)}"
     told = "; ".join(
         f"{p.title}: {metric_value(p.value, metric)} ({interval(p.low, p.high, metric)}), {milliseconds(p.ms)} a frame"
@@ -71,7 +83,9 @@ def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: fl
     )
     drawing = Drawing(width, height, title, told)
     narrow = width < 500
-    left, right, top, bottom = (46, width - 14, 40, height - 50) if narrow else (56, width - 24, 44, height - 54)
+    left, right, top, bottom = (
+        (46, width - 14, 40, height - 50) if narrow else (56, width - 24, 44, height - 54)
+    )
     rate = next((row["realtime_fps"] for row in results.speed.values() if row["realtime_fps"]), None)
     times = [p.ms for p in found] + ([1000 / rate] if rate else [])
     x = Scale(min(times) / 1.6, max(times) * 2.2, left, right, log=True)
@@ -85,7 +99,12 @@ def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: fl
         drawing.rect(left, top, at - left, bottom - top, "realtime", radius=0)
         drawing.line(at, top, at, bottom, "limit")
         drawing.text(at - 6, top + 14, f"{rate:g} frames a second", "note", "end")
-    drawing.x_axis(x, bottom, "time a frame, ms (logarithmic); further left is faster" if not narrow else "time a frame, ms (log)", 6)
+    drawing.x_axis(
+        x,
+        bottom,
+        "time a frame, ms (logarithmic); further left is faster" if not narrow else "time a frame, ms (log)",
+        6,
+    )
     front = frontier(found, upwards)
     steps: list[tuple[float, float]] = []
     for point in front:
@@ -99,7 +118,9 @@ def speed_chart(results: Results, dataset: str, look: dict[str, Look], width: fl
     boxes = [(x(p.ms) - 7, y(p.value) - 7, x(p.ms) + 7, y(p.value) + 7) for p in found]
     for p in found:
         mark = look[p.model]
-        tip = f"{p.title}: {metric_label(metric)} {metric_value(p.value, metric)}, {milliseconds(p.ms)} a frame"
+        tip = (
+            f"{p.title}: {metric_label(metric)} {metric_value(p.value, metric)}, {milliseconds(p.ms)} a frame"
+        )
         drawing.mark(x(p.ms), y(p.value), mark.shape, mark.css, tip, 6.5)
     for p in sorted(found, key=lambda p: y(p.value)):
         name = shortened(p.title, 22 if narrow else 40) + (" †" if p.seen else "")

@@ -37,7 +37,9 @@ def depth_error(results: Results, look: Mapping[str, Look]) -> list[dict[str, An
 def sample(results: Results, dataset: str) -> list[tuple[str, int]]:
     """Return evenly spaced frames of a dataset: the same for every model."""
     table = results.frames([], dataset=dataset, protocol=results.protocol)
-    keys = sorted(set(zip(table["sequence"].cast(pa.string()).to_pylist(), table["frame"].to_pylist(), strict=True)))
+    keys = sorted(
+        set(zip(table["sequence"].cast(pa.string()).to_pylist(), table["frame"].to_pylist(), strict=True))
+    )
     if len(keys) <= FRAMES:
         return keys
     return [keys[int((i + 0.5) * len(keys) / FRAMES)] for i in range(FRAMES)]

@@ -13,7 +13,7 @@ from scopedepth.evaluation.metrics import scale_drift
 from scopedepth.report.charts.lines import Line, line_chart
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
-from scopedepth.report.table import Cell, Column, Table, model_cell, value_cell
+from scopedepth.report.table import Column, Table, model_cell, value_cell
 from scopedepth.report.words import number
 from scopedepth.statistics.drift import has_drift, log_scales
 from scopedepth.tables.io import read_table
@@ -39,7 +39,9 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     for dataset in results.dataset_names:
         scales = read_scales(results, dataset, protocol)
         sequences = sorted({sequence for sequence, _ in scales})
-        charts = [chart for name in sequences[:CHARTS] if (chart := sequence_chart(results, look, scales, name))]
+        charts = [
+            chart for name in sequences[:CHARTS] if (chart := sequence_chart(results, look, scales, name))
+        ]
         if charts:
             made.append({
                 "dataset": dataset, "title": results.dataset_title(dataset), "charts": charts,
@@ -81,10 +83,17 @@ def sequence_chart(
             continue
         relative = np.exp(values - np.nanmedian(values))
         step = max(1, -(-len(relative) // POINTS))
-        points = [(float(i), float(v) if np.isfinite(v) else None) for i, v in enumerate(relative) if i % step == 0]
+        points = [
+            (float(i), float(v) if np.isfinite(v) else None) for i, v in enumerate(relative) if i % step == 0
+        ]
         lines.append(Line(results.model_title(model), look[model], points))
     return line_chart(
-        lines, f"Scale over time, {sequence}", f"frame of {sequence}", "scale / median scale", reference=1.0, marks=False
+        lines,
+        f"Scale over time, {sequence}",
+        f"frame of {sequence}",
+        "scale / median scale",
+        reference=1.0,
+        marks=False,
     )
 
 
@@ -101,4 +110,8 @@ def drift_table(
             spread = None if values is None else scale_drift(values)
             cells.append(value_cell(number(spread, 3), spread))
         rows.append(cells)
-    return Table(f"Scale drift on {results.dataset_title(dataset)}: standard deviation of the log scales", columns, rows)
+    return Table(
+        f"Scale drift on {results.dataset_title(dataset)}: standard deviation of the log scales",
+        columns,
+        rows,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,12 +31,14 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
     table = results.frames([])
     keys = ["dataset", "model", "protocol", "status"]
     plain = pa.table({key: table[key].cast(pa.string()) for key in keys})
-    total = {
+    total: dict[tuple[str, ...], int] = {
         (row["dataset"], row["model"], row["protocol"]): row["status_count"]
         for row in plain.group_by(keys[:3]).aggregate([("status", "count")]).to_pylist()
     }
     bad = plain.filter(pc.not_equal(plain["status"], "ok"))
-    found = {tuple(row[key] for key in keys): row["n"] for row in _counted(bad, keys)}
+    found: dict[tuple[str, ...], int] = {
+        tuple(row[key] for key in keys): row["n"] for row in _counted(bad, keys)
+    }
     rows = []
     for dataset in results.dataset_names:
         for model in results.model_names:
@@ -64,6 +67,10 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
     return Table("Frames without a number", columns, rows)
 
 
-def _counted(table: pa.Table, keys: list[str]) -> list[dict[str, object]]:
-    grouped = table.append_column("one", pa.array([1] * len(table), pa.int64())).group_by(keys).aggregate([("one", "sum")])
+def _counted(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
+    grouped = (
+        table.append_column("one", pa.array([1] * len(table), pa.int64()))
+        .group_by(keys)
+        .aggregate([("one", "sum")])
+    )
     return grouped.rename_columns([*keys, "n"]).to_pylist()

@@ -36,13 +36,17 @@ class Chosen:
 
 def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
     """Return the headline metric by (sequence, frame) and model, frames without a number left out."""
-    cache: dict[str, dict[tuple[str, int], dict[str, float]]] = results.__dict__.setdefault("_frame_values", {})
+    cache: dict[str, dict[tuple[str, int], dict[str, float]]] = results.__dict__.setdefault(
+        "_frame_values", {}
+    )
     if dataset in cache:
         return cache[dataset]
     table = results.frames([results.metric], dataset=dataset, protocol=results.protocol)
     found: dict[tuple[str, int], dict[str, float]] = {}
     columns = [table[key].cast(pa.string()).to_pylist() for key in ("sequence", "model")]
-    for sequence, model, frame, value in zip(*columns, table["frame"].to_pylist(), table[results.metric].to_pylist(), strict=True):
+    for sequence, model, frame, value in zip(
+        *columns, table["frame"].to_pylist(), table[results.metric].to_pylist(), strict=True
+    ):
         if value is not None:
             found.setdefault((sequence, frame), {})[model] = value
     cache[dataset] = found
@@ -53,7 +57,9 @@ def choose(results: Results, dataset: str) -> list[Chosen]:
     """Return the frames of a dataset: best, median, worst by the median over networks; then each network's worst."""
     values = values_by_frame(results, dataset)
     scored = {model for of in values.values() for model in of}
-    judges = [model for model in results.networks if model in scored] or [m for m in results.model_names if m in scored]
+    judges = [model for model in results.networks if model in scored] or [
+        m for m in results.model_names if m in scored
+    ]
     whole = {key: of for key, of in values.items() if all(model in of for model in judges)}
     if not whole:
         return []
@@ -63,7 +69,9 @@ def choose(results: Results, dataset: str) -> list[Chosen]:
     everyone = tuple(results.in_order(dataset))
     picked = [("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]
     chosen = [
-        Chosen(why, *key, middle[key], everyone) for i, (why, key) in enumerate(picked) if key not in dict(picked[:i]).values()
+        Chosen(why, *key, middle[key], everyone)
+        for i, (why, key) in enumerate(picked)
+        if key not in dict(picked[:i]).values()
     ]
     for model in judges:
         own = {key: of[model] for key, of in values.items() if model in of}
@@ -146,7 +154,7 @@ def draw(
 
 
 def relative_error(
-    predicted: NDArray[np.float32] | None, depth: NDArray[np.float32], valid: NDArray[np.bool_] | None
+    predicted: NDArray[np.floating] | None, depth: NDArray[np.float32], valid: NDArray[np.bool_] | None
 ) -> NDArray[np.float32] | None:
     """Return |predicted - depth| / depth (h, w), NaN where the protocol does not count a pixel."""
     if predicted is None or valid is None:

@@ -31,7 +31,9 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
     rows = []
     for name in results.model_names:
         spec = results.models[name]
-        timed = next((row["parameters"] for row in results.timing if row["model"] == name and row["parameters"]), None)
+        timed = next(
+            (row["parameters"] for row in results.timing if row["model"] == name and row["parameters"]), None
+        )
         size = timed or spec.get("parameters")
         rows.append([
             model_cell(results, look, name),
@@ -62,7 +64,9 @@ def weights_words(weights: Mapping[str, Any]) -> str | Markup:
         return code(weights["repo"] + (f"@{revision[:12]}" if revision else ""))
     if kind == "path":
         return code(weights["path"])
-    return Markup(", ").join(link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights.get("files", []))
+    return Markup(", ").join(
+        link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights.get("files", [])
+    )
 
 
 def trained_words(results: Results, spec: Mapping[str, Any]) -> str:
@@ -124,7 +128,13 @@ def page_facts(page: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
     for key, value in page.items():
         if isinstance(value, str | int | float) and not isinstance(value, bool):
-            said = count(value) if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
+            said = (
+                count(value)
+                if isinstance(value, int)
+                else f"{value:.4g}"
+                if isinstance(value, float)
+                else value
+            )
             facts.append((key.replace("_", " ").capitalize(), said))
     return facts
 

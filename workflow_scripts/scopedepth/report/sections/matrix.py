@@ -26,18 +26,38 @@ def matrix(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
 
 def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metric: str) -> Table:
     protocols = results.protocol_names
-    columns = [Column("Model"), *(Column(results.protocol_title(name), number=True, tip=name) for name in protocols)]
-    flipped = {name: flipped_models(results, dataset, metric, name) for name in protocols if name != results.protocol}
+    columns = [
+        Column("Model"),
+        *(Column(results.protocol_title(name), number=True, tip=name) for name in protocols),
+    ]
+    flipped = {
+        name: flipped_models(results, dataset, metric, name) for name in protocols if name != results.protocol
+    }
     worst = {name: len(results.ranked(dataset, name, metric)) for name in protocols}
     rows = []
     for model in results.in_order(dataset, results.protocol, metric):
         cells = [model_cell(results, look, model, dataset)]
         for protocol in protocols:
-            cells.append(rank_cell(results, dataset, metric, model, protocol, worst[protocol], flipped.get(protocol, {})))
+            cells.append(
+                rank_cell(
+                    results, dataset, metric, model, protocol, worst[protocol], flipped.get(protocol, {})
+                )
+            )
         rows.append(cells)
-    last = [Cell(Markup("<em>agreement with the first column</em>"), sort=None, copied="Kendall's tau-b", css="foot")]
+    last = [
+        Cell(
+            Markup("<em>agreement with the first column</em>"),
+            sort=None,
+            copied="Kendall's tau-b",
+            css="foot",
+        )
+    ]
     for protocol in protocols:
-        row = results.flips(results.protocol, protocol, dataset, metric) if protocol != results.protocol else None
+        row = (
+            results.flips(results.protocol, protocol, dataset, metric)
+            if protocol != results.protocol
+            else None
+        )
         if row is None:
             last.append(Cell("", css="foot"))
             continue
@@ -46,7 +66,9 @@ def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metri
         )
         last.append(Cell(text, copied=number(row["tau"], 3), css="foot"))
     rows.append(last)
-    return Table(f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}", columns, rows, css="matrix")
+    return Table(
+        f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}", columns, rows, css="matrix"
+    )
 
 
 def flipped_models(results: Results, dataset: str, metric: str, protocol: str) -> dict[str, int]:
@@ -54,7 +76,9 @@ def flipped_models(results: Results, dataset: str, metric: str, protocol: str) -
     here = {m: r for m in results.model_names if (r := _rank(results, dataset, metric, m, results.protocol))}
     there = {m: r for m in results.model_names if (r := _rank(results, dataset, metric, m, protocol))}
     both = [model for model in here if model in there]
-    counts = {model: sum((here[model] - here[o]) * (there[model] - there[o]) < 0 for o in both) for model in both}
+    counts = {
+        model: sum((here[model] - here[o]) * (there[model] - there[o]) < 0 for o in both) for model in both
+    }
     return {model: n for model, n in counts.items() if n}
 
 
@@ -64,7 +88,13 @@ def _rank(results: Results, dataset: str, metric: str, model: str, protocol: str
 
 
 def rank_cell(
-    results: Results, dataset: str, metric: str, model: str, protocol: str, worst: int, flipped: Mapping[str, int]
+    results: Results,
+    dataset: str,
+    metric: str,
+    model: str,
+    protocol: str,
+    worst: int,
+    flipped: Mapping[str, int],
 ) -> Cell:
     rank = _rank(results, dataset, metric, model, protocol)
     value = results.value(dataset, model, protocol, metric)
@@ -75,5 +105,7 @@ def rank_cell(
     tip = ""
     if model in flipped:
         tip = f"changes order with {plural(flipped[model], 'model')} against {results.protocol_title(results.protocol)}"
-        text += Markup('<span class="flip" aria-hidden="true"></span><span class="unseen">, {}</span>').format(tip)
+        text += Markup(
+            '<span class="flip" aria-hidden="true"></span><span class="unseen">, {}</span>'
+        ).format(tip)
     return Cell(text, rank, str(rank), f"q q{step}", tip)

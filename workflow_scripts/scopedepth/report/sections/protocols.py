@@ -73,7 +73,9 @@ def chooser(results: Results) -> dict[str, Any]:
     """Return the data behind the choice of any two protocols: fields, ranks and flips."""
     ranks: dict[str, Any] = {}
     for row in results.ranks:
-        place = ranks.setdefault(row["dataset"], {}).setdefault(row["metric"], {}).setdefault(row["protocol"], {})
+        place = (
+            ranks.setdefault(row["dataset"], {}).setdefault(row["metric"], {}).setdefault(row["protocol"], {})
+        )
         value = results.value(row["dataset"], row["model"], row["protocol"], row["metric"])
         place[row["model"]] = [row["rank"], metric_value(value, row["metric"])]
     return {
@@ -97,5 +99,3 @@ def chooser(results: Results) -> dict[str, Any]:
             for row in results.sensitivity
         ],
     }
-
-

@@ -18,7 +18,7 @@ from scopedepth.report.words import NOTHING, number
 def record_name(path: Path) -> str:
     """Return what a record is about: its path from the results folder on, without endings."""
     parts = path.parts
-    kept = parts[len(parts) - parts[::-1].index("results"):] if "results" in parts else parts[-3:]
+    kept = parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-3:]
     return "/".join(kept).removesuffix(".run.json").removesuffix(".json")
 
 
@@ -40,14 +40,20 @@ def warnings(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
     said = []
     for library, by_version in sorted(versions.items()):
         if len(by_version) > 1:
-            listed = "; ".join(f"{version} in {_some(names)}" for version, names in sorted(by_version.items()))
-            said.append(f"{library} differs between jobs: {listed}. Numbers may not be comparable to the last digit.")
+            listed = "; ".join(
+                f"{version} in {_some(names)}" for version, names in sorted(by_version.items())
+            )
+            said.append(
+                f"{library} differs between jobs: {listed}. Numbers may not be comparable to the last digit."
+            )
     if len(devices) > 1:
         listed = "; ".join(f"{device} in {_some(names)}" for device, names in sorted(devices.items()))
         said.append(f"Predictions were made on different devices: {listed}.")
     timed = {str(row["hardware"]) for row in results_timing(found)}
     if len(timed) > 1:
-        said.append(f"Models were timed on different hardware: {'; '.join(sorted(timed))}. Their times do not compare.")
+        said.append(
+            f"Models were timed on different hardware: {'; '.join(sorted(timed))}. Their times do not compare."
+        )
     return said
 
 
@@ -101,8 +107,16 @@ def _store_row(name: str, path: Path, manifest: dict[str, Any]) -> list[Cell]:
     weights = str(manifest.get("weights_digest") or "")
     return [
         Cell(code(name), name, name),
-        Cell(Markup('<code title="{}">{}</code>').format(digest, digest[:23]) if digest else NOTHING, digest, digest),
-        Cell(Markup('<code title="{}">{}</code>').format(weights, weights[:23]) if weights else NOTHING, weights, weights),
+        Cell(
+            Markup('<code title="{}">{}</code>').format(digest, digest[:23]) if digest else NOTHING,
+            digest,
+            digest,
+        ),
+        Cell(
+            Markup('<code title="{}">{}</code>').format(weights, weights[:23]) if weights else NOTHING,
+            weights,
+            weights,
+        ),
         Cell("there" if path.exists() else "missing", css="" if path.exists() else "bad"),
     ]
 

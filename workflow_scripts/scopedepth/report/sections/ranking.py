@@ -56,21 +56,33 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
     label = metric_label(metric) + (f", {unit}" if unit else "")
     columns = [
         Column("Model"),
-        Column("Rank", number=True, tip="1 is best; in small figures the ranks that the significant differences leave room for"),
+        Column(
+            "Rank",
+            number=True,
+            tip="1 is best; in small figures the ranks that the significant differences leave room for",
+        ),
         Column(label, number=True, tip="higher is better" if higher_is_better(metric) else "lower is better"),
         Column("95 % interval", tip="of the mean", number=True),
         Column("", picture=True, tip="value and interval; the dashed line is the better trivial baseline"),
         Column("Not separable from", tip="models whose difference from this one is not significant"),
         Column("Skill", number=True, tip="1 - error / error of the better trivial baseline"),
-        Column("Protocols won", number=True, tip="share of the study's protocols in which this model ranks first here"),
-        Column("Frames", number=True, tip="frames with a number; in brackets frames that should have one and have none"),
+        Column(
+            "Protocols won",
+            number=True,
+            tip="share of the study's protocols in which this model ranks first here",
+        ),
+        Column(
+            "Frames",
+            number=True,
+            tip="frames with a number; in brackets frames that should have one and have none",
+        ),
     ]
     rows = []
     for model in order:
         score, rank = results.score(dataset, model), results.rank(dataset, model)
         first = model_cell(results, look, model, dataset)
         if not score or score["value"] is None:
-            why = WHY.get(score["status"], score["status"]) if score else "no result"
+            why = why_not(score["status"]) if score else "no result"
             rows.append([first, Cell(), Cell(why, css="why"), *[Cell()] * 5, frames_cell(score)])
             continue
         place: Cell = Cell()
@@ -78,11 +90,22 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
         won: Cell = Cell()
         if rank and rank["rank"] is not None:
             place = value_cell(str(rank["rank"]), rank["rank"], "rank")
-            if rank["rank_low"] is not None and rank["rank_high"] is not None and rank["rank_low"] != rank["rank_high"]:
-                text = Markup('{} <small>{}–{}</small>').format(rank["rank"], rank["rank_low"], rank["rank_high"])
+            if (
+                rank["rank_low"] is not None
+                and rank["rank_high"] is not None
+                and rank["rank_low"] != rank["rank_high"]
+            ):
+                text = Markup("{} <small>{}–{}</small>").format(
+                    rank["rank"], rank["rank_low"], rank["rank_high"]
+                )
                 place = Cell(text, rank["rank"], str(rank["rank"]), "rank")
             tied = [results.model_title(name) for name in rank["tied_with"] or ()]
-            ties = Cell(listed(tied) or "all others separable", len(tied), listed(tied), "words" if tied else "words faint")
+            ties = Cell(
+                listed(tied) or "all others separable",
+                len(tied),
+                listed(tied),
+                "words" if tied else "words faint",
+            )
             won = value_cell(share(rank["protocols_won"]), rank["protocols_won"])
         says = f"{results.model_title(model)}: {metric_value(score['value'], metric)}, interval {interval(score['ci_low'], score['ci_high'], metric)}"
         rows.append([
@@ -98,6 +121,11 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
         ])  # fmt: skip
     caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {results.protocol_title(results.protocol)}"
     return Table(caption, columns, rows)
+
+
+def why_not(status: str | None) -> str:
+    """Return a status of the summary in words."""
+    return WHY.get(status or "", status or "no result")
 
 
 def share(value: float | None) -> str:

@@ -9,9 +9,17 @@ from markupsafe import Markup
 
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
-from scopedepth.report.sections.ranking import WHY
+from scopedepth.report.sections.ranking import why_not
 from scopedepth.report.table import Cell, Column, Table, model_cell
-from scopedepth.report.words import METRICS, NOTHING, higher_is_better, interval, metric_label, metric_unit, metric_value
+from scopedepth.report.words import (
+    METRICS,
+    NOTHING,
+    higher_is_better,
+    interval,
+    metric_label,
+    metric_unit,
+    metric_value,
+)
 
 
 def scores(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -69,7 +77,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
         for metric in metrics:
             row = results.score(dataset, model, protocol, metric)
             if not row or row["value"] is None:
-                why = WHY.get(row["status"], row["status"]) if row else "no result"
+                why = why_not(row["status"]) if row else "no result"
                 cells.append(Cell(NOTHING, tip=why, css="why"))
                 continue
             text = Markup("<span>{}</span>").format(metric_value(row["value"], metric))
@@ -77,7 +85,11 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
                 text += Markup(" <small>{}</small>").format(interval(row["ci_low"], row["ci_high"], metric))
             best, second = leaders[metric]
             css = "best" if row["value"] == best else "second" if row["value"] == second else ""
-            tip = "" if row["status"] == "ok" else f"without {row['n_failed']} frames that have no number; not ranked"
+            tip = (
+                ""
+                if row["status"] == "ok"
+                else f"without {row['n_failed']} frames that have no number; not ranked"
+            )
             if tip:
                 text += Markup('<abbr class="dagger" title="{}">*</abbr>').format(tip)
             cells.append(Cell(text, row["value"], repr(row["value"]), css))

@@ -34,7 +34,9 @@ def sequence_means(results: Results, dataset: str) -> tuple[list[str], dict[tupl
     })  # fmt: skip
     grouped = plain.group_by(["model", "sequence"]).aggregate([("value", "mean")]).to_pylist()
     names = sorted({row["sequence"] for row in grouped})
-    return names, {(row["model"], row["sequence"]): row["value_mean"] for row in grouped if row["value_mean"] is not None}
+    return names, {
+        (row["model"], row["sequence"]): row["value_mean"] for row in grouped if row["value_mean"] is not None
+    }
 
 
 def sequences_table(results: Results, look: Mapping[str, Look], dataset: str) -> Table | None:
@@ -54,7 +56,9 @@ def sequences_table(results: Results, look: Mapping[str, Look], dataset: str) ->
                 continue
             share = float(np.searchsorted(everything, value)) / max(1, len(everything) - 1)
             step = round((1 - share if higher_is_better(metric) else share) * STEPS)
-            cells.append(Cell(metric_value(value, metric), value, repr(value), f"q q{min(STEPS, max(0, step))}"))
+            cells.append(
+                Cell(metric_value(value, metric), value, repr(value), f"q q{min(STEPS, max(0, step))}")
+            )
         rows.append(cells)
     caption = f"{metric_label(metric)} by sequence on {results.dataset_title(dataset)}: mean over a sequence's frames"
     return Table(caption, columns, rows, css="matrix")

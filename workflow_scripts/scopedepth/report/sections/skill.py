@@ -18,7 +18,11 @@ def skill_table(results: Results, look: Mapping[str, Look]) -> Table:
     columns = [Column("Model")]
     for dataset in results.dataset_names:
         columns += [
-            Column(f"{results.dataset_title(dataset)}", number=True, tip="1 - error / error of the better baseline"),
+            Column(
+                f"{results.dataset_title(dataset)}",
+                number=True,
+                tip="1 - error / error of the better baseline",
+            ),
             Column("", picture=True),
         ]
     values = {

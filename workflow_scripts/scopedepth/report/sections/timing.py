@@ -22,17 +22,25 @@ def timing_table(results: Results, look: Mapping[str, Look]) -> Table | None:
         Column("Frame", tip="height x width"),
         Column("Network input", tip="height x width"),
         Column("Forward, ms", number=True, tip="median of the forward pass, with its 95 % interval"),
-        Column("End to end, ms", number=True, tip="median from camera frame to depth map, with its 95 % interval"),
+        Column(
+            "End to end, ms", number=True, tip="median from camera frame to depth map, with its 95 % interval"
+        ),
         Column("p90", number=True, tip="90th percentile, end to end, ms"),
         Column("p99", number=True, tip="99th percentile, end to end, ms"),
         Column("Frames/s", number=True, tip="batch / median end-to-end time"),
-        Column("In time", number=True, tip="share of the calls within one frame's time at the frame rate asked for"),
+        Column(
+            "In time",
+            number=True,
+            tip="share of the calls within one frame's time at the frame rate asked for",
+        ),
         Column("Load, ms", number=True, tip="time to load the weights"),
         Column("First call, ms", number=True),
         Column("Memory, MiB", number=True, tip="peak: of the process, or reserved on the device"),
         Column("Parameters", number=True),
         Column("GFLOPs", number=True, tip="floating-point operations a frame, 1e9"),
-        Column("× yardstick", number=True, tip="forward time over that of a fixed network timed in turns with it"),
+        Column(
+            "× yardstick", number=True, tip="forward time over that of a fixed network timed in turns with it"
+        ),
         Column("Calls", number=True),
         Column("Disturbed", tip="what else was running"),
     ]
@@ -40,7 +48,13 @@ def timing_table(results: Results, look: Mapping[str, Look]) -> Table | None:
     for model in results.model_names:
         found = [row for row in results.timing if row["model"] == model]
         if not found:
-            rows.append([model_cell(results, look, model), Cell("not timed", css="why"), *[Cell()] * (len(columns) - 2)])
+            rows.append(
+                [
+                    model_cell(results, look, model),
+                    Cell("not timed", css="why"),
+                    *[Cell()] * (len(columns) - 2),
+                ]
+            )
         for row in found:
             rows.append([
                 model_cell(results, look, model),

@@ -76,7 +76,8 @@
       const key = row => {
         const cell = row.children[column];
         const given = cell.dataset.sort ?? cell.textContent.trim();
-        return given === "" || given === "–" ? null : given;
+        const missing = given === "" || given === "–" || (heads[column].classList.contains("number") && Number.isNaN(+given));
+        return missing ? null : given;
       };
       const sorted = rows().map(row => [row, key(row)]).sort(([a, x], [b, y]) => {
         const last = a.hasAttribute("data-last") - b.hasAttribute("data-last");
