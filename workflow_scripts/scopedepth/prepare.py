@@ -185,7 +185,7 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
     flag_attrs = {"flag_masks": list(FLAG_MEANINGS.values()), "flag_meanings": " ".join(FLAG_MEANINGS)}
     status_attrs = {"flag_values": list(FRAME_STATUSES.values()), "flag_meanings": " ".join(FRAME_STATUSES)}
     camera = sequence.intrinsics
-    # Measured on rendered frames: shuffled by bytes, 16-bit depth is a tenth smaller than by bits; images the other way.
+    # Measured on rendered frames: shuffled by bytes, 16-bit depth is a tenth smaller than by bits; images not.
     shuffle = "shuffle" if encoding.is_integer else "bitshuffle"
     return {
         "n_frames": len(plan.chosen.indices),
