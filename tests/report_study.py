@@ -154,10 +154,8 @@ DATASETS = {
 def model(
     title: str, output: str, noise: float, family: str = "python", unit: str | None = None, **options: Any
 ) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "title": title, "family": family, "output": {"kind": output, "unit": unit}, "options": {"noise": noise, **options}
-    }  # fmt: skip
-    return spec
+    kind = {"kind": output, "unit": unit}
+    return {"title": title, "family": family, "output": kind, "options": {"noise": noise, **options}}
 
 
 MODELS = {

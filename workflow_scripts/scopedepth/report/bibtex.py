@@ -66,7 +66,6 @@ def _plain(kind: str, name: str, title: str, spec: dict[str, object]) -> tuple[s
     homepage = str(spec.get("homepage") or "")
     if re.fullmatch(r"https?://[^\s{}\\\"<>^`|]+", homepage):
         fields.append(f"  howpublished = {{\\url{{{homepage}}}}}")
-    fields.append(
-        f"  note = {{No citation is given in the configuration. Licence: {escape(str(spec.get('licence') or 'unknown'))}}}"
-    )
+    licence = escape(str(spec.get("licence") or "unknown"))
+    fields.append(f"  note = {{No citation is given in the configuration. Licence: {licence}}}")
     return key, f"@misc{{{key},\n" + ",\n".join(fields) + "\n}"

@@ -42,6 +42,8 @@ _STYLE: Any = {
     "text.parse_math": False,
 }
 
+_MARK = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
+
 
 def styles(results: Results) -> dict[str, tuple[str, str]]:
     """Return colour and marker of every model, as on the page."""
@@ -100,8 +102,8 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
             colour, marker = style[p.model]
             if p.low is not None and p.high is not None:
                 axes.plot([p.ms, p.ms], [p.low, p.high], color=colour, linewidth=1.4, alpha=0.5, zorder=2)
-            axes.plot(p.ms, p.value, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6, zorder=3,
-                      linestyle="none", label=plain(p.title) + (" †" if p.seen else ""))  # fmt: skip
+            label = plain(p.title) + (" †" if p.seen else "")
+            axes.plot(p.ms, p.value, marker, color=colour, linestyle="none", zorder=3, label=label, **_MARK)
         axes.set_xscale("log")
         low, high = min(p.ms for p in found) / 1.5, max(p.ms for p in found) * 1.5
         axes.set_xlim(low, high)
@@ -110,9 +112,8 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         axes.set_xticks([], minor=True)
         axes.set_xlabel("time a frame, ms (logarithmic)")
         unit = metric_unit(results.metric)
-        axes.set_ylabel(
-            f"{metric_label(results.metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
-        )
+        better = "higher" if upwards else "lower"
+        axes.set_ylabel(f"{metric_label(results.metric)}{f' ({unit})' if unit else ''}, {better} is better")
         axes.set_title(plain(results.dataset_title(dataset)), loc="left", fontsize=9)
         axes.grid(axis="y", color="#e8e5de", linewidth=0.6)
         axes.set_axisbelow(True)
@@ -139,8 +140,10 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         for model, places in ranks.items():
             colour, marker = style[model]
             at = [float("nan") if place is None else place for place in places]
-            axes.plot(range(len(protocols)), at, marker=marker, color=colour, linewidth=1.4, markersize=5.5,
-                      markeredgecolor="white", markeredgewidth=0.6, label=plain(results.model_title(model)))  # fmt: skip
+            label = plain(results.model_title(model))
+            axes.plot(
+                range(len(protocols)), at, marker=marker, color=colour, linewidth=1.4, label=label, **_MARK
+            )
         axes.set_xticks(
             range(len(protocols)),
             [plain(results.protocol_title(name)) for name in protocols],

@@ -1,4 +1,4 @@
-"""LaTeX tables for papers: booktabs, best and second best, intervals, and everything a reader must know in the caption."""
+"""LaTeX tables for papers: booktabs, best and second best, intervals, and in the caption what a reader must know."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from scopedepth.report.words import (
 )
 
 _ESCAPED = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "−": "$-$", "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}", "\u00a0": "~",
     "δ": r"$\delta$", "τ": r"$\tau$", "×": r"$\times$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "µ": r"$\mu$",
-    "μ": r"$\mu$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "†": r"\dag{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "μ": r"$\mu$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "†": r"\dag{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$",
 }  # fmt: skip
 
 # Units as they stand in a table's head.
@@ -204,8 +206,8 @@ def ranks_table(results: Results, dataset: str) -> str:
         taus.append(escape(number(row["tau"], 2)) if row else "")
     rows.append(taus)
     caption = (
-        f"Rank by {escape(metric_label(results.metric))} (its value) on {escape(results.dataset_title(dataset))} under each "
-        "protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
+        f"Rank by {escape(metric_label(results.metric))} (its value) on {escape(results.dataset_title(dataset))} "
+        "under each protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
     )
     versions = [
         f"{escape(results.protocol_title(p))} v{escape(str(results.protocols[p].get('version', '?')))}"
@@ -223,7 +225,8 @@ def timing_table(results: Results) -> str:
             model_name(results, row["model"]), escape(str(row["precision"])), escape(str(row["batch"])),
             escape(str(row["input_size"])).replace("x", r"$\times$"),
             _timed(row, "forward"), _timed(row, "end_to_end"), escape(significant(row["end_to_end_p99"])),
-            escape(significant(row["frames_per_second"])), escape(significant(row["memory_mib"])), escape(parameters(row["parameters"])),
+            escape(significant(row["frames_per_second"])), escape(significant(row["memory_mib"])),
+            escape(parameters(row["parameters"])),
         ]
         for row in results.timing
     ]  # fmt: skip

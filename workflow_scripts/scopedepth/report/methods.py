@@ -58,7 +58,8 @@ def compared(results: Results, cite: Cite) -> str:
         text += f" and the trivial {'baseline' if len(trivial) == 1 else 'baselines'} {listed(trivial)}"
     return (
         text
-        + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that one prediction."
+        + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that "
+        "one prediction."
     )
 
 
@@ -76,7 +77,8 @@ def protocol_sentence(results: Results, name: str) -> str:
     spec = results.protocols[name]
     fit: Mapping[str, Any] = spec.get("alignment") or {}
     method = str(fit.get("method", "unknown"))
-    text = f"Under {results.protocol_title(name)} (version {spec.get('version', '?')}) predictions {METHODS.get(method, method)}"
+    title = f"{results.protocol_title(name)} (version {spec.get('version', '?')})"
+    text = f"Under {title} predictions {METHODS.get(method, method)}"
     if method != "none":
         text += f" {SPACES.get(str(fit.get('space')), '')} {SCOPES.get(str(fit.get('scope')), '')}"
     parts = [range_words(spec.get("depth_range") or {})]

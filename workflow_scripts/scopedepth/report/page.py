@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import scopedepth
-from scopedepth.report import verdict
+from scopedepth.report import remarks, verdict
 from scopedepth.report.charts.speed import speed_chart
 from scopedepth.report.marks import Look, looks
 from scopedepth.report.methods import methods_text
@@ -106,7 +106,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "version": scopedepth.__version__ if hasattr(scopedepth, "__version__") else "",
         "sections": SECTIONS,
         "headline": verdict.headline(results),
-        "remarks": verdict.remarks(results),
+        "remarks": remarks.remarks(results),
         "speed": speeds,
         "speed_options": [(part["dataset"], results.dataset_title(part["dataset"])) for part in speeds],
         "metric": {
@@ -195,7 +195,8 @@ def static(name: str) -> str:
 
 def style() -> str:
     """Return the style sheet, the dark colours put where system and choice ask for them."""
-    ramps = f".ramp.depth {{ background: {gradient(DEPTH_MAP)}; }} .ramp.error {{ background: {gradient(ERROR_MAP)}; }}\n"
+    maps = {"depth": DEPTH_MAP, "error": ERROR_MAP}
+    ramps = "".join(f".ramp.{name} {{ background: {gradient(used)}; }}\n" for name, used in maps.items())
     return static("page.css").replace("@dark@", static("dark.css").replace("\n", " ").strip()) + ramps
 
 

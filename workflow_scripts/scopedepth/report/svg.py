@@ -108,7 +108,8 @@ class Drawing:
     def mark(self, x: float, y: float, index: int, css: str, tip: str = "", size: float = 5.5) -> None:
         body = f"<title>{escape(tip)}</title>" if tip else ""
         self.add(
-            f'<path transform="translate({x:.1f} {y:.1f}) scale({size:g})" d="{shape(index)}" class="mark {css}">{body}</path>'
+            f'<path transform="translate({x:.1f} {y:.1f}) scale({size:g})" d="{shape(index)}" '
+            f'class="mark {css}">{body}</path>'
         )
 
     def polyline(self, points: Sequence[tuple[float, float]], css: str, tip: str = "") -> None:

@@ -74,17 +74,17 @@ def records_table(found: list[tuple[str, dict[str, Any]]]) -> Table | None:
         Column("Peak memory, MiB", number=True), Column("Python"), Column("Libraries"),
     ]  # fmt: skip
     rows = []
-    for name, record in found:
+    for job, record in found:
         versions = record.get("versions") or {}
         rows.append([
-            Cell(code(name), name, name),
+            Cell(code(job), job, job),
             Cell(str(record.get("began", NOTHING))),
             value_cell(number(record.get("seconds"), 1), record.get("seconds")),
             Cell(str(record.get("host", NOTHING))),
             Cell(str(record.get("device", NOTHING))),
             value_cell(number(record.get("peak_memory_mib"), 0), record.get("peak_memory_mib")),
             Cell(str(record.get("python", NOTHING))),
-            Cell(", ".join(f"{library} {version}" for library, version in sorted(versions.items())) or NOTHING, css="words"),
+            Cell(", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or NOTHING, css="words"),
         ])  # fmt: skip
     return Table("Jobs behind this report", columns, rows)
 

@@ -107,19 +107,21 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
                 "words" if tied else "words faint",
             )
             won = value_cell(share(rank["protocols_won"]), rank["protocols_won"])
-        says = f"{results.model_title(model)}: {metric_value(score['value'], metric)}, interval {interval(score['ci_low'], score['ci_high'], metric)}"
+        ends = interval(score["ci_low"], score["ci_high"], metric)
+        says = f"{results.model_title(model)}: {metric_value(score['value'], metric)}, interval {ends}"
         rows.append([
             first,
             place,
             value_cell(metric_value(score["value"], metric), score["value"], "strong"),
-            value_cell(interval(score["ci_low"], score["ci_high"], metric), score["ci_low"]),
+            value_cell(ends, score["ci_low"]),
             Cell(interval_bar(score, look[model], scale, says, line), css="picture"),
             ties,
             value_cell(number(score["skill"], 2), score["skill"], "bad" if (score["skill"] or 0) < 0 else ""),
             won,
             frames_cell(score),
         ])  # fmt: skip
-    caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {results.protocol_title(results.protocol)}"
+    protocol = results.protocol_title(results.protocol)
+    caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {protocol}"
     return Table(caption, columns, rows)
 
 

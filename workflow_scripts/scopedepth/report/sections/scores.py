@@ -94,5 +94,6 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
                 text += Markup('<abbr class="dagger" title="{}">*</abbr>').format(tip)
             cells.append(Cell(text, row["value"], repr(row["value"]), css))
         rows.append(cells)
-    caption = f"{results.dataset_title(dataset)}, {results.protocol_title(protocol)}, version {results.protocols[protocol].get('version', '?')}"
+    version = results.protocols[protocol].get("version", "?")
+    caption = f"{results.dataset_title(dataset)}, {results.protocol_title(protocol)}, version {version}"
     return Table(caption, columns, rows, css="scores")

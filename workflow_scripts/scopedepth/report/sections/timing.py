@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
+from scopedepth.report.sections.ranking import share
 from scopedepth.report.table import Cell, Column, Table, model_cell, value_cell
 from scopedepth.report.words import count, number, parameters, significant
 
@@ -68,7 +69,7 @@ def timing_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 value_cell(significant(row["end_to_end_p90"]), row["end_to_end_p90"]),
                 value_cell(significant(row["end_to_end_p99"]), row["end_to_end_p99"]),
                 value_cell(significant(row["frames_per_second"]), row["frames_per_second"], "strong"),
-                value_cell("–" if row["realtime_share"] is None else f"{100 * row['realtime_share']:.0f} %", row["realtime_share"]),
+                value_cell(share(row["realtime_share"]), row["realtime_share"]),
                 value_cell(significant(row["load_ms"]), row["load_ms"]),
                 value_cell(significant(row["first_call_ms"]), row["first_call_ms"]),
                 value_cell(significant(row["memory_mib"]), row["memory_mib"]),

@@ -1,0 +1,230 @@
+"""The verdict's points below the headline: how accurate, how sure, under another protocol, how fast, what to mind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from scopedepth.report.results import Results, latency
+from scopedepth.report.verdict import Leader, leader, said, titles
+from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
+from scopedepth.statistics.bootstrap import NEW_SEQUENCES, THESE_SEQUENCES
+
+# With more datasets than this, the ranking below tells the rest.
+DATASETS = 4
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One point of the verdict: what it is about, and its sentences."""
+
+    about: str
+    text: Markup
+
+
+def remarks(results: Results) -> list[Remark]:
+    """Return the points that follow the headline, those without anything to say left out."""
+    made = [
+        *(
+            Remark(results.dataset_title(name), accuracy(results, name))
+            for name in results.dataset_names[:DATASETS]
+        ),
+        Remark("How sure", certainty(results)),
+        Remark("Another protocol", other_protocols(results)),
+        Remark("Speed", speed(results)),
+        Remark("Read with care", cautions(results)),
+    ]
+    return [remark for remark in made if remark.text]
+
+
+def _joined(sentences: list[Markup]) -> Markup:
+    return Markup(" ").join(sentences)
+
+
+def accuracy(results: Results, dataset: str) -> Markup:
+    """Say who leads on a dataset, ahead of whom, and by how much over a trivial baseline."""
+    first = leader(results, dataset)
+    if not first:
+        return Markup("No model has a complete score here.")
+    row = results.score(dataset, first.model) or {}
+    metric = results.metric
+    value = f"{metric_label(metric)} {metric_value(row.get('value'), metric)}"
+    if row.get("ci_low") is not None:
+        value += f", 95\u00a0% interval {interval(row['ci_low'], row['ci_high'], metric)}"
+    sentences = [Markup("{} comes first ({}).").format(results.model_title(first.model), value)]
+    if first.rivals == 0:
+        sentences.append(Markup("No other model has a complete score."))
+    elif first.alone:
+        sentences.append(Markup("Its lead over every other model is significant after Holm’s correction."))
+    else:
+        sentences.append(
+            Markup("The data do not separate it from {}.").format(titles(results, first.tied, "or"))
+        )
+        behind = [name for name in results.ranked(dataset)[1:] if name not in first.tied]
+        if behind:
+            sentences.append(Markup("It is significantly better than {}.").format(titles(results, behind)))
+    return _joined(sentences + _against_baselines(results, dataset, first, row.get("skill")))
+
+
+def _against_baselines(results: Results, dataset: str, first: Leader, skill: float | None) -> list[Markup]:
+    if results.is_baseline(first.model):
+        return [Markup("That is a trivial baseline: no network is ahead of it here.")]
+    baseline = results.best_baseline(dataset)
+    if baseline is None:
+        return []
+    name = results.model_title(baseline)
+    sentences = []
+    if skill is not None and skill > 0:
+        text = Markup("Its error is {:.0f}\u00a0% below that of the better trivial baseline, {}.")
+        sentences.append(text.format(100 * skill, name))
+    elif skill is not None:
+        sentences.append(Markup("It does not beat the better trivial baseline, {}.").format(name))
+    behind = [
+        model
+        for model in results.networks
+        if model != first.model
+        and (score := results.score(dataset, model))
+        and score["skill"] is not None
+        and score["skill"] <= 0
+    ]
+    if behind:
+        verb = "is" if len(behind) == 1 else "are"
+        sentences.append(Markup("{} {} no better than that baseline.").format(titles(results, behind), verb))
+    return sentences
+
+
+def certainty(results: Results) -> Markup:
+    """Say what the intervals and tests cover: new sequences, these sequences, or nothing."""
+    places: dict[str, list[Markup]] = {}
+    for dataset in results.dataset_names:
+        rows = (results.score(dataset, model) for model in results.in_order(dataset))
+        row = next((row for row in rows if row and row["value"] is not None), None)
+        if row:
+            size = f"{plural(row['n_sequences'], 'sequence')}, {plural(row['n_frames'], 'frame')}"
+            place = Markup("{} ({})").format(results.dataset_title(dataset), size)
+            places.setdefault(str(row["ci_scope"]), []).append(place)
+    words = {
+        NEW_SEQUENCES: "On {} the intervals cover new sequences of the same kind.",
+        THESE_SEQUENCES: "On {} there are too few sequences to speak of others: intervals and tests hold for these "
+        "sequences only, and a new patient may turn the order round.",
+    }
+    nothing = "On {} there are too few frames for an interval or a test."
+    return _joined([Markup(words.get(scope, nothing)).format(said(where)) for scope, where in places.items()])
+
+
+def other_protocols(results: Results) -> Markup:
+    """Say whether the first place survives another protocol, and how many pairs of models change order."""
+    others = [name for name in results.protocol_names if name != results.protocol]
+    if not others:
+        return Markup("Only one protocol was run, so nothing is known of any other.")
+    sentences = []
+    for dataset in results.dataset_names:
+        first = leader(results, dataset)
+        firsts = [found.model for name in others if (found := leader(results, dataset, name))]
+        if not first or not firsts:
+            continue
+        sentences.append(_first_place(results, dataset, first.model, firsts))
+        sentences += _flips(results, dataset, others)
+    return _joined(sentences)
+
+
+def _first_place(results: Results, dataset: str, model: str, firsts: list[str]) -> Markup:
+    kept, n = firsts.count(model), len(firsts)
+    where, title = results.dataset_title(dataset), results.model_title(model)
+    if kept == n:
+        every = (
+            "the other protocol" if n == 1 else f"{'both' if n == 2 else f'all {small(n)}'} other protocols"
+        )
+        return Markup("On {} {} stays first under {}.").format(where, title, every)
+    winners = [name for name, _ in Counter(name for name in firsts if name != model).most_common()]
+    share = f"{small(kept)} of {plural(n, 'other protocol')}"
+    text = Markup("On {} {} stays first under {}; otherwise {} leads.")
+    return text.format(where, title, share, titles(results, winners, "or"))
+
+
+def _flips(results: Results, dataset: str, others: list[str]) -> list[Markup]:
+    rows = [row for name in others if (row := results.flips(results.protocol, name, dataset))]
+    flips = sum(row["n_flips"] or 0 for row in rows)
+    certain = sum(row["n_significant_flips"] or 0 for row in rows)
+    if not rows:
+        return []
+    if not flips:
+        return [Markup("No pair of models changes order.")]
+    verb = "changes" if flips == 1 else "change"
+    of_them = "" if certain == flips else f" {small(certain) if certain else 'none'} of them"
+    text = Markup("{} of models {} order,{} significantly under both protocols.")
+    return [text.format(plural(flips, "pair"), verb, of_them)]
+
+
+def speed(results: Results) -> Markup:
+    """Say which network is fastest, which keep up with the frame rate asked for, and where it was measured."""
+    times = {
+        name: ms for name in results.networks if (row := results.speed.get(name)) and (ms := latency(row))
+    }
+    if not times:
+        return Markup("" if results.timing else "Speed was not measured.")
+    fastest = min(times, key=lambda name: times[name])
+    row = results.speed[fastest]
+    says = "{} is the fastest network: {} a frame on {}." if len(times) > 1 else "{} takes {} a frame on {}."
+    hardware = row["hardware"] or row["device"] or "unknown hardware"
+    sentences = [Markup(says).format(results.model_title(fastest), milliseconds(times[fastest]), hardware)]
+    rate = row["realtime_fps"]
+    if rate:
+        slow = [name for name, ms in times.items() if ms > 1000 / rate]
+        if not slow and len(times) > 1:
+            sentences.append(
+                Markup("All networks keep up with {:g} frames a second on the median frame.").format(rate)
+            )
+        elif len(slow) == len(times):
+            sentences.append(Markup("No network keeps up with {:g} frames a second.").format(rate))
+        elif slow:
+            verb = "does" if len(slow) == 1 else "do"
+            text = Markup("{} {} not keep up with {:g} frames a second.")
+            sentences.append(text.format(titles(results, slow), verb, rate))
+    disturbed = [name for name in times if results.speed[name]["disturbed"] not in (None, "no", "")]
+    if disturbed:
+        verb = "was" if len(disturbed) == 1 else "were"
+        text = Markup("Something else was running while {} {} timed.")
+        sentences.append(text.format(titles(results, disturbed), verb))
+    return _joined(sentences)
+
+
+def cautions(results: Results) -> Markup:
+    """Say what a reader must know: the study's notes, training data, models without a score, failed frames."""
+    notes = [note.strip() for note in results.study.get("notes", [])]
+    sentences = [
+        Markup("{}").format(note if note.endswith((".", "!", "?")) else note + ".") for note in notes if note
+    ]
+    for dataset in results.dataset_names:
+        sentences += _cautions_of(results, dataset)
+    warning = results.protocols.get(results.protocol, {}).get("not_comparable")
+    if warning:
+        sentences.append(Markup("Numbers under this protocol do not compare with others: {}").format(warning))
+    return _joined(sentences)
+
+
+def _cautions_of(results: Results, dataset: str) -> list[Markup]:
+    where = results.dataset_title(dataset)
+    scores = {model: results.score(dataset, model) for model in results.model_names}
+    sentences = []
+    seen = [model for model in results.model_names if results.seen(dataset, model) != "no"]
+    if seen:
+        text = Markup("{} {} trained on data of {} (marked †); such a score says nothing of new data.")
+        sentences.append(text.format(titles(results, seen), "was" if len(seen) == 1 else "were", where))
+    without = [model for model, row in scores.items() if not row or row["value"] is None]
+    if len(without) == len(scores):
+        sentences.append(Markup("Nothing could be scored on {}.").format(where))
+    elif without:
+        text = Markup("{} {} no score on {} under this protocol.")
+        sentences.append(text.format(titles(results, without), "has" if len(without) == 1 else "have", where))
+    for model, row in scores.items():
+        if row and row["value"] is not None and row["n_failed"]:
+            text = Markup("{} has no number on {} of {} and stands outside the ranking.")
+            sentences.append(text.format(results.model_title(model), plural(row["n_failed"], "frame"), where))
+        if row and row["n_negative_scale"]:
+            text = Markup("{} runs against depth on {} of {}.")
+            frames = plural(row["n_negative_scale"], "frame")
+            sentences.append(text.format(results.model_title(model), frames, where))
+    return sentences
