@@ -382,8 +382,8 @@ def test_memory_is_constant_in_frames(run: Run, fit: dict[str, Any], monkeypatch
         return most
 
     peak(16)
-    # A row of a table takes some KB; a frame of this size takes 230.
-    assert peak(320) < peak(32) + 288 * 12_000
+    # A row of the table takes less than 2 KB; a frame of this size takes 230 with its prediction.
+    assert peak(320) < peak(32) + 288 * 2_000
 
 
 def test_the_stages_start_in_under_a_second_without_heavy_imports() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.protocol import Plan, plan_for
 from scopedepth.evaluation.scope import Pair, fit_scope
-from scopedepth.progress import progress
+from scopedepth.progress import Advance, progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.frames import ALIGNMENTS
@@ -38,44 +37,43 @@ def align_unit(
         open_pairs(protocol, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
         for data, predicted in zip(dataset, predictions, strict=True)
     ]
-    total = sum(data.n_frames for _, data, _ in units[0].values())
+    # More than the first unit's frames only where one fit is made over the whole dataset.
+    total = sum(data.n_frames for unit in units for _, data, _ in unit.values())
     columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
     with progress(f"align {keys['model']}, {keys['protocol']}", total) as advance:
-        for sequence, fits in fit_unit(units, threads):
+        for sequence, fits in fit_unit(units, threads, advance):
             add_keys(columns, keys, sequence, units[0][sequence][1].frame_ids())
             columns["scale"] += [fit.scale for fit in fits]
             columns["shift"] += [fit.shift for fit in fits]
             columns["n_pixels"] += [fit.n_pixels for fit in fits]
             columns["status"] += [codes.STATUSES[fit.status] for fit in fits]
-            advance(len(fits))
     write_table(out, ALIGNMENTS, columns)
 
 
-def fit_unit(units: Sequence[Mapping[str, Pair]], threads: int) -> Any:
-    """Yield (sequence, fits of its frames) for the sequences of the first unit."""
+def fit_unit(
+    units: Sequence[Mapping[str, Pair]], threads: int, advance: Advance
+) -> Iterator[tuple[str, list[Fit]]]:
+    """Yield (sequence, fits of its frames) for the sequences of the first unit; `advance` hears of each frame."""
     pairs = units[0]
-    scope = next(iter(pairs.values()))[0].scope if pairs else "frame"
-    if scope == "dataset":
-        everything = [pair for unit in units for pair in unit.values()]
-        if not everything[0][0].metrics:
-            for sequence, pair in pairs.items():
-                yield sequence, _refused(pair)
-            return
-        fit, frames = fit_scope(everything, threads)
+    everything = [pair for unit in units for pair in unit.values()]
+    if pairs and everything[0][0].scope == "dataset" and everything[0][0].metrics:
+        fit, frames = fit_scope(everything, threads, advance)
         for sequence, rows in zip(pairs, frames, strict=False):
             yield sequence, [_of_scope(fit, *row) for row in rows]
         return
     for sequence, pair in pairs.items():
-        if not pair[0].metrics:
-            yield sequence, _refused(pair)
-        elif scope == "sequence" and pair[0].method != "none":
-            fit, [rows] = fit_scope([pair], threads)
+        plan, data, _ = pair
+        if not plan.metrics:
+            yield sequence, [no_fit(0, codes.NOT_APPLICABLE)] * data.n_frames
+        elif plan.scope == "sequence" and plan.method != "none":
+            fit, [rows] = fit_scope([pair], threads, advance)
             yield sequence, [_of_scope(fit, *row) for row in rows]
         else:
-            yield (
-                sequence,
-                list(each_frame(*pair, _fitter(pair[0]), lambda _, code: no_fit(0, code), threads)),
-            )
+            fits = []
+            for fit in each_frame(*pair, _fitter(plan), lambda _, code: no_fit(0, code), threads):
+                fits.append(fit)
+                advance()
+            yield sequence, fits
 
 
 def _fitter(plan: Plan) -> Any:
@@ -90,10 +88,6 @@ def _fitter(plan: Plan) -> Any:
 def _of_scope(fit: Fit, n: int, status: int) -> Fit:
     """Return what one frame takes from its scope's fit: all of it, unless it has a status of its own."""
     return fit._replace(n_pixels=n) if status == codes.OK else no_fit(n, status)
-
-
-def _refused(pair: Pair) -> list[Fit]:
-    return [Fit(math.nan, math.nan, 0, codes.NOT_APPLICABLE)] * pair[1].n_frames
 
 
 def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str) -> dict[str, Pair]:

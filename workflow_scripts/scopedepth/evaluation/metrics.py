@@ -19,11 +19,7 @@ from scopedepth.evaluation.selection import middle
 
 def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
     """Return the plan's metrics of one frame, whose fit has succeeded."""
-    limits = plan.limits
-    if plan.floor_from_frame:
-        limits = limits._replace(disparity=1.0 / float(pixels.y.max()))
-    if plan.limits_from_frame:
-        limits = limits._replace(low=float(pixels.y.min()), high=float(pixels.y.max()))
+    limits = frame_limits(plan, pixels.y)
     wanted = set(plan.metrics)
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
@@ -45,11 +41,31 @@ def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | Non
             frame=pixels.frame,
         )
     if "boundary_f1" in wanted:
-        prediction = np.empty(pixels.output.size)
-        k.aligned_depths(pixels.output.ravel(), plan.source, fit.scale, fit.shift, limits, prediction)
-        usable = pixels.valid & (prediction > 0).reshape(pixels.valid.shape)
-        values["boundary_f1"] = boundary_f1(prediction.reshape(usable.shape), pixels.depth, usable)
+        prediction = aligned_map(plan, pixels, fit)
+        values["boundary_f1"] = boundary_f1(prediction, pixels.depth, pixels.valid & (prediction > 0))
     return {name: values.get(name) for name in plan.metrics}
+
+
+def frame_limits(plan: Plan, y: NDArray[np.floating]) -> Limits:
+    """Return the limits of one frame's predictions, `y` being its valid reference depths (n,), n >= 1."""
+    limits = plan.limits
+    if plan.floor_from_frame:
+        limits = limits._replace(disparity=1.0 / float(y.max()))
+    if plan.limits_from_frame:
+        limits = limits._replace(low=float(y.min()), high=float(y.max()))
+    return limits
+
+
+def aligned_map(plan: Plan, pixels: Pixels, fit: Fit) -> NDArray[np.float64]:
+    """Return the whole aligned prediction of one frame, as it is scored: depth (h, w), NaN where not finite."""
+    output = np.ascontiguousarray(pixels.output).ravel()
+    depth = np.empty(output.size)
+    # The kernels take finite numbers only.
+    k.aligned_depths(
+        np.nan_to_num(output), plan.source, fit.scale, fit.shift, frame_limits(plan, pixels.y), depth
+    )
+    depth[~np.isfinite(output)] = np.nan
+    return depth.reshape(pixels.output.shape)
 
 
 def median_relative(

@@ -21,6 +21,7 @@ from scopedepth.evaluation.alignment import (
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.protocol import Plan
 from scopedepth.evaluation.streaming import StreamingMiddle
+from scopedepth.progress import Advance
 
 T = TypeVar("T")
 
@@ -28,10 +29,13 @@ T = TypeVar("T")
 Pair = tuple[Plan, Any, Any]
 
 
-def fit_scope(pairs: Sequence[Pair], threads: int) -> tuple[Fit, list[list[tuple[int, int]]]]:
+def fit_scope(
+    pairs: Sequence[Pair], threads: int, advance: Advance = lambda count=1: None
+) -> tuple[Fit, list[list[tuple[int, int]]]]:
     """Return the one fit over all frames of `pairs`, and (n_pixels, status) of each frame of each pair.
 
-    Frames with a status take no part. Memory does not grow with the number of pixels.
+    Frames with a status take no part. `advance` hears of each frame once, in the first pass. Memory does not
+    grow with the number of pixels.
     """
     plan = pairs[0][0]
     by_median = plan.method in ("median", "median_mad")
@@ -52,6 +56,7 @@ def fit_scope(pairs: Sequence[Pair], threads: int) -> tuple[Fit, list[list[tuple
         rows = []
         for n, status, moments in each_frame(*pair, gather, lambda _, code: (0, code, NO_MOMENTS), threads):
             rows.append((n, status))
+            advance()
             total = merge(total, _one_point(moments) if plan.pool == "frame_means" else moments)
         frames.append(rows)
     n = sum(n for rows in frames for n, status in rows if status == codes.OK)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import status as codes
@@ -58,18 +60,23 @@ def score_unit(
                     f"{alignments} has {len(frame_fits)} frames of sequence {sequence}, the dataset {data.n_frames}. "
                     "Align again."
                 )
-            if plan.metrics:
-                scorer = _scorer(plan, frame_fits)
-                scores = list(each_frame(plan, data, predicted, scorer, _not_scored, threads))
-            else:
-                scores = [Score({}, 0, codes.NOT_APPLICABLE)] * data.n_frames
             add_keys(columns, keys, sequence, data.frame_ids())
-            for name in METRICS:
-                columns[name] += [score.metrics.get(name) for score in scores]
-            columns["n_pixels"] += [score.n_pixels for score in scores]
-            columns["status"] += [codes.STATUSES[score.status] for score in scores]
-            advance(len(scores))
-    write_table(out, SCORES, columns)
+            scores: Iterable[Score] = [Score({}, 0, codes.NOT_APPLICABLE)] * data.n_frames
+            if plan.metrics:
+                scores = each_frame(plan, data, predicted, _scorer(plan, frame_fits), _not_scored, threads)
+            values = np.full((len(METRICS), data.n_frames), np.nan)
+            for frame, score in enumerate(scores):
+                # None becomes NaN here, and null in the table.
+                values[:, frame] = [score.metrics.get(name) for name in METRICS]
+                columns["n_pixels"].append(score.n_pixels)
+                columns["status"].append(codes.STATUSES[score.status])
+                advance()
+            for name, row in zip(METRICS, values, strict=True):
+                columns[name].append(row)
+    numbers: dict[str, Any] = {
+        name: np.concatenate(columns[name]) if columns[name] else [] for name in METRICS
+    }
+    write_table(out, SCORES, {**columns, **numbers})
 
 
 def read_fits(path: Path) -> dict[str, list[Fit]]:
