@@ -317,3 +317,16 @@ def test_a_folder_that_is_not_there_or_empty(tmp_path: Path) -> None:
     (tmp_path / "absent").mkdir()
     with pytest.raises(ScopeDepthError, match="is empty"):
         fetch(trees.spec_of("remote", "folder", tmp_path / "absent"), tmp_path)
+
+
+def test_another_source_of_the_same_name_starts_anew(site: Site, tmp_path: Path) -> None:
+    site.files["/a/data.bin"], site.files["/b/data.bin"] = DATA, bytes(reversed(DATA))
+    site.fails["/a/last.bin"] = [404]
+    with pytest.raises(ScopeDepthError, match="404"):
+        fetch(url_spec({"url": f"{site.url}/a/data.bin"}, {"url": f"{site.url}/a/last.bin"}), tmp_path)
+    fetch(url_spec({"url": f"{site.url}/b/data.bin"}), tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == bytes(reversed(DATA))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/1.png").write_bytes(b"1")
+    fetch(trees.spec_of("remote", "folder", tmp_path / "own"), tmp_path)
+    assert sorted(path.name for path in (tmp_path / "remote").iterdir()) == ["about.json", "in_place.json"]

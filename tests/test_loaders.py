@@ -376,3 +376,11 @@ def test_samples_of_c3vd(samples: Path) -> None:
     assert np.array_equal(np.isnan(depth), (raw == 0) | (raw == 65535))
     good = np.isfinite(depth)
     assert np.allclose(depth[good], raw[good] / 65535 * 100, rtol=1e-6)
+
+
+def test_options_that_a_loader_does_not_have(tmp_path: Path) -> None:
+    spec = trees.spec_of("mine", "folder", tmp_path, options={"image": "color"})
+    with pytest.raises(ScopeDepthError, match=r"loader folder has no option image \(nearest: images\)"):
+        find_sequences(spec, tmp_path)
+    with pytest.raises(ScopeDepthError, match=r"loader c3vd has no option rectify \(it has none\)"):
+        find_sequences(trees.spec_of("mine", "c3vd", tmp_path, options={"rectify": True}), tmp_path)

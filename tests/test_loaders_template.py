@@ -7,10 +7,10 @@ import sys
 import types
 from pathlib import Path
 
-import dataset_trees as trees
 import numpy as np
 import pytest
 
+import dataset_trees as trees
 from scopedepth.datasets import choose
 
 

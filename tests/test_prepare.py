@@ -49,7 +49,9 @@ def test_a_store_holds_what_the_files_hold(tmp_path: Path) -> None:
     depth = own_images(tmp_path / "mine", 5)
     (tmp_path / "mine/a/intrinsics.txt").write_text("50 0 32 0 50 24 0 0 1")
     before = content_digest_of(tmp_path / "mine")
-    spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01}, licence="CC0", citation="me")
+    spec = trees.spec_of(
+        "mine", "folder", tmp_path / "mine", depth={"scale": 0.01}, licence="CC0", citation="me"
+    )
     store = make_store(tmp_path, spec)
     sequence = store.sequences["a"]
     assert (sequence.n_frames, sequence.height, sequence.width, sequence.units) == (5, 48, 64, "mm")
@@ -106,7 +108,9 @@ def test_made_again_the_store_is_byte_identical(tmp_path: Path) -> None:
     assert (tmp_path / "one/unit.json").read_bytes() == (tmp_path / "two/unit.json").read_bytes()
 
 
-def test_a_killed_job_goes_on_with_the_missing_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_job_goes_on_with_the_missing_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own_images(tmp_path / "mine", 7)
     spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01})
     monkeypatch.setattr(prepare, "SHARD_FRAMES", 2)
@@ -153,7 +157,9 @@ def test_too_many_corrupted_frames_are_an_error(tmp_path: Path) -> None:
     for number in (3, 4):
         (tmp_path / f"mine/a/rgb/{number:04d}.png").write_bytes(b"broken")
     spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01}, max_bad_frames=0.1)
-    with pytest.raises(ScopeDepthError, match=r"2 of 10 frames cannot be read \(20\.0%, allowed 10\.0%\).* 0003"):
+    with pytest.raises(
+        ScopeDepthError, match=r"2 of 10 frames cannot be read \(20\.0%, allowed 10\.0%\).* 0003"
+    ):
         make_store(tmp_path, spec)
     assert not (tmp_path / "unit.zarr").exists()
     assert not (tmp_path / "unit.json").exists()
@@ -181,13 +187,29 @@ def test_one_sequence_of_a_split_dataset(tmp_path: Path) -> None:
 def test_undistorted_images_and_pinhole_depth(tmp_path: Path) -> None:
     grey = np.full((320, 320), 40, np.uint8)
     trees.endoslam(tmp_path / "data", {"Stomach": {0: grey, 1: grey}})
-    spec = trees.spec_of("endoslam", "endoslam_unity", tmp_path / "data", depth={"unit": "relative"}, undistort=True)
+    spec = trees.spec_of(
+        "endoslam", "endoslam_unity", tmp_path / "data", depth={"unit": "relative"}, undistort=True
+    )
     sequence = make_store(tmp_path, spec).sequences["stomach"]
     assert sequence.units == "relative"
     assert np.all(sequence.depth(0, 2) == 40)
     assert not np.array_equal(sequence.rgb(0, 1)[0], trees.picture(320, 320, 0))
     black = (sequence.rgb(0, 1)[0] == 0).all(axis=-1)
     assert np.all(sequence.flags(0, 1)[0][black] & BORDER)
+
+
+def test_the_black_borders_of_wide_hamlyn_videos(tmp_path: Path) -> None:
+    depth = np.full((288, 720), 85, np.uint16)
+    trees.hamlyn(tmp_path / "data", "14", {0: depth, 1: depth}, "417.90 0 373.21\n0 417.90 158.14\n0 0 1")
+    for path in (tmp_path / "data/rectified14/image01").iterdir():
+        rgb = trees.picture(288, 720)
+        rgb[:, :60], rgb[:, -50:] = 0, 0
+        trees.write_image(path, rgb)
+    spec = trees.spec_of("hamlyn", "hamlyn_rectified", tmp_path / "data")
+    flags = make_store(tmp_path, spec).sequences["rectified14"].flags(0, 2)
+    assert np.all(flags[:, :, :56] & BORDER)
+    assert np.all(flags[:, :, -46:] & BORDER)
+    assert not np.any(flags[:, :, 66:-56] & BORDER)
 
 
 def test_border_with_a_line_and_a_dark_lumen() -> None:
@@ -239,7 +261,9 @@ def test_memory_does_not_grow_with_the_video(tmp_path: Path, root: Path) -> None
     for kind in ("rgb", "depth"):
         (tmp_path / f"mine/a/{kind}").mkdir(parents=True)
         for number in range(2000):
-            (tmp_path / f"mine/a/{kind}/{number:04d}.png").hardlink_to(tmp_path / f"ten/a/{kind}/{number % 10:04d}.png")
+            (tmp_path / f"mine/a/{kind}/{number:04d}.png").hardlink_to(
+                tmp_path / f"ten/a/{kind}/{number % 10:04d}.png"
+            )
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/in_place.json").write_text(json.dumps({"path": str(tmp_path / "mine")}))
     script = textwrap.dedent(MEMORY).format(library=str(root / "workflow_scripts"), tests=str(root / "tests"))

@@ -46,6 +46,8 @@ from scopedepth.stores.sharded import ArraySpec, ShardedStore
 # A shard is what memory holds and what a killed job loses: 48 MiB decoded, and at most 64 frames.
 SHARD_BYTES = 48 * 2**20
 SHARD_FRAMES = 64
+# Beyond this many threads decoding gains nothing, and a video read forward would be asked for frames too far apart.
+MOST_THREADS = 16
 # Frames looked at to find the border.
 BORDER_FRAMES = 16
 
@@ -97,7 +99,7 @@ def prepare_unit(
     attrs = {"dataset": spec["name"], "sequences": list(groups), "spec": dict(spec), **words}
     with (
         ShardedStore(store, fingerprint, groups, shard_frames, attrs) as writer,
-        ThreadPoolExecutor(workers) as pool,
+        ThreadPoolExecutor(min(workers, MOST_THREADS)) as pool,
     ):
         missing = writer.missing()
         with progress(f"prepare {store.stem}", sum(stop - start for *_, start, stop in missing)) as advance:

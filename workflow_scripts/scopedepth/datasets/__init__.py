@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
         raise ScopeDepthError(
             f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path."
         )
+    check_options(spec, getattr(loader, "OPTIONS", ()))
     found: list[Sequence] = loader.find(raw, spec)
     twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
     if twice:
@@ -41,6 +43,17 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
             f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders."
         )
     return found
+
+
+def check_options(spec: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise a `ScopeDepthError` for an option that the dataset's loader does not have."""
+    for name in spec["options"]:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"nearest: {near[0]}" if near else "it has " + (", ".join(known) or "none")
+            raise ScopeDepthError(
+                f"Dataset {spec['name']}: loader {spec['loader']} has no option {name} ({hint})."
+            )
 
 
 def choose(spec: Mapping[str, Any], raw: Path, only: list[str] | None = None) -> list[Chosen]:

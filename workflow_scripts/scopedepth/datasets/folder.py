@@ -35,6 +35,8 @@ from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import DEPTH_SUFFIXES, IMAGE_SUFFIXES, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
+OPTIONS = ("images", "depths", "intrinsics", "distortion")
+
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the sequences below `raw`."""

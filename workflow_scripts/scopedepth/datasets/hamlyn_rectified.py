@@ -33,6 +33,7 @@ from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
+OPTIONS = ("images", "depths")
 NAME = re.compile(r"rectified(\d+)")
 HALF_CALIBRATED, WITH_SAME_CAMERA = "01", "06"
 

@@ -35,6 +35,8 @@ from scopedepth.datasets.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import NO_DEPTH, OCCLUDED
 
+OPTIONS = ("reference",)
+
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence an experiment."""

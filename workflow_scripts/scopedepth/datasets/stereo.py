@@ -30,6 +30,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
 from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
 
+OPTIONS = ("left", "right", "calibration", "alpha")
 PATTERNS = (("left/*", "right/*"), ("*_L_*", "*_R_*"), ("*_L.*", "*_R.*"), ("left.*", "right.*"))
 Side = Callable[[int], NDArray[np.uint8]]
 

@@ -55,9 +55,9 @@ def _phantom(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
     from scopedepth.phantom import render
 
     # Rendering is deterministic and quick; a half-made one is made again.
+    shutil.rmtree(partial)
     data = partial / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir()
+    data.mkdir(parents=True)
     render(spec["source"], data, workers)
     return {}
 
@@ -75,6 +75,7 @@ def use_in_place(folder: Path, partial: Path, name: str) -> Facts:
         )
     if not any(root.iterdir()):
         raise ScopeDepthError(f"Dataset {name}: the folder {root} is empty. Put the data there.")
+    shutil.rmtree(partial)  # what an earlier source left
     point_to(partial, root)
     return {}
 

@@ -36,11 +36,13 @@ class Progress:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             kept = {}
-        if kept.get("identity") == dict(identity):
+        self.identity = dict(identity)
+        if kept.get("identity") == self.identity:
             self.done = kept["done"]
         else:  # another source's files
             shutil.rmtree(self.data, ignore_errors=True)
-        self.identity = dict(identity)
+            shutil.rmtree(self.downloads, ignore_errors=True)
+            self._write()
         self.data.mkdir(parents=True, exist_ok=True)
 
     def finish(self, name: str, file: Path, to: str, facts: Mapping[str, Any], unpacked: bool) -> None:
@@ -59,6 +61,9 @@ class Progress:
         else:
             os.replace(file, target)
         self.done[name] = dict(facts)
+        self._write()
+
+    def _write(self) -> None:
         write_json(self.path, {"identity": self.identity, "done": self.done})
 
     def _folder_for(self, archive: Path) -> Path:
