@@ -133,13 +133,16 @@ def other_protocols(results: Results) -> Markup:
 def _first_place(results: Results, dataset: str, model: str, firsts: list[str]) -> Markup:
     kept, n = firsts.count(model), len(firsts)
     where, title = results.dataset_title(dataset), results.model_title(model)
-    if kept == n:
+    if kept == n or n == 1:
+        if not kept:
+            text = Markup("On {} {} loses the first place to {} under the other protocol.")
+            return text.format(where, title, titles(results, firsts))
         every = (
             "the other protocol" if n == 1 else f"{'both' if n == 2 else f'all {small(n)}'} other protocols"
         )
         return Markup("On {} {} stays first under {}.").format(where, title, every)
     winners = [name for name, _ in Counter(name for name in firsts if name != model).most_common()]
-    share = f"{small(kept)} of {plural(n, 'other protocol')}"
+    share = f"{small(kept)} of {small(n)} other protocols"
     text = Markup("On {} {} stays first under {}; otherwise {} leads.")
     return text.format(where, title, share, titles(results, winners, "or"))
 

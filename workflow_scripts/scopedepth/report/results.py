@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scopedepth.report.words import higher_is_better
+from scopedepth.report.words import METRICS, higher_is_better
 from scopedepth.tables.io import read_table
 
 Spec = Mapping[str, Any]
@@ -66,8 +66,9 @@ class Results:
     @cached_property
     def metric_names(self) -> list[str]:
         """The metrics that were summarised, the headline's first."""
-        found = list(dict.fromkeys(row["metric"] for row in self.summary))
-        return sorted(found, key=lambda name: name != self.metric)
+        found = {row["metric"] for row in self.summary}
+        known = [name for name in METRICS if name in found]
+        return sorted(known + sorted(found - set(known)), key=lambda name: name != self.metric)
 
     def is_baseline(self, model: str) -> bool:
         """Whether a model is one of the trivial ones that every table shows for comparison."""

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, listed, metric_label, small
+from scopedepth.statistics.bootstrap import NEW_SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def headline(results: Results) -> Markup:
     if all(first.rivals == 0 for first in found.values()):
         return Markup("{} is the only model with a complete score {}.").format(model, place)
     if all(first.alone for first in found.values()):
-        return Markup("{} is the most accurate model {}.").format(model, place)
+        return Markup("{} is the most accurate model {}{}.").format(
+            model, place, _tested_only(results, list(found))
+        )
     upwards = higher_is_better(results.metric)
     extreme = f"the {'highest' if upwards else 'lowest'} {metric_label(results.metric)}"
     rivals = _rivals(results, found)
@@ -99,6 +102,14 @@ def headline(results: Results) -> Markup:
     return Markup("{} has {} {}, though not clearly {} than {}.").format(
         model, extreme, place, compared, rivals
     )
+
+
+def _tested_only(results: Results, datasets: list[str]) -> str:
+    """Return a limit to the sequences tested where the intervals do not cover others."""
+    rows = [
+        row for name in datasets for model in results.ranked(name)[:1] if (row := results.score(name, model))
+    ]
+    return "" if all(row["ci_scope"] == NEW_SEQUENCES for row in rows) else ", for the sequences tested"
 
 
 def _differing(results: Results, found: Mapping[str, Leader]) -> Markup:

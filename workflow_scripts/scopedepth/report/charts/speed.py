@@ -141,7 +141,8 @@ def place(drawing: Drawing, boxes: list[Box], x: float, y: float, text: str, ins
     width, height = 6.7 * len(text), 15.0
     for distance in (0, 14, 26, 38, 50):
         for dx, dy, anchor in (
-            (12, distance, "start"), (12, -distance, "start"), (-12, distance, "end"), (-12, -distance, "end"),
+            (11, -9 - distance, "start"), (11, 10 + distance, "start"), (12, 0, "start"),
+            (-11, -9 - distance, "end"), (-11, 10 + distance, "end"),
             (0, 18 + distance, "middle"), (0, -12 - distance, "middle"),
         ):  # fmt: skip
             begin = {"start": x + dx, "end": x + dx - width, "middle": x - width / 2}[anchor]

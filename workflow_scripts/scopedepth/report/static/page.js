@@ -15,7 +15,7 @@
   // Theme: follow the system until told otherwise.
   function theme() {
     const button = one("#theme"), root = document.documentElement, order = ["auto", "light", "dark"];
-    const show = () => { one("span", button).textContent = root.dataset.theme || "auto"; };
+    const show = () => { one("#theme-now").textContent = root.dataset.theme || "auto"; };
     button.hidden = false;
     button.addEventListener("click", () => {
       const next = order[(order.indexOf(root.dataset.theme || "auto") + 1) % 3];
