@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scopedepth.statistics.average import average
-from scopedepth.statistics.blocks import (
-    autocovariances,
-    block_lengths,
-    circular_block_means,
-    lag_one,
-    politis_white,
-    shortfall,
-)
+from scopedepth.statistics.blocks import block_lengths, circular_block_means, politis_white
 from scopedepth.statistics.bootstrap import MIN_SEQUENCES, NO_INTERVAL, bootstrap, draw
+from scopedepth.statistics.correlation import Correlation, autocovariances, fit, shortfall
 from scopedepth.statistics.student import student_cdf, student_quantile
 
 
@@ -57,7 +51,7 @@ def test_student_agrees_with_scipy(t: float, df: float) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.floats(0.5, 0.9995), st.floats(1, 4000))
+@given(st.floats(0.51, 0.9995), st.floats(1, 4000))
 def test_student_quantile_agrees_with_scipy(p: float, df: float) -> None:
     np.testing.assert_allclose(student_quantile(p, df), stats.t.ppf(p, df), rtol=1e-8, atol=1e-8)
 
@@ -134,26 +128,41 @@ def test_circular_blocks_by_hand() -> None:
 
 @pytest.mark.parametrize(("n", "length"), [(8, 1), (8, 2), (40, 10), (100, 4), (103, 25)])
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.9, 0.99])
-def test_shortfall_from_the_covariance_matrix(n: int, length: int, rho: float) -> None:
+@pytest.mark.parametrize("own", [0.0, 0.4])
+def test_shortfall_from_the_covariance_matrix(n: int, length: int, rho: float, own: float) -> None:
     place = np.arange(n)
-    covariance = rho ** np.abs(place[:, None] - place).astype(float)
+    covariance = 2 * rho ** np.abs(place[:, None] - place).astype(float) + own * np.eye(n)
     expected = 0.0
     for start in range(n):
         weights = np.full(n, -1 / n)
         weights[(start + np.arange(length)) % n] += 1 / length
         expected += weights @ covariance @ weights / n
     wanted = covariance.mean() / (expected / (n / length - 1))
-    found = shortfall(n, np.array([length]), np.array([rho]))[0]
-    assert found == pytest.approx(max(1.0, wanted), rel=1e-6)
+    model = Correlation(np.array([rho]), np.array([2.0]), np.array([own]))
+    assert shortfall(n, np.array([length]), model)[0] == pytest.approx(max(1.0, wanted), rel=1e-6)
 
 
-def test_lag_one_is_nearly_unbiased() -> None:
+def test_shortfall_without_variance() -> None:
+    assert shortfall(20, np.array([2]), fit([np.zeros((1, 20))], 1)).tolist() == [1]
+    assert shortfall(20, np.array([2]), fit([], 1)).tolist() == [1]
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.9])
+@pytest.mark.parametrize("own", [0.0, 1.0])
+def test_the_model_is_recovered(rho: float, own: float) -> None:
     rng = np.random.default_rng(4)
-    for rho in (0.2, 0.6, 0.9):
-        found = lag_one(autoregression(4000, 40, rho, rng), starts_of(40)).mean()
-        assert found == pytest.approx(rho, abs=0.035)
-    assert lag_one(np.zeros((1, 30)), starts_of(30))[0] == pytest.approx(1 / 26)
-    assert lag_one(rng.standard_normal((1, 6)), starts_of(3, 3))[0] == 0  # too short to say
+    x = autoregression(200, 1000, rho, rng) + np.sqrt(own) * rng.standard_normal((200, 1000))
+    model = fit([x], 200)
+    assert np.median(model.persistence) == pytest.approx(rho, abs=0.04)
+    assert np.median(model.slow) == pytest.approx(1, abs=0.15)
+    assert np.median(model.own) == pytest.approx(own, abs=0.1)
+
+
+def test_several_short_sequences_tell_what_one_long_one_does() -> None:
+    """Without the bias that the short sequences' own means bring."""
+    x = autoregression(300, 1200, 0.8, np.random.default_rng(5))
+    short = fit([x[:, a : a + 40] for a in range(0, 1200, 40)], 300)
+    assert np.median(short.persistence) == pytest.approx(0.8, abs=0.03)
 
 
 # The bootstrap.
@@ -184,10 +193,11 @@ def test_standard_error_against_plain_resampling(averaging: str) -> None:
     x = np.concatenate([autoregression(1, 240, 0.5, rng), 2 * autoregression(1, 120, 0.5, rng)], axis=1)
     found = bootstrap(x, starts, averaging, draw("d", 2, 500, 0))
     correction = []
+    model = fit([x[:, a:b] for a, b in pairwise(starts)], 1)
     for a, b in pairwise(starts):
         length = block_lengths(x[:, a:b])
         blocks = (b - a) / length[0]
-        correction.append(blocks / (blocks - 1) * shortfall(b - a, length, lag_one(x, starts))[0])
+        correction.append(blocks / (blocks - 1) * shortfall(b - a, length, model)[0])
     plain = brute_force(x[0], starts, averaging, 4000, rng)
     assert min(correction) ** 0.5 * 0.93 < found.error[0] / plain < max(correction) ** 0.5 * 1.07
 

@@ -1,4 +1,4 @@
-"""How strongly neighbouring frames are correlated, and what that makes of the mean's variance.
+"""Blocks of frames: how long they must be, and their means.
 
 The block length follows Politis and White, "Automatic Block-Length Selection for the Dependent Bootstrap",
 Econometric Reviews 23 (2004), with the correction of Patton, Politis and White, Econometric Reviews 28 (2009).
@@ -9,26 +9,15 @@ Robust Testing", Econometrica 76, 2008), which the degrees of freedom then pay f
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
+
+from scopedepth.statistics.correlation import autocovariances
 
 # A sequence shorter than this says nothing about its own correlation.
 MIN_FRAMES = 8
 # A block covers a quarter of a sequence at most, so that the variance has three degrees of freedom or more.
 MIN_BLOCKS = 4
 LENGTHENING = 2.0
-# Above it a sequence of any length seen here is one drifting curve, and its correlation cannot be estimated.
-MAX_CORRELATION = 0.99
-
-
-def autocovariances(series: np.ndarray, lags: int) -> np.ndarray:
-    """Return the autocovariances (series, lags + 1) of `series` (series, frame), each divided by the frames."""
-    n = series.shape[1]
-    centred = series - series.mean(axis=1, keepdims=True)
-    size = 1 << int(n + lags).bit_length()
-    spectrum = np.fft.rfft(centred, size, axis=1)
-    return np.fft.irfft(np.abs(spectrum) ** 2, size, axis=1)[:, : lags + 1] / n
 
 
 def block_lengths(series: np.ndarray) -> np.ndarray:
@@ -90,57 +79,3 @@ def circular_block_means(series: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         sums = np.cumsum(np.concatenate([[0.0], series[row], series[row, :length]]))
         means[row] = (sums[length : length + n] - sums[:n]) / length
     return means
-
-
-def lag_one(series: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the correlation of neighbouring frames, one number for each of `series` (series, frame).
-
-    The mean over the sequences, weighted by their frames: one short sequence tells too little. The estimate r
-    from n frames is too small by about (1 + 4 r) / n (Marriott and Pope, Biometrika 41, 1954), which is put
-    right. Kept to [0, `MAX_CORRELATION`]; 0 where every sequence is shorter than `MIN_FRAMES`.
-    """
-    total, frames = np.zeros(len(series)), 0
-    for start, stop in pairwise(starts):
-        n = int(stop - start)
-        if n >= MIN_FRAMES:
-            covariance = autocovariances(series[:, start:stop], 1)
-            varies = covariance[:, 0] > 0
-            r = np.divide(covariance[:, 1], covariance[:, 0], out=np.zeros(len(series)), where=varies)
-            total += n * (n * r + 1) / (n - 4)
-            frames += n
-    return np.clip(total / max(1, frames), 0.0, MAX_CORRELATION)
-
-
-def shortfall(n: int, lengths: np.ndarray, correlation: np.ndarray) -> np.ndarray:
-    """Return by how much circular blocks understate the variance of the mean of `n` frames, at least 1.
-
-    Blocks cut the correlation at their ends. For a first-order autoregressive series both the variance of the
-    mean and the expectation of the block estimate are sums of its autocovariances; this is their ratio.
-    """
-    rho = np.asarray(correlation, np.float64)
-    length = np.asarray(lengths, np.float64)
-    of_mean = _variance_of_sum(float(n), rho) / n**2
-    inside = (n - length + 1) * _variance_of_sum(length, rho)
-    # Blocks around the end are a tail and a head, far apart.
-    around = 2 * _variances_of_shorter_sums(length, rho) + 2 * _tails_with_heads(n, length, rho)
-    of_block = (inside + around) / n / length**2
-    blocks = n / length
-    expected = (of_block - of_mean) / (blocks - 1)
-    return np.maximum(1.0, of_mean / np.maximum(expected, 1e-300))
-
-
-def _variance_of_sum(m: np.ndarray | float, rho: np.ndarray) -> np.ndarray:
-    """Return the variance of the sum of m successive values of a unit-variance AR(1) series."""
-    return m * (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**m) / (1 - rho) ** 2
-
-
-def _variances_of_shorter_sums(m: np.ndarray, rho: np.ndarray) -> np.ndarray:
-    """Return the sum over j = 1 ... m - 1 of the variances of the sum of j values."""
-    powers = (m - 1) - rho * (1 - rho ** (m - 1)) / (1 - rho)
-    return (1 + rho) / (1 - rho) * m * (m - 1) / 2 - 2 * rho / (1 - rho) ** 2 * powers
-
-
-def _tails_with_heads(n: int, m: np.ndarray, rho: np.ndarray) -> np.ndarray:
-    """Return the sum over a = 1 ... m - 1 of the covariance of the last a of n values with the first m - a."""
-    products = (m - 1) * (1 + rho**m) - 2 * rho * (1 - rho ** (m - 1)) / (1 - rho)
-    return rho ** (n - m + 1) * products / (1 - rho) ** 2

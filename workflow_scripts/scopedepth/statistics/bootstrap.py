@@ -19,7 +19,8 @@ from statistics import NormalDist
 import numpy as np
 
 from scopedepth.statistics.average import sequence_weights
-from scopedepth.statistics.blocks import MIN_FRAMES, block_lengths, circular_block_means, lag_one, shortfall
+from scopedepth.statistics.blocks import MIN_FRAMES, block_lengths, circular_block_means
+from scopedepth.statistics.correlation import fit, shortfall
 from scopedepth.statistics.student import student_quantile
 
 CONFIDENCE = 0.95
@@ -157,7 +158,8 @@ def _frame_noise(centred: np.ndarray, starts: np.ndarray) -> _Noise:
     variance, df = np.zeros(shape), np.ones(shape)
     lengths, effective = np.ones(shape), np.ones(shape)
     blocks = np.zeros(centred.T.shape)
-    correlation = lag_one(centred, starts)
+    long = [centred[:, start:stop] for start, stop in pairwise(starts) if stop - start >= MIN_FRAMES]
+    model = fit(long, len(centred))
     for s, (start, stop) in enumerate(pairwise(starts)):
         n = int(stop - start)
         if n < MIN_FRAMES:
@@ -167,7 +169,7 @@ def _frame_noise(centred: np.ndarray, starts: np.ndarray) -> _Noise:
         deviations = circular_block_means(frames, length)
         spread = (deviations**2).mean(axis=1)
         lengths[:, s], df[:, s] = length, n / length - 1
-        variance[:, s] = spread / df[:, s] * shortfall(n, length, correlation)
+        variance[:, s] = spread / df[:, s] * shortfall(n, length, model)
         effective[:, s] = np.clip(_ratio(frames.var(axis=1, ddof=1), variance[:, s], otherwise=n), 1, n)
         factor = np.sqrt(_ratio(variance[:, s], spread, otherwise=0.0))
         blocks[start:stop] = (deviations * factor[:, None]).T
