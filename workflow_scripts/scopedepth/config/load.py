@@ -80,13 +80,14 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     _known("study", chosen, checked.studies)
     spec = checked.studies[chosen]
     datasets = {key: _plain(key, checked.datasets[key]) for key in spec.datasets}
+    timing = _plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None
     return Study(
         name=chosen,
-        spec=_plain(chosen, spec),
+        spec={**_plain(chosen, spec), "timing": timing},
         datasets=datasets,
         models={key: _plain(key, checked.models[key]) for key in spec.models},
         protocols={key: _plain(key, checked.protocols[key]) for key in spec.protocols},
-        timing=_plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None,
+        timing=timing,
         units={unit.name: unit for key in datasets for unit in _units(key, datasets[key])},
         execution=checked.execution.model_dump(mode="json"),
     )

@@ -21,7 +21,7 @@ DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
 SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}
 
 OUTPUT_KINDS = ("disparity", "scaled_disparity", "depth", "metric_depth")
-MILLIMETRES = {None: 1.0, "mm": 1.0, "m": 1000.0}
+MILLIMETRES = {None: 1.0, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 
 # Methods that find an offset as well as a factor.
 SHIFTING = frozenset({"lsq_affine", "median_mad", "l1_affine", "minmax"})
@@ -122,7 +122,7 @@ def plan_for(
             f"output kind {output_kind!r} is not known; allowed: {', '.join(OUTPUT_KINDS)}."
         )
     if output_unit not in MILLIMETRES:
-        raise ScopeDepthError(f"output unit {output_unit!r} is not known; allowed: mm, m.")
+        raise ScopeDepthError(f"output unit {output_unit!r} is not known; allowed: mm, cm, m.")
     fit = protocol["alignment"]
     space = SPACES[fit["space"]]
     metric = units == "mm"
