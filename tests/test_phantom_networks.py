@@ -39,7 +39,7 @@ def test_checkpoint_beats_baselines_under_its_protocol(name: str, pictures: list
     assert scores["flipped"] == 0
     assert scores[protocol] < 0.8 * min(trivial)
     if network.kind == "metric_depth":
-        assert scores["raw"] < 0.35
+        assert scores["raw"] < 0.45
 
 
 @pytest.mark.parametrize("name", ["tiny_depth_anything", "tiny_midas", "tiny_zoedepth"])

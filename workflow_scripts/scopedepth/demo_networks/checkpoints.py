@@ -30,6 +30,7 @@ def save(network: Network, folder: Path, steps: int) -> None:
     else:
         module.to(torch.float16)
         module.save_pretrained(folder)  # type: ignore[operator]
+        (folder / "model.safetensors").chmod(0o644)  # written for its owner alone
         _processor(network).save_pretrained(folder)
         module.to(torch.float32)
 
