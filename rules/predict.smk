@@ -31,6 +31,7 @@ rule predict:
         store=ancient("results/datasets/{unit}.zarr"),
         store_manifest="results/datasets/{unit}.json",
         weights=PLAN.weights,
+        weights_folder=ancient(PLAN.weights_folder),
     output:
         store=directory("results/predictions/{unit}/{model}.zarr"),
         manifest="results/predictions/{unit}/{model}.json",

@@ -6,6 +6,7 @@ rule time:
     """Measure one model's speed, alone on its machine."""
     input:
         weights=PLAN.weights,
+        weights_folder=ancient(PLAN.weights_folder),
     output:
         table="results/timing/{timing}/{model}.parquet",
         record="results/timing/{timing}/{model}.run.json",

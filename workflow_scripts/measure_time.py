@@ -14,7 +14,7 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
 
     time_model(
         spec=json.loads(snakemake.params.spec),
-        weights=Path("results/weights", snakemake.wildcards.model),
+        weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
         settings=json.loads(snakemake.params.settings),
         out=Path(snakemake.output.table),
         record=Path(snakemake.output.record),

@@ -21,7 +21,7 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
         predict_unit(
             spec=json.loads(snakemake.params.spec),
             dataset=Path(snakemake.input.store),
-            weights=Path("results/weights", snakemake.wildcards.model),
+            weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
             store=store,
             manifest=Path(snakemake.output.manifest),
             device=execution.get("device", "auto"),

@@ -1,6 +1,7 @@
 """Show a study: one page to read, and the tables and figures for a paper."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
         name: Path(snakemake.input[name])
         for name in ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
     }
-    pairs = [(unit, model) for unit in snakemake.params.units for model in about["models"]]
+    # The inputs' order: the study's own.
+    units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
     records = [
         snakemake.input.scores_record,
         *snakemake.input.store_records,
@@ -32,15 +34,11 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
     write_report(
         **about,
         tables=tables,
-        stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in snakemake.params.units},
-        predictions={
-            (unit, model): Path(f"results/predictions/{unit}/{model}.zarr") for unit, model in pairs
-        },
-        alignments={
-            (unit, model, protocol): Path(f"results/alignments/{unit}/{model}/{protocol}.parquet")
-            for unit, model in pairs
-            for protocol in about["protocols"]
-        },
+        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
+        predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
+        alignments=dict(
+            zip(product(units, models, protocols), map(Path, snakemake.input.alignments), strict=True)
+        ),
         records=[Path(path) for path in records],
         out=Path(snakemake.output.html),
     )

@@ -1,7 +1,7 @@
 """What a job asks of a scheduler: memory, time, disk, processors and a kind of GPU. No number depends on it.
 
 Sizes come from what is there when a job is sent: the frames in the manifest of a dataset store, the bytes of a
-model's weights, a study's timing where it was measured. Before that, in a dry run, they are to be determined.
+model's weights, a study's timing where it was measured. Before that, in a dry run, a long video is assumed.
 Each attempt asks for more than the one before. Local runs count GPUs and take no notice of the rest.
 
     resources:
@@ -48,6 +48,8 @@ MARGIN = 3
 START_MINUTES = 10
 # Seconds to fit or score a pixel of a frame on one slow core, all metrics included.
 COMPARE_SECONDS_PER_PIXEL = 5e-7
+# A video that nobody has counted yet.
+ASSUMED_FRAMES, ASSUMED_HEIGHT, ASSUMED_WIDTH = 10_000, 1080, 1920
 # A row is a frame's scores by one model and protocol; tables are held whole, in several forms.
 SUMMARY_BYTES_PER_ROW = 2000
 SUMMARY_ROWS_PER_MINUTE = 100_000
@@ -71,9 +73,9 @@ class Needs:
 
     # predict
 
-    def predict_gpus(self, wildcards: Any) -> int:
+    def predict_gpus(self, wildcards: Any) -> int | None:
         """Return how many GPUs a job takes: the trivial baselines leave them to others."""
-        return 0 if self.is_baseline(wildcards.model) else 1
+        return None if self.is_baseline(wildcards.model) else 1
 
     def predict_cpus(self, wildcards: Any) -> int:
         """Return the processors to ask SLURM for. The model's own threads are the rule's: they may decide numbers."""
@@ -178,15 +180,24 @@ def pixels(size: UnitSize) -> int:
 def unit_size(manifests: list[str]) -> UnitSize:
     """Return the frames in the manifests of some dataset stores, and the largest height and width.
 
-    A `FileNotFoundError` is for Snakemake, which then says that the resource is still to be determined.
+    A manifest that is not there yet, or lies in storage of another machine, counts as a long video.
     """
-    counted = [_count(path, os.stat(path).st_mtime_ns) for path in manifests]
+    counted = [_count(path, _modified(path)) for path in manifests]
     frames, heights, widths = zip(*counted, strict=True)
     return UnitSize(manifests[0], sum(frames), max(heights), max(widths), prepared=True)
 
 
+def _modified(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 @functools.cache
-def _count(manifest: str, _modified: int) -> tuple[int, int, int]:
+def _count(manifest: str, modified: int | None) -> tuple[int, int, int]:
+    if modified is None:
+        return ASSUMED_FRAMES, ASSUMED_HEIGHT, ASSUMED_WIDTH
     with open(manifest, encoding="utf-8") as file:  # noqa: PTH123
         sequences = json.load(file)["sequences"].values()
     frames = sum(sequence["frames"] for sequence in sequences)

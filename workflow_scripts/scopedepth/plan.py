@@ -121,6 +121,10 @@ class Plan:
         has_weights = self.model(wildcards)["weights"]["kind"] != "none"
         return [f"results/weights/{wildcards.model}.json"] if has_weights else []
 
+    def weights_folder(self, wildcards: Any) -> list[str]:
+        """Return the folder of a model's weights, for a model that has any."""
+        return [path.removesuffix(".json") for path in self.weights(wildcards)]
+
     def predict_spec(self, wildcards: Any) -> str:
         """What decides a prediction: not where its weights come from, for their digest stands for them."""
         return canonical_json(without(self.model(wildcards), MODEL_WORDS, NOT_FOR_PREDICT))
