@@ -287,6 +287,25 @@ def test_a_record_with_a_doi(site: Site, tmp_path: Path, monkeypatch: pytest.Mon
         fetch(trees.spec_of("remote", "folder", {**only, "files": [{"url": "table.csv"}]}), tmp_path)
 
 
+def test_a_record_of_a_portal_run_by_figshare(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pooch import downloaders
+
+    from scopedepth.fetch import remote
+
+    file = {"name": "S1.zip", "download_url": f"{site.url}/ndownloader/1", "computed_md5": "0" * 32}
+    site.files["/v2/articles"] = json.dumps([{"id": 24077763}]).encode()
+    site.files["/v2/articles/24077763"] = json.dumps({"files": [file]}).encode()
+    site.files["/v2/articles/24077763/versions/1"] = json.dumps({"files": []}).encode()
+    monkeypatch.setattr(downloaders, "doi_to_url", lambda doi, **_: f"{site.url}/articles/24077763")
+    monkeypatch.setattr(remote, "FIGSHARE", f"{site.url}/v2")
+    found = remote.doi_files("10.5522/04/24077763")
+    assert found == {"S1.zip": (f"{site.url}/ndownloader/1", "md5:" + "0" * 32)}
+    assert remote.doi_files("10.5522/04/24077763.v1") == {}
+    site.files["/v2/articles"] = b"[]"
+    with pytest.raises(ScopeDepthError, match="could not be listed"):
+        remote.doi_files("10.5522/04/1")
+
+
 def test_mendeley_records_have_one_archive() -> None:
     from scopedepth.fetch.remote import doi_files
 

@@ -264,6 +264,7 @@ def test_folder_reports_what_does_not_pair(tmp_path: Path) -> None:
     assert chosen.sequence.notes == [
         "1 of 3 images have no depth file",
         "1 depth files have no image and are left out",
+        "depth.scale is not set: the stored numbers are taken for millimetres",
     ]
     assert chosen.sequence.read(0).depth is None
 

@@ -23,6 +23,7 @@ from scopedepth.datasets.base import (
     FrameFiles,
     Sequence,
     UnreadableFrame,
+    file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
@@ -62,7 +63,7 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     notes += [f"{len(depths)} depth files have no frame and are left out"] if depths else []
     where = place.relative_to(raw).as_posix()
     return FileSequence.of(
-        spec["name"] if where == "." else place.name,
+        spec["name"] if where == "." else file_safe(place.name),
         frames,
         DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
         read_depth=_read_depth,

@@ -6,7 +6,7 @@ Statuses are counted over all frames; pixels over a sample of frames spread over
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 SAMPLED = 48
 # Frames of them on which image and depth edges are compared.
 COMPARED = 8
+FLOATS_A_FRAME = 20_000
 PICTURES = 3
 PICTURE_WIDTH = 256
 BINS = 40
@@ -74,8 +75,8 @@ def describe_sequence(sequence: DatasetSequence) -> dict[str, Any]:
     status, ids = sequence.status(), sequence.frame_ids()
     readable = np.flatnonzero(status != FRAME_UNREADABLE)
     sampled = _spread(readable, SAMPLED)
-    stored = [sequence.stored_depth(index, index + 1)[0] for index in sampled]
-    flags = [sequence.flags(index, index + 1)[0] for index in sampled]
+    shares = flag_shares(sequence.flags(index, index + 1)[0] for index in sampled)
+    stored = (sequence.stored_depth(index, index + 1)[0] for index in sampled)
     with_depth = _spread(np.flatnonzero(status == FRAME_OK), COMPARED)
     agreement = edge_agreement(
         (sequence.rgb(index, index + 1)[0], sequence.depth(index, index + 1)[0]) for index in with_depth
@@ -92,8 +93,8 @@ def describe_sequence(sequence: DatasetSequence) -> dict[str, Any]:
         "notes": sequence.attrs.get("notes", []),
         "unreadable": int((status == FRAME_UNREADABLE).sum()),
         "no_depth": int((status == FRAME_NO_DEPTH).sum()),
-        "valid_share": _share(flags, NO_DEPTH, inverse=True),
-        "flag_shares": {name: _share(flags, bit) for name, bit in FLAG_MEANINGS.items()},
+        "valid_share": None if shares is None else round(1 - shares["no_depth"], 4),
+        "flag_shares": shares,
         "depth": describe_depth(stored, sequence.depth_scale),
         "registration": agreement.facts(),
         "registration_before_undistortion": sequence.attrs.get("registration_before_undistortion"),
@@ -109,31 +110,50 @@ def _spread(indices: NDArray[np.intp], count: int) -> list[int]:
     return [int(indices[place]) for place in places]
 
 
-def _share(flags: list[NDArray[np.uint8]], bit: int, inverse: bool = False) -> float | None:
-    if not flags:
+def flag_shares(frames: Iterable[NDArray[np.uint8]]) -> dict[str, float] | None:
+    """Return the share of pixels that have each flag, over all frames; None without frames."""
+    shares = [[((flags & bit) > 0).mean() for bit in FLAG_MEANINGS.values()] for flags in frames]
+    if not shares:
         return None
-    share = float(np.mean([((one & bit) > 0).mean() for one in flags]))
-    return round(1 - share if inverse else share, 4)
+    return {
+        name: round(float(mean), 4) for name, mean in zip(FLAG_MEANINGS, np.mean(shares, axis=0), strict=True)
+    }
 
 
-def describe_depth(stored: list[NDArray[Any]], scale: float) -> dict[str, Any] | None:
+def describe_depth(stored: Iterable[NDArray[Any]], scale: float) -> dict[str, Any] | None:
     """Return range, percentiles, histogram and quantisation of frames' depth as stored; None without any depth.
 
-    Quantisation of integers: `step` is the greatest step of which all numbers found are multiples apart, in units of
-    depth; `levels` how many different numbers occur, `levels_a_frame` in a median frame. Of float32, levels alone.
+    Integers are counted one by one; of float32 frames, about `FLOATS_A_FRAME` pixels each. Quantisation:
+    `step` is the greatest step, in units of depth, of which all integers found are multiples apart; `levels` how many
+    different integers occur; `levels_a_frame` how many different numbers a median frame holds.
     """
-    is_integer = bool(stored) and stored[0].dtype != np.float32
-    kept = [one[one != 0] if is_integer else one[np.isfinite(one)] for one in stored]
-    kept = [one for one in kept if one.size]
-    if not kept:
+    counted = np.zeros(1 << 16, np.int64)
+    floats: list[NDArray[np.float32]] = []
+    levels_a_frame = []
+    for frame in stored:
+        if frame.dtype == np.float32:
+            known = frame[np.isfinite(frame)]
+            floats.append(known[:: max(1, known.size // FLOATS_A_FRAME)])
+            levels = len(np.unique(known))
+        else:
+            here = np.bincount(frame.ravel(), minlength=1 << 16)
+            here[0] = 0
+            counted += here
+            levels = int(np.count_nonzero(here))
+        if levels:
+            levels_a_frame.append(levels)
+    if not levels_a_frame:
         return None
-    numbers, counts = np.unique(np.concatenate(kept), return_counts=True)
-    depth = numbers.astype(np.float64) * scale
+    step, levels_in_all = None, None
+    if floats:
+        numbers, counts = np.unique(np.concatenate(floats), return_counts=True)
+        depth = numbers.astype(np.float64)
+    else:
+        found = np.flatnonzero(counted)
+        depth, counts, levels_in_all = found * scale, counted[found], len(found)
+        step = float(np.gcd.reduce(np.diff(found))) * scale if len(found) > 1 else None
     edges = np.linspace(depth[0], depth[-1] if depth[-1] > depth[0] else depth[0] + 1, BINS + 1)
     histogram, _ = np.histogram(depth, edges, weights=counts)
-    step = None
-    if is_integer and len(numbers) > 1:
-        step = float(np.gcd.reduce(np.diff(numbers.astype(np.int64)))) * scale
     below = np.searchsorted(np.cumsum(counts), np.array(PERCENTILES) / 100 * counts.sum())
     return {
         "min": _rounded(depth[0]),
@@ -145,8 +165,8 @@ def describe_depth(stored: list[NDArray[Any]], scale: float) -> dict[str, Any] |
         },
         "quantisation": {
             "step": None if step is None else _rounded(step),
-            "levels": len(numbers),
-            "levels_a_frame": int(np.median([len(np.unique(one)) for one in kept])),
+            "levels": levels_in_all,
+            "levels_a_frame": int(np.median(levels_a_frame)),
         },
     }
 

@@ -28,6 +28,7 @@ from scopedepth.datasets.base import (
     FrameFiles,
     Sequence,
     UnreadableFrame,
+    file_safe,
     origin,
 )
 from scopedepth.datasets.cameras import intrinsics_from, read_intrinsics
@@ -59,11 +60,13 @@ def _inside(folder: Path, raw: Path, name: str) -> bool:
 
 def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     place = images.parent.relative_to(raw).as_posix()
-    name = spec["name"] if place == "." else place.replace("/", "_")
+    name = spec["name"] if place == "." else file_safe(place)
     files, notes = pair(images, depths)
-    scale, unit = spec["depth"].get("scale"), spec["depth"]["unit"]
+    scale, unit = spec["depth"]["scale"], spec["depth"]["unit"]
     with_depth = [file.depth for file in files if file.depth is not None]
     encoding, read = depth_reader(with_depth, 1.0 if scale is None else scale, unit)
+    if scale is None and unit == "mm" and encoding.is_integer:
+        notes.append("depth.scale is not set: the stored numbers are taken for millimetres")
     camera = intrinsics_from(spec["options"].get("intrinsics"))
     for candidate in (images.parent / "intrinsics.txt", raw / "intrinsics.txt"):
         if camera is None and candidate.is_file():

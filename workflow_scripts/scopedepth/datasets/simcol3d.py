@@ -22,6 +22,7 @@ from scopedepth.datasets.base import (
     FrameFiles,
     Sequence,
     UnreadableFrame,
+    file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
@@ -52,7 +53,7 @@ def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
         notes.append(f"{without} of {len(files)} frames have no Depth file")
     place = folder.relative_to(raw).as_posix()
     return FileSequence.of(
-        spec["name"] if place == "." else folder.name,
+        spec["name"] if place == "." else file_safe(folder.name),
         files,
         DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
         read_depth=_read_depth,

@@ -10,6 +10,7 @@ import fnmatch
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from scopedepth.fetch.download import check_digest, disk_error, download
 from scopedepth.manifest import write_json
 
 MENDELEY = "10.17632/"
+FIGSHARE = "https://api.figshare.com/v2"
 
 
 class Progress:
@@ -153,8 +155,7 @@ def doi_files(doi: str) -> dict[str, tuple[str, str | None]]:
         try:
             record = downloaders.doi_to_repository(doi, timeout=60)
         except ValueError:
-            # Universities' portals (rdr.ucl.ac.uk) are figshare under their own name; its API knows their DOIs.
-            record = downloaders.FigshareRepository(doi, f"https://doi.org/{doi}", timeout=60)
+            return figshare_files(doi)
         registry = _Registry()
         record.populate_registry(registry)
         return {name: (record.download_url(name), known) for name, known in registry.registry.items()}
@@ -163,6 +164,33 @@ def doi_files(doi: str) -> dict[str, tuple[str, str | None]]:
             f"The files of the DOI {doi} could not be listed ({type(error).__name__}: {error}). Check the DOI, try "
             "again, or use source kind url."
         ) from error
+
+
+def figshare_files(doi: str) -> dict[str, tuple[str, str | None]]:
+    """Return the files of a record of a portal run by figshare under its own name (rdr.ucl.ac.uk).
+
+    figshare's API knows the portals' DOIs; pooch 1.9 asks it for figshare.com's own alone, and cannot read a DOI of
+    three parts. A version at the end of the DOI (.v2) is followed, otherwise it is the newest one.
+    """
+    import requests
+
+    found = requests.get(f"{FIGSHARE}/articles", params={"doi": doi}, timeout=60)
+    found.raise_for_status()
+    if not found.json():
+        raise ValueError("neither Zenodo, figshare, Dataverse nor Mendeley Data has it")
+    url = f"{FIGSHARE}/articles/{found.json()[0]['id']}"
+    version = re.search(r"\.v(\d+)$", doi)
+    if version:
+        url += f"/versions/{version[1]}"
+    record = requests.get(url, timeout=60)
+    record.raise_for_status()
+    return {
+        file["name"]: (
+            file["download_url"],
+            f"md5:{file['computed_md5']}" if file.get("computed_md5") else None,
+        )
+        for file in record.json()["files"]
+    }
 
 
 class _Registry:
