@@ -150,7 +150,7 @@ def describe_depth(stored: Iterable[NDArray[Any]], scale: float) -> dict[str, An
         depth = numbers.astype(np.float64)
     else:
         found = np.flatnonzero(counted)
-        depth, counts, levels_in_all = found * scale, counted[found], len(found)
+        depth, counts, levels_in_all = found.astype(np.float64) * scale, counted[found], len(found)
         step = float(np.gcd.reduce(np.diff(found))) * scale if len(found) > 1 else None
     edges = np.linspace(depth[0], depth[-1] if depth[-1] > depth[0] else depth[0] + 1, BINS + 1)
     histogram, _ = np.histogram(depth, edges, weights=counts)
