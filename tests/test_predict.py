@@ -17,7 +17,7 @@ from scopedepth.manifest import digest_tree
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
 from scopedepth.predict import predict_unit
-from scopedepth.rounding import round_mantissa
+from scopedepth.rounding import round_frames, round_mantissa
 from scopedepth.stores.prediction import PredictionStore
 from tiny_models import depth_anything, scene, spec, write_dataset
 
@@ -210,3 +210,25 @@ def test_rounding() -> None:
     assert np.isnan(out[0])
     assert np.isnan(out[-1])
     np.testing.assert_array_equal(out[1:8], np.array([np.inf, -np.inf, 0, 0, 1, 1, 1 + 2**-11], np.float32))
+
+
+def test_rounding_frames() -> None:
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(0, 10, (6, 50, 60))).astype(np.float32)
+    values[1, 3, 4], values[2, 0, 0], values[3, 1, 1], values[4, 2, 2] = np.nan, np.inf, -np.inf, 3e38
+    fast = values.copy()
+    finite = round_frames(fast)
+    assert list(finite) == [True, False, False, False, True, True]
+    assert not (fast[[0, 5]].view(np.uint32) & 0x7FF).any()
+    with np.errstate(invalid="ignore"):
+        error = np.abs(fast / values - 1)
+    assert np.nanmax(error) <= 2.0**-13
+    same = np.isfinite(values) | np.isnan(values)
+    np.testing.assert_array_equal(np.isfinite(fast), np.isfinite(values))
+    np.testing.assert_array_equal(fast[~same], values[~same])
+    # The two ways differ on ties alone.
+    slow = round_mantissa(values.copy())
+    assert (fast[0] != slow[0]).mean() < 0.01
+    again = fast.copy()
+    round_frames(again)
+    np.testing.assert_array_equal(again[[0, 5]], fast[[0, 5]])

@@ -21,7 +21,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import FRAME_UNREADABLE, PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
 from scopedepth.models.base import DepthModel
 from scopedepth.progress import progress
-from scopedepth.rounding import round_mantissa
+from scopedepth.rounding import round_frames
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.sharded import ShardedStore
 
@@ -220,9 +220,7 @@ class Engine:
         unreadable = self.data.sequences[shard.sequence].status(shard.start, shard.stop) == FRAME_UNREADABLE
         failed = shard.failed | unreadable
         shard.prediction[failed] = np.nan
-        round_mantissa(shard.prediction)
-        # Each frame's sum, in the widest type: infinite or NaN as soon as one value is.
-        finite = np.isfinite(shard.prediction.sum(axis=(1, 2), dtype=np.float64))
+        finite = round_frames(shard.prediction)
         status = np.where(finite, PREDICTION_OK, PREDICTION_NONFINITE)
         status = np.where(failed, PREDICTION_FAILED, status).astype(np.uint8)
         blocks = {"prediction": shard.prediction, "status": status}
