@@ -58,6 +58,7 @@ class Workspace:
         if self._key != (shape, dtype):
             self._key = (shape, dtype)
             self.output = np.empty(shape, dtype)
+            self.valid = np.empty(shape, np.bool_)
             self.x, self.y, self.scratch = (np.empty(shape[0] * shape[1] + 1, dtype) for _ in range(3))
 
 
@@ -76,7 +77,7 @@ def ready(
     if prediction.shape != depth.shape:
         output = workspace.output
         resample(prediction, output, nearest=plan.nearest, align_corners=plan.align_corners)
-    valid = valid_pixels(plan, depth, flags, rgb)
+    valid = valid_pixels(plan, depth, flags, rgb, workspace.valid)
     n, wrong, not_positive = gather(output, depth, valid, workspace.x, workspace.y)
     status = codes.OK
     if n == 0:

@@ -16,14 +16,18 @@ GREY = np.array([0.299, 0.587, 0.114])
 
 
 def valid_pixels(
-    plan: Plan, depth: NDArray[np.floating], flags: NDArray[np.uint8], rgb: NDArray[np.uint8] | None
+    plan: Plan,
+    depth: NDArray[np.floating],
+    flags: NDArray[np.uint8],
+    rgb: NDArray[np.uint8] | None,
+    out: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
-    """Return the mask (h, w) of pixels that count.
+    """Return the mask (h, w) of pixels that count, in `out` where it is given.
 
     depth: (h, w) float32 or float64, NaN where missing. flags: uint8 (h, w). rgb: uint8 (h, w, 3), needed
     where the plan says so.
     """
-    valid = np.empty(depth.shape, np.bool_)
+    valid = np.empty(depth.shape, np.bool_) if out is None else out
     low, high = bounds_as(depth.dtype, plan.depth_low, plan.depth_high)
     if plan.erode > 1:
         # Only missing depth erodes, not the ends of the range: they come at the end.

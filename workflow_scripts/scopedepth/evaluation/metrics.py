@@ -23,7 +23,9 @@ def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | Non
     wanted = set(plan.metrics)
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
-        values = pixel_metrics(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+        values = pixel_metrics(
+            pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits, "nrmse" in wanted
+        )
     if "median_rel" in wanted:
         values["median_rel"] = median_relative(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
     if "spearman" in wanted:
@@ -95,12 +97,14 @@ def pixel_metrics(
     shift: float,
     source: Source,
     limits: Limits,
+    nrmse: bool = True,
 ) -> dict[str, float | None]:
     """Return every metric that one pass over the pixels gives, None where it has no value.
 
     x: outputs (n,), y: reference depths in mm (n,), of one dtype, valid pixels only, n >= 1. scale, shift: the
-    fit in the alignment's space. Metrics with a logarithm or an inverse are None where an aligned depth is not
-    positive, which only a protocol without a lower limit lets happen.
+    fit in the alignment's space. nrmse: whether that one is wanted, which takes a pass of its own.
+    Metrics with a logarithm or an inverse are None where an aligned depth is not positive, which only a
+    protocol without a lower limit lets happen.
     """
     n = x.size
     sums, pivot = k.error_sums(x, y, source, scale, shift, limits)
@@ -108,7 +112,7 @@ def pixel_metrics(
     square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
     variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
     rmse = math.sqrt(mean[k.SQUARE])
-    width = float(y.max()) - float(y.min())
+    width = float(y.max()) - float(y.min()) if nrmse else 0.0
     values: dict[str, float | None] = {
         "abs_rel": mean[k.ABS_REL],
         "sq_rel": mean[k.SQ_REL],
