@@ -193,8 +193,10 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
         "n_frames": len(plan.chosen.indices),
         "arrays": {
             "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel"), 0, "bitshuffle"),
-            "depth": ArraySpec(size, encoding.dtype, ("y", "x"), encoding.missing(), shuffle, depth_attrs),
-            "flags": ArraySpec(size, "uint8", ("y", "x"), 0, "noshuffle", flag_attrs),
+            "depth": ArraySpec(
+                size, encoding.dtype, ("y", "x"), encoding.missing(), shuffle, attrs=depth_attrs
+            ),
+            "flags": ArraySpec(size, "uint8", ("y", "x"), 0, "noshuffle", attrs=flag_attrs),
             "status": ArraySpec((), "uint8", attrs=status_attrs),
             "frame_id": ArraySpec((), str, fill=""),
         },
