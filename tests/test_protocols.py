@@ -119,7 +119,7 @@ def test_unknown_kinds_and_units_are_refused() -> None:
     with pytest.raises(ScopeDepthError, match="output kind"):
         plan("inverse")
     with pytest.raises(ScopeDepthError, match="output unit"):
-        plan("metric_depth", "cm")
+        plan("metric_depth", "inch")
 
 
 @pytest.mark.parametrize(
