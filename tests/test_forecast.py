@@ -9,6 +9,7 @@ import pytest
 from scopedepth.timing.forecast import (
     ASSUMED_SECONDS_PER_FRAME,
     ASSUMED_START_SECONDS,
+    JOB_SECONDS,
     READ_SECONDS_PER_PIXEL,
     WRITE_SECONDS_PER_VALUE,
     UnitSize,
@@ -38,10 +39,10 @@ UNITS = [UnitSize("phantom", 120, 320, 320), UnitSize("colon", 1000, 320, 320)]
 def test_a_job_is_its_start_and_its_frames() -> None:
     forecast = plan_study(UNITS, ["a"], [row()])
     frame = 0.1 + READ_SECONDS_PER_PIXEL * 320 * 320 + WRITE_SECONDS_PER_VALUE * 160 * 160
-    assert forecast.costs[0].seconds == pytest.approx(4.5 + 120 * frame)
-    assert forecast.costs[1].seconds == pytest.approx(4.5 + 1000 * frame)
+    assert forecast.costs[0].seconds == pytest.approx(JOB_SECONDS + 4.5 + 120 * frame)
+    assert forecast.costs[1].seconds == pytest.approx(JOB_SECONDS + 4.5 + 1000 * frame)
     assert forecast.costs[0].basis == "timed"
-    assert forecast.hours == pytest.approx((9.0 + 1120 * frame) / 3600)
+    assert forecast.hours == pytest.approx((2 * JOB_SECONDS + 9.0 + 1120 * frame) / 3600)
     assert forecast.gigabytes == pytest.approx(1120 * 160 * 160 * 4 / 2.9 / 1e9)
     assert forecast.dataset_gigabytes == pytest.approx(1120 * 320 * 320 * 8 / 1e9)
 
@@ -64,7 +65,7 @@ def test_a_model_without_timing_gets_the_stated_default() -> None:
     for device in ("cpu", "cuda", "cuda:1"):
         (cost,) = plan_study(UNITS[:1], ["new"], device=device).costs
         per_frame = ASSUMED_SECONDS_PER_FRAME[device[:4].rstrip(":")]
-        assert cost.seconds == ASSUMED_START_SECONDS + 120 * per_frame
+        assert cost.seconds == JOB_SECONDS + ASSUMED_START_SECONDS + 120 * per_frame
         assert cost.basis == f"assumed for {device}"
         # Its grid is not known: at most the frame's.
         assert cost.gigabytes == pytest.approx(120 * 320 * 320 * 4 / 2.9 / 1e9)
@@ -83,8 +84,8 @@ def test_the_nearest_timed_frame_size_counts_and_single_frames_first() -> None:
     small, large = plan_study([UNITS[0], UnitSize("x", 120, 480, 640)], ["a"], rows).costs
     assert small.seconds is not None
     assert large.seconds is not None
-    assert small.seconds == pytest.approx(4.5 + 120 * 0.09, rel=0.05)
-    assert large.seconds == pytest.approx(4.5 + 120 * 0.4, rel=0.05)
+    assert small.seconds == pytest.approx(JOB_SECONDS + 4.5 + 120 * 0.09, rel=0.05)
+    assert large.seconds == pytest.approx(JOB_SECONDS + 4.5 + 120 * 0.4, rel=0.05)
 
 
 def test_a_setting_that_did_not_fit_is_no_timing() -> None:
@@ -100,18 +101,20 @@ def test_earlier_jobs_correct_the_timing() -> None:
     for before, after in zip(plain.costs, forecast.costs, strict=True):
         assert before.seconds is not None
         assert after.seconds == pytest.approx(1.5 * before.seconds)
-    assert forecast.costs[0].basis == "timed, x 1.50 from 1 earlier jobs"
-    assert forecast.costs[1].basis == "timed, x 1.50 from other models' jobs"
+    same_job, other_model, other_unit, neither = forecast.costs
+    assert same_job.basis == "as long as before"
+    assert other_unit.basis == "timed, x 1.50 from 1 earlier jobs"
+    assert other_model.basis == neither.basis == "timed, x 1.50 from other models' jobs"
 
 
 def test_one_disturbed_job_does_not_decide() -> None:
-    units = [UnitSize(f"u{number}", 100, 320, 320) for number in range(5)]
+    units = [UnitSize(f"u{number}", 100, 320, 320) for number in range(6)]
     plain = plan_study(units, ["a"], [row()]).costs[0].seconds
     assert plain is not None
-    records = {(unit.unit, "a"): {"seconds": plain} for unit in units} | {
+    records = {(unit.unit, "a"): {"seconds": plain} for unit in units[:5]} | {
         ("u3", "a"): {"seconds": 20 * plain}
     }
-    assert plan_study(units, ["a"], [row()], records=records).costs[0].seconds == pytest.approx(plain)
+    assert plan_study(units, ["a"], [row()], records=records).costs[5].seconds == pytest.approx(plain)
 
 
 def test_forecast_and_actual_stand_side_by_side() -> None:

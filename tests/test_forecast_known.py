@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scopedepth.manifest import write_json
-from scopedepth.timing.forecast import UnitSize, compare_with_actual
+from scopedepth.timing.forecast import JOB_SECONDS, UnitSize, compare_with_actual
 from scopedepth.timing.known import forecast_study, prediction_records, unit_size
 from timing_fakes import write_calls
 
@@ -48,7 +48,7 @@ def test_what_is_there_is_cached_and_what_ran_corrects(results: Path) -> None:
     assert not new.cached
     assert done.seconds == pytest.approx(6.0)  # what it took
     uncorrected = forecast_study(results, ["one", "two"], ["m"], "quick", expected, corrected=False)
-    assert uncorrected.costs[0].seconds == pytest.approx(0.98 + 100 * 0.02045, rel=0.1)
+    assert uncorrected.costs[0].seconds == pytest.approx(JOB_SECONDS + 0.98 + 100 * 0.02045, rel=0.1)
     records = prediction_records(results, ["one", "two"], ["m"])
     (compared,) = compare_with_actual(uncorrected, records)
     assert compared.actual == 6.0

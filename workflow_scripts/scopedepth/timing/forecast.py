@@ -1,9 +1,11 @@
 """What a study would cost before it is run: device time and disk space; and afterwards, how right that was.
 
-    seconds of a job = start + first call + frames x (a frame end to end + reading and writing its store)
+    seconds of a job = any job's start + the model's start + its first call
+                       + frames x (a frame end to end + reading and writing its store)
 
-A model's times come from its timing. Jobs that have run already correct them: predictions may run on other
-threads, or beside other jobs, than the timing did. A model that was never timed gets a stated default.
+A model's times come from its timing. A job that has run before is forecast to take as long again; and what a
+model's jobs took corrects its others: predictions may run on other threads, or beside other jobs, than the
+timing did. A model that was never timed gets a stated default.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from scopedepth.timing.realtime import pixels
 # 1.5 ms to read as many, measured with these stores' codecs on one core.
 WRITE_SECONDS_PER_VALUE = 1.8e-3 / (384 * 512)
 READ_SECONDS_PER_PIXEL = 1.5e-3 / (384 * 512)
+
+# What every job does, whatever its model: imports, opening the stores, digests of what was made.
+JOB_SECONDS = 1.0
 
 # A prediction's float32 values, rounded to 12 mantissa bits, take this part of their size: 2.9 times less.
 PREDICTION_BYTES_PER_VALUE = 4 / 2.9
@@ -103,7 +108,7 @@ def plan_study(
     """Return the forecast of every (unit, model) of a study.
 
     timing: rows of the table TIMING; cached: the (unit, model) whose predictions are there; records: the run
-    records (with `seconds`) of prediction jobs by (unit, model), from which timings are corrected; device: where
+    records (with `seconds`) of prediction jobs by (unit, model): what took how long before; device: where
     models without any timing are assumed to run, cpu or cuda.
     """
     rows: dict[str, list[Mapping[str, Any]]] = {}
@@ -116,14 +121,16 @@ def plan_study(
         for model in models:
             factor, said = corrections.get(model, corrections.get("", (1.0, "")))
             seconds = _job_seconds(unit, rows.get(model, []), device)
+            basis = ("timed" if model in rows else f"assumed for {device}") + said
+            before = (records or {}).get((unit.unit, model), {}).get("seconds")
             costs.append(
                 Cost(
                     unit=unit.unit,
                     model=model,
                     n_frames=unit.n_frames,
-                    seconds=None if seconds is None else seconds * factor,
+                    seconds=before or (None if seconds is None else seconds * factor),
                     gigabytes=_prediction_gigabytes(unit, rows.get(model, [])),
-                    basis=("timed" if model in rows else f"assumed for {device}") + said,
+                    basis="as long as before" if before else basis,
                     cached=(unit.unit, model) in cached,
                 )
             )
@@ -149,13 +156,17 @@ def _job_seconds(unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str)
     if unit.n_frames is None:
         return None
     if not rows:
-        return ASSUMED_START_SECONDS + unit.n_frames * ASSUMED_SECONDS_PER_FRAME[device.partition(":")[0]]
+        return (
+            JOB_SECONDS
+            + ASSUMED_START_SECONDS
+            + unit.n_frames * ASSUMED_SECONDS_PER_FRAME[device.partition(":")[0]]
+        )
     row = _nearest(rows, unit)
     start = ((row["start_ms"] or 0.0) + (row["first_call_ms"] or 0.0)) / 1000
     frame = row["end_to_end_median"] / row["batch"] / 1000
     frame += READ_SECONDS_PER_PIXEL * _frame_pixels(unit, row)
     frame += WRITE_SECONDS_PER_VALUE * pixels(row["grid"] or row["frame_size"])
-    return start + unit.n_frames * frame
+    return JOB_SECONDS + start + unit.n_frames * frame
 
 
 def _nearest(rows: Sequence[Mapping[str, Any]], unit: UnitSize) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ def format_forecast(forecast: Forecast) -> str:
                 str(sum(cost.n_frames or 0 for cost in to_do)),
                 _hours(sum(cost.seconds or 0.0 for cost in to_do)),
                 f"{sum(cost.gigabytes or 0.0 for cost in to_do):.3g}",
-                costs[0].basis,
+                "; ".join(dict.fromkeys(cost.basis for cost in to_do or costs)),
             )
         )
     total = (
