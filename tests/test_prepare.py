@@ -216,6 +216,7 @@ def test_border_with_a_line_and_a_dark_lumen() -> None:
     image = trees.picture(120, 160)
     image[:, :20] = 4  # a black border to the left
     image[:2] = (200, 30, 30)  # the recorder's coloured line above
+    image[100:112, 4:14] = 255  # and its mark
     cv2.circle(image, (90, 60), 15, (2, 2, 2), -1)  # a dark lumen in the middle
     border = find_border([image])
     assert border is not None

@@ -117,6 +117,19 @@ def test_a_pair_of_two_sizes(tmp_path: Path) -> None:
         choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("left/7.png", "right/7.png"), ("f7_L_0007.png", "f7_R_0007.png"), ("v/000007l.png", "v/000007r.png")],
+)
+def test_pairs_by_any_of_the_usual_names(tmp_path: Path, left: str, right: str) -> None:
+    trees.write_image(tmp_path / left, trees.picture(24, 32))
+    trees.write_image(tmp_path / right, trees.picture(24, 32))
+    trees.write_image((tmp_path / left).with_name("notes_8.png"), trees.picture(24, 32))
+    (tmp_path / "calib.yaml").write_text(trees.SCARED_CALIBRATION)
+    (chosen,) = choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)
+    assert chosen.frame_ids == [Path(left).stem]
+
+
 def test_stereo_videos(tmp_path: Path) -> None:
     for side, shift in (("L", 6), ("R", 0)):
         writer = cv2.VideoWriter(

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 DARK = 16
 # Bright lines at the rim thinner than this (pixels) are an artefact of the recorder, not picture.
 THIN = 5
+# Bright spots outside of the picture smaller than this share of the frame are lettering or a recorder's mark.
+LEAST_PICTURE = 0.02
 # A border below this share of the frame is a dark corner, not a border.
 LEAST_SHARE = 0.002
 # Highlights: bright in every channel and nearly colourless, grown by a pixel where they bleed.
@@ -36,6 +38,10 @@ def find_border(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_] | None
     margin = THIN
     framed = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
     framed = cv2.morphologyEx(framed, cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8))
+    count, parts, sizes, _ = cv2.connectedComponentsWithStats(framed, connectivity=4)
+    for part in range(1, count):
+        if sizes[part, cv2.CC_STAT_AREA] < LEAST_PICTURE * picture.size:
+            framed[parts == part] = 0
     _, labels = cv2.connectedComponents((framed == 0).astype(np.uint8), connectivity=4)
     outside = labels == labels[0, 0]
     border = np.asarray(outside[margin:-margin, margin:-margin])

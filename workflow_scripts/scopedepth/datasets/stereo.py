@@ -1,6 +1,7 @@
 """Loader `stereo`: raw calibrated stereo pairs or videos; depth comes from rectifying and matching them.
 
     {sequence}/left/NNNN.png   {sequence}/right/NNNN.png       or   *_L_NNNN.png, *_R_NNNN.png
+                                                               or   NNNNl.png, NNNNr.png (StereoMIS)
                                                                or   *_L.avi, *_R.avi   or   left.mp4, right.mp4
     calib.left.intrinsic.txt  calib.left.distortion.txt  calib.right....txt  calib.l2r.4x4    (Hamlyn, originals)
     or one OpenCV file (.yaml, .yml, .xml) with M1 D1 M2 D2 R T                               (da Vinci, SCARED)
@@ -11,6 +12,7 @@ the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,7 +33,13 @@ from scopedepth.flags import BORDER
 from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
 
 OPTIONS = ("left", "right", "calibration", "alpha")
-PATTERNS = (("left/*", "right/*"), ("*_L_*", "*_R_*"), ("*_L.*", "*_R.*"), ("left.*", "right.*"))
+PATTERNS = (
+    ("left/*", "right/*"),
+    ("*_L_*", "*_R_*"),
+    ("*_L.*", "*_R.*"),
+    ("*[0-9]l.*", "*[0-9]r.*"),
+    ("left.*", "right.*"),
+)
 Side = Callable[[int], NDArray[np.uint8]]
 
 
@@ -110,8 +118,9 @@ def _pairs(left: list[Path], right: list[Path]) -> tuple[list[str], list[tuple[P
     """Match two lists by name with the side's word taken out; return ids, pairs, and how many are alone."""
 
     def key(path: Path) -> str:
-        parts = path.stem.replace("left", "").replace("right", "")
-        return "_".join(part for part in parts.split("_") if part not in ("L", "R", "l", "r", ""))
+        words = re.split(r"[_\-. ]", re.sub(r"left|right", "", path.stem, flags=re.IGNORECASE))
+        bare = "_".join(word for word in words if word.lower() not in ("l", "r", ""))
+        return re.sub(r"(?<=\d)[lr]$", "", bare, flags=re.IGNORECASE)  # 000123l.png, 000123r.png
 
     partners = {key(path): path for path in right}
     pairs = [(path, partners[key(path)]) for path in left if key(path) in partners]
