@@ -169,6 +169,17 @@ MODELS = {
     "brightness": model("Inverse root brightness", "depth", 0, "baseline", kind="brightness"),
 }
 
+PAGE = {
+    "frames": 24, "share_of_pixels_with_depth": 0.91, "camera": "pinhole <b>", "legend": {"specular": [220, 40, 160]},
+    "sequences": [{
+        "name": "bend", "frames": 8, "width": 80, "height": 60, "units": "mm", "valid_share": 0.91, "notes": [],
+        "flag_shares": {"specular": 0.01},
+        "depth": {"percentiles": {"1": 12.0, "50": 31.5, "99": 80.0},
+                  "histogram": {"counts": [1, 5, 2], "edges": [0, 1, 2, 3]}},
+        "pictures": [{"image": "https://example.org/x.png", "depth": "data:image/png;base64,AAAA", "frame_id": "0"}],
+    }],
+}  # fmt: skip
+
 PROTOCOLS = {
     "median_depth": {"title": "Median scale in depth", "depth_range": {"min": 1, "max": 150},
                      "alignment": {"method": "median", "affine_disparity": "zero_shift"},
@@ -189,7 +200,7 @@ def timing_rows(models: list[str]) -> dict[str, list[Any]]:
         for field in TIMING:
             if pa.types.is_dictionary(field.type):
                 value: Any = {"model": name, "device": "cpu", "precision": "fp32", "hardware": "Test processor",
-                              "disturbed": "no"}.get(field.name, "60 x 80")  # fmt: skip
+                              "disturbed": "no", "status": "ok"}.get(field.name, "60 x 80")  # fmt: skip
             elif pa.types.is_integer(field.type):
                 value = {"batch": 1, "parameters": 10**5 * (i + 1)}.get(field.name, 20)
             elif field.name == "realtime_fps":
@@ -244,9 +255,7 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
                 score = results / "scores" / unit / name / f"{protocol}.parquet"
                 score_unit(protocols[protocol], stores[unit], predictions[unit, name], path, keys, score)
                 scores.append(score)
-    write_json(
-        stores["tube"].with_suffix(".page.json"), {"frames": 24, "median_depth_mm": 31.5, "camera": "pinhole"}
-    )
+    write_json(stores["tube"].with_suffix(".page.json"), PAGE)
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
     scored = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
     summarise_study(scored, datasets, models, protocols, scores, list(alignments.values()), [], out)

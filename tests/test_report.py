@@ -108,7 +108,7 @@ def test_what_failed_or_is_missing_is_shown_as_such(page: str) -> None:
     assert "The dataset’s store is missing" in text
     assert "Absent data: no frames to show" in text
     assert "torch differs between jobs: 2.12.0" in text
-    assert "Median depth mm" in text  # from the dataset's page of facts
+    assert "Share of pixels with depth" in text  # from the dataset's page of facts
 
 
 def test_pictures_show_what_is_there(page: str) -> None:

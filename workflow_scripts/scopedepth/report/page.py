@@ -21,6 +21,7 @@ from scopedepth.report.marks import Look, looks
 from scopedepth.report.methods import methods_text
 from scopedepth.report.pictures import DEPTH_MAP, ERROR_MAP, gradient
 from scopedepth.report.results import Results, Spec
+from scopedepth.report.sections import datasets as data
 from scopedepth.report.sections import (
     depth_error,
     drift,
@@ -138,7 +139,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "hardware": listed(timing.hardware(results)),
         "failures": failures.failures_table(results, look),
         "models": materials.models_table(results, look),
-        "datasets": materials.dataset_cards(results),
+        "datasets": data.dataset_cards(results),
         "model_citations": materials.model_citations(results),
         "warnings": provenance.warnings(found),
         "records": provenance.records_table(found),

@@ -1,10 +1,8 @@
-"""The models and datasets: what they are, where they come from, on what terms, how to cite them."""
+"""The models: what they are, where they come from, on what terms, how to cite them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +10,7 @@ from markupsafe import Markup
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.table import Cell, Column, Table, code, link, model_cell, value_cell
-from scopedepth.report.words import count, parameters
+from scopedepth.report.words import parameters
 
 KINDS = {
     "disparity": "disparity, up to scale and shift",
@@ -76,67 +74,6 @@ def trained_words(results: Results, spec: Mapping[str, Any]) -> str:
         parts = f" ({', '.join(entry['sequences'])})" if entry.get("sequences") else ""
         said.append(results.dataset_title(entry["dataset"]) + parts)
     return "; ".join(said) or "none of the datasets here, as far as is known"
-
-
-def dataset_cards(results: Results) -> list[dict[str, Any]]:
-    """Return what is known of each dataset: its spec, what its store says, and what its page says."""
-    cards = []
-    for name in results.dataset_names:
-        spec = results.datasets[name]
-        facts: list[tuple[str, str | Markup]] = [
-            ("Loader", str(spec.get("loader", "–"))),
-            ("Depth", depth_words(spec.get("depth") or {})),
-            ("Licence", str(spec.get("licence") or "unknown")),
-        ]
-        if spec.get("homepage"):
-            facts.append(("Page", link(spec["homepage"])))
-        units = results.units_of(name)
-        pages = [page for unit in units if (page := dataset_page(results.stores[unit]))]
-        there = [unit for unit in units if results.stores[unit].exists()]
-        facts += [fact for page in pages[:1] for fact in page_facts(page)] if len(pages) == 1 else []
-        cards.append({
-            "name": name,
-            "title": results.dataset_title(name),
-            "missing": not there,
-            "incomplete": bool(there) and len(there) < len(units),
-            "facts": facts,
-            "pages": pages if len(pages) > 1 else [],
-            "citation": (spec.get("citation") or "").strip(),
-        })  # fmt: skip
-    return cards
-
-
-def depth_words(depth: Mapping[str, Any]) -> str:
-    unit = "millimetres" if depth.get("unit") == "mm" else "no known unit"
-    return f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")
-
-
-def dataset_page(store: Path) -> dict[str, Any] | None:
-    """Return the facts written beside a dataset's store, or None."""
-    path = store.with_name(store.name + ".page.json")
-    if not path.exists():
-        path = store.with_suffix(".page.json")
-    try:
-        page = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return page if isinstance(page, dict) else None
-
-
-def page_facts(page: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the plain numbers and words of a dataset's page."""
-    facts = []
-    for key, value in page.items():
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            said = (
-                count(value)
-                if isinstance(value, int)
-                else f"{value:.4g}"
-                if isinstance(value, float)
-                else value
-            )
-            facts.append((key.replace("_", " ").capitalize(), said))
-    return facts
 
 
 def model_citations(results: Results) -> list[dict[str, str]]:
