@@ -385,3 +385,9 @@ def test_options_that_a_loader_does_not_have(tmp_path: Path) -> None:
         find_sequences(spec, tmp_path)
     with pytest.raises(ScopeDepthError, match=r"loader c3vd has no option rectify \(it has none\)"):
         find_sequences(trees.spec_of("mine", "c3vd", tmp_path, options={"rectify": True}), tmp_path)
+
+
+def test_a_scale_that_a_loader_would_not_follow(tmp_path: Path) -> None:
+    spec = trees.spec_of("simcol", "simcol3d", tmp_path, depth={"scale": 2})
+    with pytest.raises(ScopeDepthError, match=r"knows its depth's unit and scale; remove"):
+        find_sequences(spec, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -23,10 +24,12 @@ from scopedepth.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE,
 from scopedepth.stores.dataset import DatasetStore
 
 
-def make_store(place: Path, spec: dict[str, Any], sequences: list[str] | None = None) -> DatasetStore:
+def make_store(
+    place: Path, spec: dict[str, Any], sequences: list[str] | None = None, workers: int = 2
+) -> DatasetStore:
     """Fetch and prepare one unit below `place`."""
-    fetch_dataset(spec, place / "raw", place / "raw.json", 2)
-    prepare.prepare_unit(spec, place / "raw", sequences, place / "unit.zarr", place / "unit.json", 2)
+    fetch_dataset(spec, place / "raw", place / "raw.json", workers)
+    prepare.prepare_unit(spec, place / "raw", sequences, place / "unit.zarr", place / "unit.json", workers)
     return DatasetStore(place / "unit.zarr")
 
 
@@ -101,11 +104,12 @@ def test_xarray_reads_the_same(tmp_path: Path) -> None:
 def test_made_again_the_store_is_byte_identical(tmp_path: Path) -> None:
     own_images(tmp_path / "mine", 4)
     spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01})
-    for place in ("one", "two"):
+    for place, workers in (("one", 1), ("two", 4)):
         (tmp_path / place).mkdir()
-        make_store(tmp_path / place, spec)
+        make_store(tmp_path / place, spec, workers=workers)
     assert content_digest_of(tmp_path / "one/unit.zarr") == content_digest_of(tmp_path / "two/unit.zarr")
-    assert (tmp_path / "one/unit.json").read_bytes() == (tmp_path / "two/unit.json").read_bytes()
+    for name in ("unit.json", "unit.page.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_a_killed_job_goes_on_with_the_missing_shards(
@@ -150,6 +154,18 @@ def test_a_corrupted_frame_of_many_has_a_status(tmp_path: Path, capsys: pytest.C
     counts = json.loads((tmp_path / "unit.json").read_text())["sequences"]["a"]
     assert (counts["unreadable"], counts["unreadable_frames"], counts["no_depth"]) == (1, ["0007"], 2)
     assert str(broken) in capsys.readouterr().err
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_images(tmp_path / "mine", 3)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prepare.ShardedStore, "write_shard", full)
+    with pytest.raises(ScopeDepthError, match=r"No space left on the disk of .*unit\.zarr"):
+        make_store(tmp_path, trees.spec_of("mine", "folder", tmp_path / "mine"))
+    assert not (tmp_path / "unit.zarr").exists()
 
 
 def test_too_many_corrupted_frames_are_an_error(tmp_path: Path) -> None:

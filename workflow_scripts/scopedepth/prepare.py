@@ -9,6 +9,7 @@ Memory holds one shard of frames at a time, whatever the length of the video. Fr
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,7 @@ def prepare_unit(
     """Write the dataset store of one unit and its manifest.
 
     `spec`: the dataset's spec. `raw`: what fetch made. `sequences`: the unit's sequences, None for all.
-    `workers`: threads that decode. A frame that cannot be read gets a status; more than the spec's `max_bad_frames`
+    `workers`: threads that decode; their number changes no byte. A frame that cannot be read gets a status; more than the spec's `max_bad_frames`
     of a sequence is a `ScopeDepthError`, and so are image and depth of different sizes.
     """
     chosen = choose(spec, data_root(raw), sequences)
@@ -105,7 +106,14 @@ def prepare_unit(
         with progress(f"prepare {store.stem}", sum(stop - start for *_, start, stop in missing)) as advance:
             for name, shard, start, stop in missing:
                 block = read_block(by_name[name], start, stop, pool)
-                writer.write_shard(name, shard, block)
+                try:
+                    writer.write_shard(name, shard, block)
+                except OSError as error:
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                        raise
+                    raise ScopeDepthError(
+                        f"No space left on the disk of {store}. Make room and run again: what is done is kept."
+                    ) from error
                 advance(stop - start)
         counts = {plan.sequence.name: count_frames(writer, plan, spec) for plan in plans}
         writer.finish()

@@ -36,6 +36,8 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
             f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path."
         )
     check_options(spec, getattr(loader, "OPTIONS", ()))
+    if getattr(loader, "DEPTH_IS_KNOWN", False):
+        check_depth(spec)
     found: list[Sequence] = loader.find(raw, spec)
     twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
     if twice:
@@ -54,6 +56,15 @@ def check_options(spec: Mapping[str, Any], known: Collection[str]) -> None:
             raise ScopeDepthError(
                 f"Dataset {spec['name']}: loader {spec['loader']} has no option {name} ({hint})."
             )
+
+
+def check_depth(spec: Mapping[str, Any]) -> None:
+    """Raise a `ScopeDepthError` where the spec states a unit or scale that the loader would not follow."""
+    if spec["depth"]["scale"] is not None or spec["depth"]["unit"] != "mm":
+        raise ScopeDepthError(
+            f"Dataset {spec['name']}: loader {spec['loader']} knows its depth's unit and scale; remove depth.unit and "
+            "depth.scale."
+        )
 
 
 def choose(spec: Mapping[str, Any], raw: Path, only: list[str] | None = None) -> list[Chosen]:

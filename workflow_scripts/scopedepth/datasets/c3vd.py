@@ -30,6 +30,7 @@ from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
+DEPTH_IS_KNOWN = True
 MILLIMETRES_A_STEP = 100.0 / 65535.0
 CLIPPED = 65535
 

@@ -36,6 +36,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
 from scopedepth.rectify.stereo import Rectifier
 
+DEPTH_IS_KNOWN = True
 OPTIONS = ("frames", "rectify", "alpha")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
 SIZE = (1280, 1024)

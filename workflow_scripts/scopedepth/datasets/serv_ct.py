@@ -35,6 +35,7 @@ from scopedepth.datasets.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import NO_DEPTH, OCCLUDED
 
+DEPTH_IS_KNOWN = True
 OPTIONS = ("reference",)
 
 

@@ -32,6 +32,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
 from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
 
+DEPTH_IS_KNOWN = True
 OPTIONS = ("left", "right", "calibration", "alpha")
 PATTERNS = (
     ("left/*", "right/*"),
