@@ -75,8 +75,10 @@ def prepare_unit(
     """Write the dataset store of one unit and its manifest.
 
     `spec`: the dataset's spec. `raw`: what fetch made. `sequences`: the unit's sequences, None for all.
-    `workers`: threads that decode; their number changes no byte. A frame that cannot be read gets a status; more than the spec's `max_bad_frames`
-    of a sequence is a `ScopeDepthError`, and so are image and depth of different sizes.
+    `workers`: threads that decode; their number changes no byte.
+
+    A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
+    `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
     """
     chosen = choose(spec, data_root(raw), sequences)
     before = {}
