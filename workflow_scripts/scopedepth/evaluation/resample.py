@@ -7,8 +7,6 @@ the pixel whose area holds the target's centre.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -21,7 +19,7 @@ def resample(
 ) -> None:
     """Fill `out` (h, w) from `prediction` (v, u), both float32 or both float64.
 
-    A bilinear value is NaN where one of the pixels that it weighs is not finite.
+    A value is not finite where one of the pixels that it weighs is not.
     """
     rows = _taps(prediction.shape[0], out.shape[0], nearest, align_corners)
     columns = _taps(prediction.shape[1], out.shape[1], nearest, align_corners)
@@ -30,8 +28,11 @@ def resample(
 
 def _taps(
     size: int, wanted: int, nearest: bool, align_corners: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return for each target position the two source positions and the weight of the second."""
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float64]]:
+    """Return for each target position the two source positions and the weight of the second.
+
+    Positions are unsigned, which spares the compiled loop the question whether they count from the end.
+    """
     target = np.arange(wanted, dtype=np.float64)
     if align_corners:
         position = target * ((size - 1) / (wanted - 1)) if wanted > 1 else np.zeros(1)
@@ -40,12 +41,14 @@ def _taps(
     if nearest:
         # Half-way counts to the right, so that an exact halving takes pixels 1, 3, 5 as OpenCV and PyTorch's
         # nearest-exact do.
-        index = np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.int64)
+        index = np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.uint64)
         return index, index, np.zeros(wanted)
     position = np.clip(position, 0.0, size - 1)
-    low = np.minimum(np.floor(position), max(size - 2, 0)).astype(np.int64)
-    high = np.minimum(low + 1, size - 1)
-    return low, high, position - low
+    low = np.minimum(np.floor(position), max(size - 2, 0))
+    weight = position - low
+    # A pixel of no weight is not looked at: zero times infinity would spoil a value that it has no part in.
+    high = np.where(weight == 0.0, low, np.minimum(low + 1, size - 1))
+    return low.astype(np.uint64), high.astype(np.uint64), weight
 
 
 @njit(**STRICT)
@@ -55,17 +58,10 @@ def _interpolate(  # type: ignore[no-untyped-def]
     height, width = out.shape
     line = np.empty(prediction.shape[1])
     for r in range(height):
-        weight = row_weight[r]
-        upper, lower = prediction[row_low[r]], prediction[row_high[r]]
-        if weight == 0.0:
-            for c in range(line.size):
-                line[c] = upper[c]
-        else:
-            for c in range(line.size):
-                line[c] = (1.0 - weight) * np.float64(upper[c]) + weight * np.float64(lower[c])
+        upper, lower, weight = prediction[row_low[r]], prediction[row_high[r]], row_weight[r]
+        for c in range(line.size):
+            line[c] = (1.0 - weight) * np.float64(upper[c]) + weight * np.float64(lower[c])
+        target = out[r]
         for c in range(width):
             weight = column_weight[c]
-            left = line[column_low[c]]
-            # An infinity times a weight of zero would be NaN where the source is never looked at.
-            value = left if weight == 0.0 else (1.0 - weight) * left + weight * line[column_high[c]]
-            out[r, c] = value if math.isfinite(value) else np.nan
+            target[c] = (1.0 - weight) * line[column_low[c]] + weight * line[column_high[c]]
