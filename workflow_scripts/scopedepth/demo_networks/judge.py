@@ -5,7 +5,7 @@ output as depth (1 / output for disparity), times median(truth) / median(output)
 fitted by least squares with scale and shift to 1 / truth, then inverted. Both clamp depth to RANGE. The workflow's
 protocols say the same with more care.
 
-    python -m scopedepth.demo_networks.judge demo_weights     # the table of the model card, from workflow_scripts/
+    python -m scopedepth.demo_networks.judge ../demo_weights     # in workflow_scripts/: the model card's table
 """
 
 from __future__ import annotations

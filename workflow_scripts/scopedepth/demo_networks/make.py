@@ -11,7 +11,7 @@ SCENES = 450
 STEPS = {
     "tiny_depth_anything": 1200,
     "tiny_midas": 1200,
-    "tiny_zoedepth": 2200,
+    "tiny_zoedepth": 800,
     "tiny_endo_depth": 1200,
     "tiny_endo_sfmlearner": 800,
 }
