@@ -46,7 +46,8 @@ def test_every_published_protocol_is_there(protocols: dict[str, dict[str, Any]])
 
 def test_the_pages_made_from_configuration_and_registry_are_current() -> None:
     for path, text in pages().items():
-        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale: python -m scopedepth.evaluation.describe"
+        written = path.read_text(encoding="utf-8")
+        assert written == text, f"{path.name} is stale: python -m scopedepth.evaluation.describe"
 
 
 def test_the_page_names_every_protocol_metric_and_unknown(protocols: dict[str, dict[str, Any]]) -> None:

@@ -16,15 +16,16 @@ ROOT = Path(__file__).parents[3]
 PROTOCOLS_HEAD = """\
 # The protocols, side by side
 
-Made from config.yaml by `python -m scopedepth.evaluation.describe`; edit that. Depths are in mm, also where a source says metres. A dash is a
-field's default or its absence. What each field means: schemas/config.schema.json.
+Made from config.yaml by `python -m scopedepth.evaluation.describe`; edit that. Depths are in mm, also where a
+source says metres. A dash is a field's default or its absence. What each field means: schemas/config.schema.json.
 
 """
 
 METRICS_HEAD = """\
 # The metrics
 
-Made from the registry (workflow_scripts/scopedepth/evaluation/registry.py) by `python -m scopedepth.evaluation.describe`; edit that.
+Made from the registry (workflow_scripts/scopedepth/evaluation/registry.py) by
+`python -m scopedepth.evaluation.describe`; edit that.
 
 Notation: p is the aligned predicted depth and g the reference depth of a pixel, both in mm; means, medians and
 maxima run over the valid pixels of one frame; e = ln p - ln g. Sums are in float64, from float32 pixels.
