@@ -149,6 +149,8 @@ class QuietWatch:
     def lap(self) -> float:
         return self.loads.pop(0) if self.loads else 0.0
 
+    def look_around(self) -> None: ...
+
     def busiest(self) -> list[dict[str, Any]]:
         return [{"name": "burner", "cores": 1.0}]
 

@@ -71,7 +71,8 @@ class LoadWatch:
     ) -> None:
         self._busy, self._now = busy, now
         self._processes = _processes()
-        self._began = self._now()
+        self._looked = self._now()
+        self._busiest: dict[str, float] = {}
         self.lap()
 
     def lap(self) -> float:
@@ -85,15 +86,25 @@ class LoadWatch:
         # Never below zero: the two counters are read one after the other and tick in hundredths of a second.
         return round(max(0.0, (busy - previous[1]) - (own - previous[2])) / elapsed, 3)
 
-    def busiest(self, at_least: float = 0.05, limit: int = 5) -> list[dict[str, Any]]:
-        """Return the other processes that used most since the watch began: name and cores, the busiest first."""
-        elapsed = max(self._now() - self._began, 1e-9)
-        used: list[dict[str, Any]] = []
-        for key, (name, seconds) in _processes().items():
-            cores = (seconds - self._processes.get(key, (name, 0.0))[1]) / elapsed
-            if cores >= at_least:
-                used.append({"name": name, "cores": round(cores, 2)})
-        return sorted(used, key=lambda process: -process["cores"])[:limit]
+    def look_around(self) -> None:
+        """Remember which other processes have worked since the last look: one that ends later is still named."""
+        processes, moment = _processes(), self._now()
+        elapsed = max(moment - self._looked, 1e-9)
+        for key, (name, seconds) in processes.items():
+            began = key[1]
+            seen = self._processes.get(key, (name, 0.0))[1]
+            # A process younger than the last look has had no longer than its age.
+            cores = (seconds - seen) / min(elapsed, max(time.time() - began, 0.1))
+            self._busiest[name] = max(self._busiest.get(name, 0.0), cores)
+        self._processes, self._looked = processes, moment
+
+    def busiest(self, at_least: float = 0.1, limit: int = 5) -> list[dict[str, Any]]:
+        """Return the other processes that used most between two looks: name and cores, the busiest first."""
+        self.look_around()
+        found = sorted(self._busiest.items(), key=lambda item: (-item[1], item[0]))
+        return [{"name": name, "cores": round(cores, 2)} for name, cores in found if cores >= at_least][
+            :limit
+        ]
 
 
 def _processes() -> dict[tuple[int, float], tuple[str, float]]:

@@ -69,6 +69,8 @@ def run_rounds(
             joule.append(after - before)
             frames += len(durations) * subject.batch
         other = watch.lap()
+        if other >= machine.OTHER_LOAD_CORES:
+            watch.look_around()
         loads.append({"round": number, "other_load": other, "quiet": other < machine.OTHER_LOAD_CORES})
     time_yardstick(len(loads))
     return Rounds(loads, sum(joule) / frames if frames else None)
