@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import digest_tree
-from scopedepth.stores.sharded import ArraySpec, ShardedStore, open_groups, read_frames
+from scopedepth.stores.sharded import ArraySpec, ShardedStore, open_groups, read_frames, shard_file
+from scopedepth.stores.shardfile import blosc_of
 
 FRAMES = {"a": 10, "b": 3}
 SHARD = 4
@@ -125,15 +127,42 @@ def test_a_sequence_cannot_name_another_folder(tmp_path: Path) -> None:
         ShardedStore(tmp_path / "x.zarr", {}, spec, 1)
 
 
-def test_damage_is_noticed_on_reading(tmp_path: Path) -> None:
+def test_shards_are_decoded_as_zarr_does(tmp_path: Path) -> None:
     write(tmp_path / "x.zarr")
-    file = tmp_path / "x.zarr" / "a" / "rgb" / "c" / "0" / "0" / "0" / "0"
-    content = bytearray(file.read_bytes())
-    content[20] ^= 4
-    file.write_bytes(content)
-    array = open_groups(tmp_path / "x.zarr")["a/rgb"]
-    with pytest.raises(ScopeDepthError, match="sequence a"):
-        read_frames(array, 0, 4, "sequence a")
+    group = open_groups(tmp_path / "x.zarr")
+    assert blosc_of(group["a/rgb"])
+    assert blosc_of(group["a/depth"])
+    assert not blosc_of(group["a/status"])
+    for name in ("rgb", "depth", "status", "frame_id"):
+        array = group[f"a/{name}"]
+        for start, stop in [(0, 10), (0, 1), (3, 9), (4, 8), (9, 10), (2, 2)]:
+            found = read_frames(array, start, stop, "a")
+            assert found.dtype == array.dtype
+            np.testing.assert_array_equal(found, array[start:stop])
+    foreign = zarr.create_array(
+        tmp_path / "f.zarr", shape=(6, 5), chunks=(2, 5), shards=(4, 5), dtype="i4", fill_value=0
+    )
+    foreign[:] = np.arange(30).reshape(6, 5)
+    assert not blosc_of(foreign)
+    np.testing.assert_array_equal(read_frames(foreign, 1, 5, "f"), foreign[1:5])
+
+
+@pytest.mark.parametrize("name", ["rgb", "depth", "status", "frame_id"])
+def test_any_flipped_bit_is_noticed(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "x.zarr")
+    array = open_groups(tmp_path / "x.zarr")[f"a/{name}"]
+    file = shard_file(array, 0)
+    whole = file.read_bytes()
+    for position in np.linspace(0, len(whole) - 1, 25).astype(int):
+        content = bytearray(whole)
+        content[position] ^= 4
+        file.write_bytes(content)
+        with pytest.raises(ScopeDepthError, match="sequence a"):
+            read_frames(array, 0, 4, "sequence a")
+    for length in (0, 3, 20, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ScopeDepthError, match="sequence a, frames 0 to 3, is damaged"):
+            read_frames(array, 0, 4, "sequence a")
     file.unlink()
     with pytest.raises(ScopeDepthError, match="missing"):
         read_frames(array, 2, 3, "sequence a")

@@ -29,10 +29,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import write_json
+from scopedepth.stores.shardfile import SHUFFLES, blosc_of, read_shard, write_shard
 
 # Beyond level 3 zstd writes several times slower for a few per cent of size.
 ZSTD_LEVEL = 3
-SHUFFLES = ("bitshuffle", "shuffle", "noshuffle")
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,16 @@ class ShardedStore:
                     f"{group}/{name}: a block of {block.shape}, not {(stop - start, *spec.shape)}"
                 )
             array = self._array(group, name)
-            array[start:stop] = block
             path = shard_file(array, shard)
-            _sync(path)
-            _sync(path.parent)
+            blosc = blosc_of(array)
+            if blosc is not None:
+                write_shard(path, shard_length(array), blosc, np.ascontiguousarray(block, array.dtype))
+            else:
+                array[start:stop] = block
+                _sync(path)
+            # The folders down to the file are new as well.
+            for folder in list(path.parents)[: array.ndim]:
+                _sync(folder)
         mark = self._mark(group, shard)
         mark.touch()
         _sync(mark.parent)
@@ -240,9 +246,21 @@ def read_frames(array: zarr.Array, start: int, stop: int, where: str) -> np.ndar
         if not shard_file(array, shard).exists():
             raise ScopeDepthError(_damaged(where, shard * step, stop, "a file is missing"))
     try:
-        return np.asarray(array[start:stop])
+        return _read_shards(array, start, stop) if blosc_of(array) else np.asarray(array[start:stop])
     except (ValueError, RuntimeError, OSError) as error:
         raise ScopeDepthError(_damaged(where, start, stop, str(error))) from error
+
+
+def _read_shards(array: zarr.Array, start: int, stop: int) -> np.ndarray:
+    """Return frames [start, stop) of an array that `shardfile` can decode."""
+    step = shard_length(array)
+    out = np.empty((stop - start, *array.shape[1:]), array.dtype)
+    at = start
+    while at < stop:
+        end = min(stop, (at // step + 1) * step)
+        read_shard(shard_file(array, at // step), step, at % step, out[at - start : end - start])
+        at = end
+    return out
 
 
 def _damaged(where: str, start: int, stop: int, reason: str) -> str:
