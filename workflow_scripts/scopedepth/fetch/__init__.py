@@ -40,7 +40,6 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
     if out.exists():
         shutil.rmtree(out)
     os.replace(partial, out)
-    print(f"{spec['name']}: reading all files for their digest", file=sys.stderr, flush=True)
     content = {"digest": content_digest(out), "dataset": spec["name"], "source": dict(source), **facts}
     write_json(manifest, content)
 
