@@ -38,13 +38,19 @@ UNITS = [UnitSize("phantom", 120, 320, 320), UnitSize("colon", 1000, 320, 320)]
 
 def test_a_job_is_its_start_and_its_frames() -> None:
     forecast = plan_study(UNITS, ["a"], [row()])
-    frame = 0.1 + READ_SECONDS_PER_PIXEL * 320 * 320 + WRITE_SECONDS_PER_VALUE * 160 * 160
+    frame = 0.1
     assert forecast.costs[0].seconds == pytest.approx(JOB_SECONDS + 4.5 + 120 * frame)
     assert forecast.costs[1].seconds == pytest.approx(JOB_SECONDS + 4.5 + 1000 * frame)
     assert forecast.costs[0].basis == "timed"
     assert forecast.hours == pytest.approx((2 * JOB_SECONDS + 9.0 + 1120 * frame) / 3600)
     assert forecast.gigabytes == pytest.approx(1120 * 160 * 160 * 4 / 2.9 / 1e9)
     assert forecast.dataset_gigabytes == pytest.approx(1120 * 320 * 320 * 8 / 1e9)
+
+
+def test_a_fast_model_is_held_up_by_its_store() -> None:
+    (cost,) = plan_study(UNITS[:1], ["a"], [row(ms=0.1)]).costs
+    store = READ_SECONDS_PER_PIXEL * 320 * 320 + WRITE_SECONDS_PER_VALUE * 160 * 160
+    assert cost.seconds == pytest.approx(JOB_SECONDS + 4.5 + 120 * store)
 
 
 def test_what_is_cached_is_in_no_sum() -> None:

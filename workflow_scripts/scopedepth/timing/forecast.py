@@ -1,7 +1,7 @@
 """What a study would cost before it is run: device time and disk space; and afterwards, how right that was.
 
     seconds of a job = any job's start + the model's start + its first call
-                       + frames x (a frame end to end + reading and writing its store)
+                       + frames x (a frame end to end, or reading and writing it where that takes longer)
 
 A model's times come from its timing. A job that has run before is forecast to take as long again; and what a
 model's jobs took corrects its others: predictions may run on other threads, or beside other jobs, than the
@@ -23,7 +23,7 @@ WRITE_SECONDS_PER_VALUE = 1.8e-3 / (384 * 512)
 READ_SECONDS_PER_PIXEL = 1.5e-3 / (384 * 512)
 
 # What every job does, whatever its model: imports, opening the stores, digests of what was made.
-JOB_SECONDS = 1.0
+JOB_SECONDS = 0.5
 
 # A prediction's float32 values, rounded to 12 mantissa bits, take this part of their size: 2.9 times less.
 PREDICTION_BYTES_PER_VALUE = 4 / 2.9
@@ -164,9 +164,10 @@ def _job_seconds(unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str)
     row = _nearest(rows, unit)
     start = ((row["start_ms"] or 0.0) + (row["first_call_ms"] or 0.0)) / 1000
     frame = row["end_to_end_median"] / row["batch"] / 1000
-    frame += READ_SECONDS_PER_PIXEL * _frame_pixels(unit, row)
-    frame += WRITE_SECONDS_PER_VALUE * pixels(row["grid"] or row["frame_size"])
-    return JOB_SECONDS + start + unit.n_frames * frame
+    # Frames are read ahead and written behind, on other threads.
+    store = READ_SECONDS_PER_PIXEL * _frame_pixels(unit, row)
+    store += WRITE_SECONDS_PER_VALUE * pixels(row["grid"] or row["frame_size"])
+    return JOB_SECONDS + start + unit.n_frames * max(frame, store)
 
 
 def _nearest(rows: Sequence[Mapping[str, Any]], unit: UnitSize) -> Mapping[str, Any]:
