@@ -41,7 +41,10 @@ CONFIG: dict[str, Any] = {
     },
     "protocols": {
         "median_depth": {"title": "ratio of medians", "alignment": {"method": "median", "scope": "frame"}},
-        "sequence_scale": {"title": "one factor a video", "alignment": {"method": "median", "scope": "sequence"}},
+        "sequence_scale": {
+            "title": "one factor a video",
+            "alignment": {"method": "median", "scope": "sequence"},
+        },
     },
 }
 
@@ -57,7 +60,9 @@ def write_frames(folder: Path, sequences: tuple[str, ...], frames: int = 3, seed
         for frame in range(frames):
             depth = random.uniform(20, 100, (24, 32))
             grey = np.clip(255 * (20 / depth) ** 2 + random.normal(0, 2, depth.shape), 1, 255)
-            cv2.imwrite(str(folder / sequence / "rgb" / f"{frame:04d}.png"), np.dstack([grey] * 3).astype(np.uint8))
+            cv2.imwrite(
+                str(folder / sequence / "rgb" / f"{frame:04d}.png"), np.dstack([grey] * 3).astype(np.uint8)
+            )
             cv2.imwrite(str(folder / sequence / "depth" / f"{frame:04d}.png"), (2 * depth).astype(np.uint16))
 
 
@@ -74,7 +79,9 @@ class Project:
         for name in CODE:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(
+                    source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                )
             else:
                 shutil.copy2(source, folder / name)
         project = cls(folder)
@@ -95,19 +102,45 @@ class Project:
     def read_config(self) -> dict[str, Any]:
         return yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
 
-    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, cores: int = 2, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the project; with `check`, a failure shows what was said."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments]
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, env=self.environment()
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"{' '.join(arguments)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}")
+            raise AssertionError(
+                f"{' '.join(arguments)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+            )
         return done
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `scopedepth` in the project."""
+        return self._python("-m", "scopedepth.cli", *arguments)
+
+    def python(self, program: str) -> str:
+        """Run a few lines of Python with the project's library and return what they print."""
+        done = self._python("-c", program)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment(),
+        )
 
     def environment(self) -> dict[str, str]:
         # The project's own copy of the library, and compiled kernels shared by all copies.
-        cache = {"NUMBA_CACHE_DIR": str(Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")))}
+        cache = {
+            "NUMBA_CACHE_DIR": str(Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")))
+        }
         return {**os.environ, **cache, "PYTHONPATH": str(self.folder / "workflow_scripts")}
 
     def jobs(self, *arguments: str) -> set[str]:
@@ -118,8 +151,9 @@ class Project:
 def parse_jobs(dry_run: str) -> set[str]:
     """Return the jobs named in the output of a dry run; the target rule `all` is left out."""
     found = set()
-    for block in dry_run.split("\n\n"):
-        rule = re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)
+    # A rule's line is followed by its details, indented, until the next rule.
+    for block in re.split(r"^(?=(?:local)?rule \w+:$)", dry_run, flags=re.MULTILINE):
+        rule = re.match(r"(?:local)?rule (\w+):$", block, re.MULTILINE)
         if rule is None or rule[1] == "all":
             continue
         wildcards = re.search(r"^ +wildcards: (.*)$", block, re.MULTILINE)

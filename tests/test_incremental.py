@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from project import Project, write_frames
 
 pytestmark = pytest.mark.workflow
@@ -132,7 +133,17 @@ def comment_everywhere(project: Project) -> None:
 
 def reformat(project: Project) -> None:
     scripts = project.folder / "workflow_scripts"
-    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", "--line-length", "60", str(scripts)]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "format",
+        "--quiet",
+        "--isolated",
+        "--line-length",
+        "60",
+        str(scripts),
+    ]
     subprocess.run(command, check=True)
 
 
@@ -215,7 +226,11 @@ ROWS = (
         predicted(("one",), MODELS, prepare=("one",)),
     ),
     Row("change a model's title", configured(set_in("models", "constant", title="C")), {"report(small)"}),
-    Row("change a dataset's citation", configured(set_in("datasets", "one", citation="@misc{x}")), {"report(small)"}),
+    Row(
+        "change a dataset's citation",
+        configured(set_in("datasets", "one", citation="@misc{x}")),
+        {"report(small)"},
+    ),
     Row("change the study's title", configured(set_in("studies", "small", title="T")), {"report(small)"}),
     Row("rename the study", configured(rename_study), {"summarise(renamed)", "report(renamed)"}),
     Row("reorder the configuration", configured(reorder), set()),
@@ -232,16 +247,10 @@ ROWS = (
     Row("touch everything", touch_everything, set()),
     Row("clone afresh with results copied along", clone_afresh, set()),
     Row("another number of cores", lambda project: None, set(), ("--cores", "7")),
-    Row("another profile", lambda project: None, set(), ("--profile", "profiles/slurm", "--executor", "local")),
+    Row(
+        "another profile", lambda project: None, set(), ("--profile", "profiles/slurm", "--executor", "local")
+    ),
 )
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose study is done."""
-    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
-    project.snakemake()
-    return project
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title.replace(" ", "-"))
@@ -251,7 +260,9 @@ def test_exactly_what_depends_on_a_change_runs(finished: Project, tmp_path: Path
     assert project.jobs(*row.arguments) == row.jobs
 
 
-@pytest.mark.parametrize("title", ["add a model", "leave a sequence out", "change a protocol's metrics", "touch everything"])
+@pytest.mark.parametrize(
+    "title", ["add a model", "leave a sequence out", "change a protocol's metrics", "touch everything"]
+)
 def test_after_the_run_nothing_is_left_to_do(finished: Project, tmp_path: Path, title: str) -> None:
     project = finished.copy(tmp_path / "project")
     row = next(row for row in ROWS if row.title == title)
@@ -274,7 +285,9 @@ def table_of_changes() -> str:
             rule = job.partition("(")[0]
             counts[rule] = counts.get(rule, 0) + 1
         order = ("fetch_dataset", "prepare", "predict", "align", "score", "summarise", "report")
-        jobs = ", ".join(f"{rule} ×{counts[rule]}" if counts[rule] > 1 else rule for rule in order if rule in counts)
+        jobs = ", ".join(
+            f"{rule} ×{counts[rule]}" if counts[rule] > 1 else rule for rule in order if rule in counts
+        )
         lines.append(f"| {row.title} | {jobs or 'nothing'} |")
     return "\n".join(lines)
 
