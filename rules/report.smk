@@ -22,10 +22,10 @@ rule summarise:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        study=PLAN.study_spec(),
-        datasets=PLAN.members("datasets"),
-        models=PLAN.members("models"),
-        protocols=PLAN.members("protocols"),
+        study=PLAN.summary_specs("spec"),
+        datasets=PLAN.summary_specs("datasets"),
+        models=PLAN.summary_specs("models"),
+        protocols=PLAN.summary_specs("protocols"),
         # Digested when needed: every job of a cluster reads these rules.
         code=lambda wildcards: PLAN.code("summarise"),
     script:
@@ -58,10 +58,10 @@ rule report:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        study=PLAN.members("spec"),
-        datasets=PLAN.members("datasets"),
-        models=PLAN.members("models"),
-        protocols=PLAN.members("protocols"),
+        study=PLAN.report_specs("spec"),
+        datasets=PLAN.report_specs("datasets"),
+        models=PLAN.report_specs("models"),
+        protocols=PLAN.report_specs("protocols"),
         units=list(PLAN.study.units),
         code=lambda wildcards: PLAN.code("report"),
     script:

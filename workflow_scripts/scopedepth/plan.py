@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,9 @@ class Plan:
 
     def protocol_spec(self, wildcards: Any) -> str:
         """What decides a frame's fit and metrics: not how they are averaged, which comes after them."""
-        return canonical_json(without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORES))
+        return canonical_json(
+            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORES)
+        )
 
     def fitted_together(self, wildcards: Any) -> list[str]:
         """Return the units that share one fit, the job's own first: more than one where the fit spans a dataset."""
@@ -178,13 +180,26 @@ class Plan:
         """Return the tables of a study, by name."""
         return {name: f"results/studies/{study}/{name}.parquet" for name in STUDY_TABLES}
 
-    def study_spec(self) -> str:
-        """What decides a study's tables: not its title and notes."""
-        return canonical_json(without(self.study.spec, STUDY_WORDS))
+    # Functions of wildcards without need: in a plain string Snakemake would take {braces} for wildcards.
 
-    def members(self, kind: str) -> str:
-        """Return the specs of the study's datasets, models or protocols as one string."""
-        return canonical_json(getattr(self.study, kind))
+    def summary_specs(self, kind: str) -> Callable[[Any], str]:
+        """Return what a study's tables follow from: the study, its datasets, models or protocols, without words."""
+        return lambda _wildcards: canonical_json(self._without_words(kind))
+
+    def _without_words(self, kind: str) -> dict[str, Any]:
+        if kind == "spec":
+            return without(self.study.spec, STUDY_WORDS)
+        # Whether a model has seen a dataset is said in the tables.
+        words = {
+            "datasets": DATASET_WORDS,
+            "models": MODEL_WORDS - {"trained_on"},
+            "protocols": PROTOCOL_WORDS,
+        }[kind]
+        return {name: without(spec, words) for name, spec in getattr(self.study, kind).items()}
+
+    def report_specs(self, kind: str) -> Callable[[Any], str]:
+        """Return what a report shows: the specs of the study, its datasets, models or protocols, words and all."""
+        return lambda _wildcards: canonical_json(getattr(self.study, kind))
 
     def every_unit(self, pattern: str) -> list[str]:
         return [pattern.format(unit=unit) for unit in self.study.units]

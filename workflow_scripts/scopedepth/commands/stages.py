@@ -24,6 +24,9 @@ class Stage:
     params: dict[str, Parameter]
 
 
+# Parameters of the last two rules, and the part of the study behind each.
+_MEMBERS = {"study": "spec", "datasets": "datasets", "models": "models", "protocols": "protocols"}
+
 STAGES = (
     Stage(
         "fetch_dataset",
@@ -79,10 +82,9 @@ STAGES = (
         "studies/{study}/report.run.json",
         {
             **{
-                kind: (lambda plan, _, kind=kind: plan.members(kind))
-                for kind in ("datasets", "models", "protocols")
+                name: (lambda plan, w, kind=kind: plan.report_specs(kind)(w))
+                for name, kind in _MEMBERS.items()
             },
-            "study": lambda plan, _: plan.members("spec"),
             "code": lambda plan, _: plan.code("report"),
         },
     ),
@@ -92,10 +94,9 @@ STAGES = (
         "studies/{study}/summary.run.json",
         {
             **{
-                kind: (lambda plan, _, kind=kind: plan.members(kind))
-                for kind in ("datasets", "models", "protocols")
+                name: (lambda plan, w, kind=kind: plan.summary_specs(kind)(w))
+                for name, kind in _MEMBERS.items()
             },
-            "study": lambda plan, _: plan.study_spec(),
             "code": lambda plan, _: plan.code("summarise"),
         },
     ),
