@@ -89,6 +89,11 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
     style = styles(results)
     upwards = higher_is_better(results.metric)
     with figure(5.6, 3.3) as (drawn, axes):
+        baseline = results.best_baseline(dataset)
+        level = results.value(dataset, baseline) if baseline else None
+        if baseline and level is not None:
+            label = plain(results.model_title(baseline))
+            axes.axhline(level, color=BASELINE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, label=label)
         front = frontier(found, upwards)
         axes.step(
             [p.ms for p in front],

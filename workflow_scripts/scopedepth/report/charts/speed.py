@@ -33,9 +33,12 @@ class Point:
 
 
 def points(results: Results, dataset: str) -> list[Point]:
-    """Return the models that have both an accuracy and a speed on `dataset` under the headline protocol."""
+    """Return the networks that have both an accuracy and a speed on `dataset` under the headline protocol.
+
+    A trivial baseline takes next to no time; it stands in the figure as a level to beat.
+    """
     found = []
-    for model in results.model_names:
+    for model in results.networks:
         score, speed = results.score(dataset, model), results.speed.get(model)
         ms = latency(speed) if speed else None
         if score and score["value"] is not None and ms:
@@ -89,7 +92,9 @@ def speed_chart(
     rate = next((row["realtime_fps"] for row in results.speed.values() if row["realtime_fps"]), None)
     times = [p.ms for p in found] + ([1000 / rate] if rate else [])
     x = Scale(min(times) / 1.6, max(times) * 2.2, left, right, log=True)
-    ends = [v for p in found for v in (p.value, p.low, p.high) if v is not None]
+    baseline = results.best_baseline(dataset)
+    level = results.value(dataset, baseline) if baseline else None
+    ends = [v for p in found for v in (p.value, p.low, p.high, level) if v is not None]
     margin = 0.08 * (max(ends) - min(ends)) or 0.1
     low = max(0.0, min(ends) - margin) if min(ends) >= 0 else min(ends) - margin
     y = Scale(low, max(ends) + margin, bottom, top)
@@ -105,6 +110,12 @@ def speed_chart(
         "time a frame, ms (logarithmic); further left is faster" if not narrow else "time a frame, ms (log)",
         6,
     )
+    boxes: list[Box] = []
+    if baseline and level is not None:
+        drawing.line(left, y(level), right, y(level), "limit baseline")
+        name = f"{shortened(results.model_title(baseline), 30)}, no network at all"
+        drawing.text(right, y(level) - 6, name, "note", "end")
+        boxes.append((right - 6.2 * len(name), y(level) - 18, right, y(level) + 2))
     front = frontier(found, upwards)
     steps: list[tuple[float, float]] = []
     for point in front:
@@ -115,7 +126,7 @@ def speed_chart(
     for p in found:
         if p.low is not None and p.high is not None:
             drawing.line(x(p.ms), y(p.low), x(p.ms), y(p.high), f"whisker {look[p.model].css}")
-    boxes = [(x(p.ms) - 7, y(p.value) - 7, x(p.ms) + 7, y(p.value) + 7) for p in found]
+    boxes += [(x(p.ms) - 7, y(p.value) - 7, x(p.ms) + 7, y(p.value) + 7) for p in found]
     for p in found:
         mark = look[p.model]
         tip = (

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.flags import BORDER
 from scopedepth.report.aligned import Frames
 from scopedepth.report.marks import Look
 from scopedepth.report.pictures import DEPTH_MAP, ERROR_MAP, mapped, photograph
@@ -109,7 +110,7 @@ def draw(
     sequence = store.sequences[chosen.sequence]
     at = chosen.frame
     try:
-        depth, _, rgb, _ = frames.reference(unit, chosen.sequence, at)
+        depth, flags, rgb, _ = frames.reference(unit, chosen.sequence, at)
         name = sequence.frame_ids()[at]
     except (ScopeDepthError, IndexError):
         return None
@@ -132,7 +133,7 @@ def draw(
             "seen": results.seen(dataset, model) != "no",
             "value": metric_value(value, results.metric),
             "missing": "" if one.depth is not None else WORDS.get(one.status, one.status),
-            "depth": mapped(one.depth, low, high, DEPTH_MAP, side) if one.depth is not None else None,
+            "depth": mapped(inside(one.depth, flags), low, high, DEPTH_MAP, side) if one.depth is not None else None,
             "error": mapped(error, 0.0, most, ERROR_MAP, side) if error is not None else None,
         })  # fmt: skip
     return {
@@ -151,6 +152,11 @@ def draw(
         "most": f"{tick_text(100 * most)} %",
         "items": items,
     }
+
+
+def inside(depth: NDArray[np.floating], flags: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """Return a prediction without the black border of the picture, where there is nothing to predict."""
+    return np.where(flags & BORDER, np.nan, depth)
 
 
 def relative_error(
