@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from project import Project, write_frames
+from project import ROOT, Project, write_frames
 
 pytestmark = pytest.mark.workflow
 
@@ -271,6 +272,39 @@ def test_after_the_run_nothing_is_left_to_do(finished: Project, tmp_path: Path, 
     assert project.jobs() == set()
 
 
+def test_weights_are_compared_by_their_bytes(finished: Project, tmp_path: Path) -> None:
+    """A touched weight file reruns nothing; other bytes, or weights from elsewhere, rerun that model alone."""
+    project = finished.copy(tmp_path / "project")
+    weights = project.folder / "weights" / "tiny"
+    shutil.copytree(ROOT / "demo_weights" / "tiny_endo_sfmlearner", weights)
+    config = project.read_config()
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"][
+        "tiny_endo_sfmlearner"
+    ]
+    config["models"]["tiny"] = {**shipped, "weights": {"kind": "path", "path": "weights/tiny"}}
+    config["studies"]["small"]["models"].append("tiny")
+    project.write_config(config)
+    added = predicted(UNITS, ("tiny",)) | {"fetch_weights(tiny)"}
+    assert project.jobs() == added
+    project.snakemake()
+    assert project.jobs() == set()
+    file = max(weights.iterdir(), key=lambda path: path.stat().st_size)
+    later = time.time() + 60
+    os.utime(file, (later, later))
+    assert project.jobs() == set()
+    changed = bytearray(file.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    file.write_bytes(changed)
+    os.utime(file, (later, later))
+    assert project.jobs() == added
+    changed[len(changed) // 2] ^= 1
+    file.write_bytes(changed)
+    assert project.jobs() == set()
+    config["models"]["tiny"]["weights"] = {"kind": "hub", "repo": "owner/name", "revision": "1" * 40}
+    project.write_config(config)
+    assert project.jobs() == added
+
+
 def test_the_table_in_the_docs_is_current(root: Path) -> None:
     page = (root / "docs" / "reruns.md").read_text(encoding="utf-8")
     assert table_of_changes() in page, "run: python tests/test_incremental.py"
@@ -293,8 +327,6 @@ def table_of_changes() -> str:
 
 
 if __name__ == "__main__":
-    from project import ROOT
-
     page = ROOT / "docs" / "reruns.md"
     before, marker, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
     _, end, after = rest.partition("\n<!-- end of table -->")
