@@ -85,8 +85,8 @@ def test_the_cuda_path_warms_up_waits_and_reads_in_the_right_order(monkeypatch: 
     events = ["synchronise", *["record", "forward", "record"] * 2, "synchronise", "read", "read"]
     whole_way = ["synchronise", *[*one_frame, "synchronise"] * 2]
     reads = "".join("r" if entry == "read" else " " for entry in log)
-    assert reads.count("r") == 3 * 2 + 4 * 5  # every pair of events is read once
-    at = log.index("read", log.index("yardstick")) + 5
+    assert reads.count("r") == 3 * 2 + 4 * 10  # every pair of events is read once
+    at = log.index("read", log.index("yardstick")) + 10
     assert log[at : at + len(events)] == events
     assert log[at + len(events) : at + len(events) + len(whole_way)] == whole_way
 

@@ -91,6 +91,14 @@ def test_a_few_disturbed_rounds_do_not_move_the_ratio() -> None:
     assert found[0] == 3.0
 
 
+def test_calls_that_were_interrupted_do_not_move_a_rounds_ratio() -> None:
+    model, rounds, yardstick, yardstick_rounds = both([30.0] * 4, [10.0] * 5)
+    model[1::3] *= 5  # one call of three, in every round
+    found = ratio_to_yardstick(model, rounds, yardstick, yardstick_rounds)
+    assert found is not None
+    assert found[0] == 3.0
+
+
 def test_the_yardstick_before_stands_alone_where_none_follows() -> None:
     assert round_ratios(*both([30.0, 60.0], [10.0, 20.0])) == pytest.approx([30 / np.sqrt(200), 3.0])
 

@@ -80,7 +80,11 @@ TIMING = pa.schema(
         column("hardware", KEY, "processor or GPU"),
         column("threads", pa.int32(), "threads of the processor given to the model"),
         column("yardstick_ms", pa.float64(), "median forward time of the yardstick in the same rounds"),
-        column("yardstick_ratio", pa.float64(), "forward time / the yardstick's, median over the rounds"),
+        column(
+            "yardstick_ratio",
+            pa.float64(),
+            "forward time / the yardstick's, of each round's lower quartiles, median over rounds",
+        ),
         column("yardstick_ratio_low", pa.float64(), "lower end of the 95 % interval of that ratio"),
         column("yardstick_ratio_high", pa.float64(), "upper end of the 95 % interval of that ratio"),
         column(

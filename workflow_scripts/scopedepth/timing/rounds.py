@@ -11,8 +11,8 @@ from scopedepth.timing.clocks import Call, Device
 from scopedepth.timing.gpu import Gpu
 from scopedepth.timing.subject import Subject
 
-# The yardstick needs fewer calls than a model: it serves the median of a round.
-YARDSTICK_CALLS = 5
+# The yardstick needs fewer calls than a model: it serves the lower quartile of a round.
+YARDSTICK_CALLS = 10
 YARDSTICK_SHARE = 0.25
 # More rounds for disturbed ones, up to this many times the number asked for.
 MOST_ROUNDS = 2
