@@ -5,14 +5,16 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format schema docs clean-demo help
+.PHONY: demo test check format schema docs rulegraph help
 
 help:
 	@echo "make demo    run the demonstration study, from nothing to a report"
 	@echo "make test    run the tests and the checks"
 	@echo "make check   formatting, lints and types"
 	@echo "make format  format the code"
+	@echo "make docs    build the documentation into site/"
 	@echo "make schema  write schemas/config.schema.json anew"
+	@echo "make rulegraph  draw docs/images/rules.svg anew (needs graphviz)"
 
 # The workflow and what it needs.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -44,3 +46,10 @@ format: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	@PYTHONPATH=workflow_scripts $(BIN)/python -m scopedepth.config.schema
+
+docs: $(VENV)/.installed-dev
+	@$(BIN)/sphinx-build --quiet --fail-on-warning docs site
+
+rulegraph: $(VENV)/.installed
+	@$(BIN)/snakemake --cores 1 --rulegraph dot --forceall | sed -n '/^digraph/,$$p' > docs/images/rules.dot
+	@dot -Tsvg docs/images/rules.dot > docs/images/rules.svg
