@@ -34,6 +34,7 @@ rule prepare:
     output:
         store=directory("results/datasets/{unit}.zarr"),
         manifest="results/datasets/{unit}.json",
+        page="results/datasets/{unit}.page.json",
         record="results/datasets/{unit}.run.json",
     log:
         "results/logs/prepare/{unit}.log",
