@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +200,74 @@ def test_interrupted_and_resumed(
     assert len(written) == 4
     assert len(set(written)) == 4
     assert done < 4
+
+
+KILLED = """
+import sys
+sys.path[:0] = [{library!r}, {tests!r}]
+from pathlib import Path
+from scopedepth import predict
+from tiny_models import spec
+predict.SHARD_FRAMES = (8, 8)
+here = Path({here!r})
+predict.predict_unit(spec("baseline", kind="brightness"), Path({data!r}), here / "none", here / "m.zarr", here / "m.json", "cpu")
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_a_random_moment(tmp_path: Path, root: Path, seed: int) -> None:
+    """SIGKILL, then again: what was complete stays, and the store has the bytes of an uninterrupted one."""
+    data = write_dataset(tmp_path / "d.zarr", {"s": scene(160, 240, 320)})
+    places = {"library": str(root / "workflow_scripts"), "tests": str(root / "tests"), "data": str(data)}
+    (tmp_path / "whole").mkdir()
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", KILLED.format(here=str(tmp_path / "whole"), **places)], check=True)
+    took = time.monotonic() - began
+    command = [sys.executable, "-c", KILLED.format(here=str(tmp_path), **places)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(random.Random(seed).uniform(0.5, 1.0) * took)
+    process.kill()
+    process.wait()
+    partial = tmp_path / "m.zarr.partial"
+    complete = {mark.name for mark in (partial / "done").glob("*")}
+    files = [path for path in partial.glob("store/s/*/c/**/*") if path.is_file()]
+    kept = {
+        path.relative_to(partial / "store"): path.stat().st_mtime_ns
+        for path in files
+        if f"0.{path.relative_to(partial / 'store').parts[3]}" in complete
+    }
+    subprocess.run(command, check=True)
+    assert digest_tree(tmp_path / "m.zarr") == digest_tree(tmp_path / "whole" / "m.zarr")
+    assert (tmp_path / "m.json").read_text() == (tmp_path / "whole" / "m.json").read_text()
+    assert all((tmp_path / "m.zarr" / path).stat().st_mtime_ns == written for path, written in kept.items())
+    assert not partial.exists()
+
+
+def test_rounding_moves_no_metric(tiny: Path) -> None:
+    """Each metric of median-scaled depth changes by less than 1e-4 of itself, on a network's output."""
+    frames = scene(6, 140, 140, seed=3)
+    model = load_model(spec("transformers", "disparity"), tiny, "cpu")
+    disparity = model.predict(frames) + 0.5
+    rounded = disparity.copy()
+    round_frames(rounded)
+    truth = 1 / disparity * np.exp(np.random.default_rng(0).normal(0, 0.2, disparity.shape))
+    for metric in METRICS:
+        before = np.mean([metric(d, t) for d, t in zip(1 / disparity.astype(float), truth, strict=True)])
+        after = np.mean([metric(d, t) for d, t in zip(1 / rounded.astype(float), truth, strict=True)])
+        assert after == pytest.approx(before, rel=1e-4)
+
+
+def scaled(depth: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return depth * np.median(truth) / np.median(depth)
+
+
+METRICS = [
+    lambda d, t: np.mean(np.abs(scaled(d, t) - t) / t),
+    lambda d, t: np.mean((scaled(d, t) - t) ** 2 / t),
+    lambda d, t: np.sqrt(np.mean((scaled(d, t) - t) ** 2)),
+    lambda d, t: np.sqrt(np.mean((np.log(scaled(d, t)) - np.log(t)) ** 2)),
+    lambda d, t: np.mean(np.maximum(scaled(d, t) / t, t / scaled(d, t)) < 1.25),
+]
 
 
 def test_rounding() -> None:
