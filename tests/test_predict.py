@@ -210,7 +210,8 @@ from scopedepth import predict
 from tiny_models import spec
 predict.SHARD_FRAMES = (8, 8)
 here = Path({here!r})
-predict.predict_unit(spec("baseline", kind="brightness"), Path({data!r}), here / "none", here / "m.zarr", here / "m.json", "cpu")
+model = spec("baseline", kind="brightness")
+predict.predict_unit(model, Path({data!r}), here / "none", here / "m.zarr", here / "m.json", "cpu")
 """
 
 
