@@ -31,6 +31,31 @@ def test_every_system_has_an_entry(models: dict[str, Any]) -> None:
             assert model["homepage"], name
 
 
+def test_configuration_knows_the_families_options() -> None:
+    import importlib
+
+    from pydantic import ValidationError
+
+    from scopedepth.config.models import OPTIONS, ModelSpec
+
+    assert set(OPTIONS) == set(FAMILIES)
+    for family, names in OPTIONS.items():
+        assert tuple(importlib.import_module(f"scopedepth.models.{family}").DEFAULTS) == names
+    plain = {"family": "monodepth2", "weights": {"kind": "path", "path": "w"}, "output": {"kind": "depth"}}
+    ModelSpec.model_validate(plain)
+    for changed, said in [
+        ({"options": {"factr": 2}}, "did you mean 'factor'"),
+        ({"weights": {"kind": "none"}}, "every other family needs some"),
+        ({"family": "baseline"}, "a baseline has no weights"),
+        (
+            {"family": "baseline", "weights": {"kind": "none"}, "output": {"kind": "disparity"}},
+            "kind is `depth`",
+        ),
+    ]:
+        with pytest.raises(ValidationError, match=said):
+            ModelSpec.model_validate({**plain, **changed})
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters(name: str, models: dict[str, Any]) -> None:
     network = build(name, "meta")

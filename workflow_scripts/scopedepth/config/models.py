@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,18 @@ from scopedepth.config.base import Spec
 from scopedepth.config.datasets import Download, HubSource
 
 FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
+# The options of each family, as its module has them (a test holds the two together): what checks a configuration must
+# not import torch. docs/models.md and the modules say what they mean.
+OPTIONS = {
+    "baseline": ("kind", "exponent", "gamma"),
+    "monodepth2": ("checkpoint", "min_depth", "max_depth", "factor", "saturate", "height", "width", "resample"),
+    "onnx": (
+        "file", "height", "width", "multiple", "mean", "std", "scale", "channels", "resample", "output",
+    ),
+    "python": ("code", "options"),
+    "sc_sfmlearner": ("checkpoint", "alpha", "beta", "height", "width", "resample"),
+    "transformers": ("flip", "processor"),
+}  # fmt: skip
 
 
 class NoWeights(Spec):
@@ -76,3 +89,21 @@ class ModelSpec(Spec):
     licence: str = Field("unknown", description="terms of the weights")
     citation: str = Field("", description="BibTeX entry")
     homepage: str = Field("", description="where the model is described")
+
+    @model_validator(mode="after")
+    def _known_options(self) -> ModelSpec:
+        known = OPTIONS[self.family]
+        for name in self.options:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                meant = f"did you mean {near[0]!r}? " if near else ""
+                raise ValueError(f"no option {name!r}; {meant}{self.family} has {', '.join(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_and_output_fit(self) -> ModelSpec:
+        if (self.family == "baseline") != (self.weights.kind == "none"):
+            raise ValueError("a baseline has no weights, and every other family needs some")
+        if self.family == "baseline" and self.output.kind != "depth":
+            raise ValueError("a baseline's output kind is `depth`, up to scale")
+        return self
