@@ -35,10 +35,20 @@ def content(project: Project) -> dict[str, bytes]:
             or name.startswith("logs/")
         ):
             continue
-        if path.name in ("report.html", "ranking.txt") or "/paper/" in name or name.startswith("timing/"):
+        # Where the user's own data lie is different in each copy.
+        if (
+            path.name in ("report.html", "ranking.txt", "in_place.json")
+            or "/paper/" in name
+            or name.startswith("timing/")
+        ):
             continue
         found[name] = path.read_bytes()
     return found
+
+
+def differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    """Return the names of the files that are not the same in both."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
 def summary(project: Project, **where: str) -> list[dict[str, Any]]:
@@ -154,7 +164,7 @@ def test_a_failing_model_does_not_stop_the_study(finished: Project, tmp_path: Pa
         "family": "onnx",
         "weights": {"kind": "path", "path": "broken.onnx"},
         "output": {"kind": "depth"},
-        "options": {"size": [24, 32]},
+        "options": {"height": 24, "width": 32},
     }
     config["studies"]["small"]["models"].append("broken")
     project.write_config(config)
@@ -169,8 +179,9 @@ def test_a_failing_model_does_not_stop_the_study(finished: Project, tmp_path: Pa
     assert all(row["value"] is None for row in broken)
     assert any(row["model"] == "constant" and row["value"] is not None for row in rows)
     assert "broken on one" in (incomplete / "report.html").read_text(encoding="utf-8")
-    # Without the model, the study is whole again and the incomplete report is gone.
-    project.write_config(finished.read_config())
+    # With a model that runs in its place, the study is whole again and the incomplete report is gone.
+    config["models"]["broken"] = config["models"]["constant"]
+    project.write_config(config)
     project.snakemake()
     assert not incomplete.exists()
 
@@ -198,7 +209,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
     assert not (project.folder / "results/studies/small/report.html").exists()
     project.snakemake("--unlock")
     project.snakemake()
-    assert content(project) == content(finished)
+    assert differences(content(project), content(finished)) == []
     assert project.jobs() == set()
 
 
@@ -236,7 +247,7 @@ def test_a_damaged_prediction_is_found_when_it_is_read_and_by_verify(
     repaired = project.snakemake("--forcerun", "results/predictions/one/brightness.zarr")
     assert repaired.returncode == 0
     assert project.command("verify").returncode == 0
-    assert content(project) == content(finished)
+    assert differences(content(project), content(finished)) == []
 
 
 def test_an_emptied_table_is_found_and_the_error_says_what_to_do(finished: Project, tmp_path: Path) -> None:
