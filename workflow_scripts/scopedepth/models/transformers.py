@@ -8,6 +8,7 @@ Options: `flip`: average with the prediction of the mirrored frame (two passes, 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -131,8 +132,8 @@ def _load_network(folder: Path, name: str) -> Any:
         # transformers, safetensors and pickle each have errors of their own for what is wrong with a file.
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ScopeDepthError(
-            f"Model {name}: {folder} does not load with transformers {transformers.__version__} ({first}). "
-            "Fetch the weights again, or see docs/models.md for the version that does."
+            f"Model {name}: {folder} does not load with transformers {transformers.__version__} ({first[:200]}). "
+            f"Fetch the weights again{_saved_with(folder)}."
         ) from error
     for problem in ("missing_keys", "mismatched_keys"):
         if report.get(problem):
@@ -142,3 +143,12 @@ def _load_network(folder: Path, name: str) -> Any:
                 f"{len(report[problem])} {problem.replace('_', ' ')}, the first one {first}."
             )
     return network
+
+
+def _saved_with(folder: Path) -> str:
+    """Return the version of transformers that a checkpoint was written by, as the end of a sentence."""
+    try:
+        version = json.loads((folder / "config.json").read_text("utf-8"))["transformers_version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f", or install transformers {version}, which wrote this checkpoint"
