@@ -162,6 +162,7 @@ CASES = (
     Case((40, 40, 40), 0.5, 2.0),
     Case((40, 40, 40), 0.8, 2.0),
     Case((40, 40, 40), 0.9, 2.0, claimed=False),
+    Case((40, 40, 40), 0.98, 2.0, claimed=False),
     Case((100, 100, 100), 0.9, 2.0),
     Case((300, 100, 200), 0.9, 2.0, shape="skewed", averaging="frames"),
     Case((100,) * 5, 0.9, 0.0),

@@ -495,6 +495,32 @@ def test_one_model_or_one_protocol(bench: Bench, rng: np.random.Generator) -> No
     assert (row["tau"], row["n_models"], row["n_flips"], row["flips"]) == (None, 1, 0, [])
 
 
+def test_a_constant_map_has_no_factor_to_drift(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    bench.add("a", "p", noisy(rng, 0.1), scale=np.exp(rng.standard_normal(60)))
+    bench.add("constant", "p", noisy(rng, 0.1), scale=np.zeros(60))
+    row = bench.row("summary", model="constant", metric="scale_drift")
+    assert (row["value"], row["n_failed"], row["status"]) == (None, 0, "undefined")
+    assert bench.row("ranks", model="a", metric="scale_drift")["rank"] == 1
+
+
+def test_intervals_keep_to_what_a_metric_can_be(bench: Bench, rng: np.random.Generator) -> None:
+    bench.metrics = None
+    wild = np.where(rng.random(60) < 0.05, 1.0, 0.0)
+    bench.add("a", "p", {"abs_rel": wild, "delta1": 1 - wild})
+    error, share = bench.row("summary", metric="abs_rel"), bench.row("summary", metric="delta1")
+    assert 0 <= error["ci_low"] <= error["value"] <= error["ci_high"]
+    assert share["ci_low"] <= share["value"] <= share["ci_high"] <= 1
+
+
+def test_a_drifting_curve_is_marked(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", {"abs_rel": 1 + np.linspace(0, 1, 60)})
+    bench.add("b", "p", {"abs_rel": rng.random(60)})
+    assert bench.row("summary", model="a")["ci_caution"] == "few independent frames"
+    assert bench.row("summary", model="b")["ci_caution"] == "no"
+    assert bench.row("comparisons")["ci_caution"] in ("no", "few independent frames")
+
+
 # Bad input.
 
 

@@ -103,6 +103,8 @@ def _dataset_rows(
             if metric not in panel.values:
                 continue
             reasons = [why_not(metric, protocols[protocol], models[name], spec) for name in names]
+            if metric == SCALE_DRIFT.name:
+                reasons = _without_factor(panel, reasons)
             analysis = analyse(
                 panel,
                 metric,
@@ -136,6 +138,13 @@ def why_not(
     if metric in permitted:
         return ""
     return "no_unit" if metric in permitted_metrics(protocol, kind, "mm") and permitted else NOT_APPLICABLE
+
+
+def _without_factor(panel: Panel, reasons: Sequence[str]) -> list[str]:
+    """Return `reasons`, and undefined for models that have fits but no positive factor: constant maps."""
+    fitted = panel.is_status(["ok"]).any(axis=1)
+    without = fitted & np.isnan(panel.values[SCALE_DRIFT.name]).all(axis=1)
+    return [reason or ("undefined" if none else "") for reason, none in zip(reasons, without, strict=True)]
 
 
 def _statuses(panel: Panel, analysis: Analysis, reasons: Sequence[str]) -> list[str]:
@@ -172,6 +181,7 @@ def _summary_rows(
             "protocol_version": protocol["version"],
             "metric": metric,
             "ci_scope": NO_INTERVAL,
+            "ci_caution": _caution(False),
             "n_frames": int(analysis.n_frames[index]),
             "n_sequences": int(analysis.n_sequences[index]),
             "n_failed": int(analysis.n_failed[index]),
@@ -186,6 +196,7 @@ def _summary_rows(
                 "ci_low": _number(estimate.low[0]),
                 "ci_high": _number(estimate.high[0]),
                 "ci_scope": estimate.scope,
+                "ci_caution": _caution(estimate.few(int(analysis.n_sequences[index]))[0]),
                 "block_frames": _number(estimate.block[0]),
                 "n_effective": _number(estimate.effective[0]),
             }
@@ -204,6 +215,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
     """Return a row for every pair of models, also for those that cannot be compared."""
     found = analysis.differences
     position = {(int(a), int(b)): index for index, (a, b) in enumerate(found.pairs)}
+    few = found.estimates.few(int(analysis.n_sequences.max())) if found.estimates else np.zeros(0, bool)
     rows = []
     for a, model_a in enumerate(panel.models):
         for b in range(a + 1, len(panel.models)):
@@ -213,6 +225,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                 "metric": metric,
                 "model_a": model_a,
                 "model_b": panel.models[b],
+                "ci_caution": _caution(False),
                 "n_frames": int(analysis.n_common[a, b]),
             }
             index = position.get((a, b))
@@ -223,6 +236,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                     "difference": _number(found.estimates.value[index]),
                     "ci_low": _number(found.estimates.low[index]),
                     "ci_high": _number(found.estimates.high[index]),
+                    "ci_caution": _caution(few[index]),
                     "p": _number(found.p[index]),
                     "p_holm": _number(found.p_holm[index]),
                     "status": "no_interval" if np.isnan(found.p[index]) else "ok",
@@ -312,6 +326,10 @@ def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:
     write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
+
+
+def _caution(few: bool) -> str:
+    return "few independent frames" if few else "no"
 
 
 def _number(value: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -84,6 +84,7 @@ def analyse(
             skill = _estimate(panel, against, frames, averaging, replicates, seed)
     beaten = _beaten(differences, higher_is_better, len(values))
     value = np.array([np.nan if one is None else one.value[0] for one in estimates])
+    estimates = [one and _within_range(one, higher_is_better) for one in estimates]
     return Analysis(
         n_frames=has.sum(axis=1),
         n_sequences=np.logical_or.reduceat(has, panel.starts[:-1], axis=1).sum(axis=1),
@@ -96,6 +97,13 @@ def analyse(
         beaten=beaten,
         ranking=rank(value, complete, beaten, higher_is_better),
     )
+
+
+def _within_range(estimates: Estimates, higher_is_better: bool) -> Estimates:
+    """Return intervals without what no metric can be: an error below 0, a score above 1."""
+    if higher_is_better:
+        return replace(estimates, high=np.minimum(estimates.high, 1.0))
+    return replace(estimates, low=np.maximum(estimates.low, 0.0))
 
 
 def _estimate(

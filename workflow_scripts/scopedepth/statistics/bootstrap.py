@@ -27,6 +27,10 @@ CONFIDENCE = 0.95
 # Fewer sequences say next to nothing of how sequences differ: Student's factor is 3.2 at four, 12.7 at two.
 MIN_SEQUENCES = 5
 
+# Fewer independent frames in a sequence, and it is one drifting curve, which does not tell how far another
+# would drift: intervals for these sequences are then too narrow (benchmarks/bootstrap_coverage.py).
+FEW_FRAMES = 3
+
 NEW_SEQUENCES = "new sequences"
 THESE_SEQUENCES = "these sequences"
 NO_INTERVAL = "none"
@@ -67,6 +71,11 @@ class Estimates:
     block: np.ndarray  # frames in a block, mean over the sequences
     effective: np.ndarray  # independent frames that would tell as much about these sequences
     scope: str
+
+    def few(self, n_sequences: int) -> np.ndarray:
+        """Return for each series whether its frames are too few, if independent, to trust its interval."""
+        few: np.ndarray = self.effective < FEW_FRAMES * n_sequences
+        return few & (self.scope == THESE_SEQUENCES)
 
     def take(self, which: slice) -> Estimates:
         """Return the estimates of some of the series."""

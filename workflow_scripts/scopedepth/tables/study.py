@@ -25,6 +25,11 @@ SUMMARY = pa.schema(
             KEY,
             "what the interval covers: new sequences, or only these sequences (fewer than five), or none",
         ),
+        column(
+            "ci_caution",
+            KEY,
+            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
+        ),
         column("n_frames", pa.int64(), "frames with a number"),
         column("n_sequences", pa.int64(), "sequences with a number"),
         column("n_failed", pa.int64(), "frames that should have a number and have none"),
@@ -75,6 +80,11 @@ COMPARISONS = pa.schema(
             "p_holm",
             pa.float64(),
             "p adjusted after Holm over the pairs of this dataset, protocol and metric",
+        ),
+        column(
+            "ci_caution",
+            KEY,
+            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
         ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
         column(
