@@ -83,7 +83,8 @@ def predict(
     model: Mapping[str, Any], depth: np.ndarray, rgb: np.ndarray, seed: int, frame: int
 ) -> np.ndarray:
     """Return an invented output: reference depth with smooth and fine errors, as the model's kind demands."""
-    quality = float(model["options"].get("noise", 0.1))
+    invented = model["options"].get("options", {})
+    quality = float(invented.get("noise", 0.1))
     random = np.random.Generator(np.random.PCG64([seed, frame]))
     if model["options"].get("kind") == "constant":
         return np.ones_like(depth)
@@ -91,11 +92,11 @@ def predict(
         return (1 / np.sqrt(rgb.mean(axis=-1) + 1)).astype(np.float32)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     wave = np.sin(0.08 * x + seed) * np.cos(0.06 * y + 0.3 * frame)
-    bent = depth ** (1 + quality * float(model["options"].get("bend", 0)))
+    bent = depth ** (1 + quality * float(invented.get("bend", 0)))
     value = bent * np.exp(quality * wave + 0.3 * quality * random.standard_normal(depth.shape))
     value *= 1 + 0.2 * quality * np.sin(0.5 * frame + seed)
     if model["output"]["kind"] == "disparity":
-        value = 40 / value + float(model["options"].get("shift", 0.0))
+        value = 40 / value + float(invented.get("shift", 0.0))
     elif model["output"]["unit"] == "m":
         value = value / 1000
     return value.astype(np.float32)
@@ -112,6 +113,7 @@ def write_prediction(path: Path, model: Mapping[str, Any], dataset: Path, seed: 
     groups = {name: {"n_frames": s.n_frames, "arrays": arrays} for name, s in data.sequences.items()}
     attrs = {"output_kind": model["output"]["kind"], "unit": model["output"]["unit"], "spec": dict(model),
              "sequences": list(groups)}  # fmt: skip
+    invented = model["options"].get("options", {})
     with ShardedStore(path, {"seed": seed}, groups, FRAMES, attrs) as store:
         for name, shard, start, stop in store.missing():
             sequence = data.sequences[name]
@@ -120,10 +122,10 @@ def write_prediction(path: Path, model: Mapping[str, Any], dataset: Path, seed: 
                 predict(model, depth[i], rgb[i], seed, start + i)[::2, ::2] for i in range(stop - start)
             ])  # fmt: skip
             status = np.zeros(stop - start, np.uint8)
-            if model["options"].get("fails"):
+            if invented.get("fails"):
                 outputs[:] = np.nan
                 status[:] = 2
-            if model["options"].get("stumbles"):
+            if invented.get("stumbles"):
                 outputs[3] = np.nan
                 status[3] = 2
             store.write_shard(name, shard, {"prediction": outputs, "status": status})
@@ -155,7 +157,10 @@ def model(
     title: str, output: str, noise: float, family: str = "python", unit: str | None = None, **options: Any
 ) -> dict[str, Any]:
     kind = {"kind": output, "unit": unit}
-    return {"title": title, "family": family, "output": kind, "options": {"noise": noise, **options}}
+    invented = {"noise": noise, **options}
+    own = {"kind": options["kind"]} if family == "baseline" else {"code": "network.py", "options": invented}
+    spec = {"title": title, "family": family, "output": kind, "options": own}
+    return spec if family == "baseline" else {**spec, "weights": {"kind": "path", "path": "weights"}}
 
 
 MODELS = {

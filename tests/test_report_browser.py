@@ -150,7 +150,7 @@ def test_panels_follow_their_choices(page: Any) -> None:
     assert scores.locator(".panel:visible").count() == 1
     scores.locator('[data-axis="protocol"]').select_option("lsq_disparity")
     scores.locator('[data-axis="dataset"]').select_option("cave")
-    assert "Cave, Least squares in disparity" in scores.locator(".panel:visible caption").inner_text()
+    assert "Cave, lsq_disparity version 1" in scores.locator(".panel:visible caption").inner_text()
     page.locator('#protocols .panels [data-axis="metric"]').first.select_option("rmse")
     assert "RMSE" in page.locator("#protocols .panels .panel:visible caption").inner_text()
 

@@ -151,7 +151,7 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
             )
         axes.set_xticks(
             range(len(protocols)),
-            [plain(results.protocol_title(name)) for name in protocols],
+            [plain(name) for name in protocols],
             rotation=20,
             ha="right",
         )

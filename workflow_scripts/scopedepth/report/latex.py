@@ -169,7 +169,7 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
     spec = results.protocols[protocol]
     rows = [row for row in results.summary if row["dataset"] == dataset and row["protocol"] == protocol]
     parts = [
-        f"{escape(results.dataset_title(dataset))} under the protocol {escape(results.protocol_title(protocol))} "
+        f"{escape(results.dataset_title(dataset))} under the protocol {escape(protocol)}, "
         f"({escape(protocol)}, version {escape(str(spec.get('version', '?')))}).",
         r"Best in bold, second best underlined, 95\,\% intervals below.",
     ]
@@ -209,10 +209,7 @@ def ranks_table(results: Results, dataset: str) -> str:
         f"Rank by {escape(metric_label(results.metric))} (its value) on {escape(results.dataset_title(dataset))} "
         "under each protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
     )
-    versions = [
-        f"{escape(results.protocol_title(p))} v{escape(str(results.protocols[p].get('version', '?')))}"
-        for p in protocols
-    ]
+    versions = [f"{escape(p)} v{escape(str(results.protocols[p].get('version', '?')))}" for p in protocols]
     return table(
         caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, len(rows) - 1, 3
     )

@@ -77,7 +77,7 @@ def protocol_sentence(results: Results, name: str) -> str:
     spec = results.protocols[name]
     fit: Mapping[str, Any] = spec.get("alignment") or {}
     method = str(fit.get("method", "unknown"))
-    title = f"{results.protocol_title(name)} (version {spec.get('version', '?')})"
+    title = f"{name} (version {spec.get('version', '?')})"
     text = f"Under {title} predictions {METHODS.get(method, method)}"
     if method != "none":
         text += f" {SPACES.get(str(fit.get('space')), '')} {SCOPES.get(str(fit.get('scope')), '')}"

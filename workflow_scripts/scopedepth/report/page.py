@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import scopedepth
 from scopedepth.report import remarks, verdict
@@ -91,7 +92,13 @@ def render(results: Results) -> str:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.globals["breakable"] = breakable
     return environment.get_template("page.html.j2").render(context(results, look))
+
+
+def breakable(text: str) -> Markup:
+    """Return text that may be broken into lines behind its underscores."""
+    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
@@ -114,11 +121,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
             "label": metric_label(results.metric),
             "direction": "higher is better" if higher_is_better(results.metric) else "lower is better",
         },
-        "protocol_title": results.protocol_title(results.protocol),
+        "protocol": results.protocol,
+        "protocol_words": results.protocol_words(results.protocol),
         "how_ranked": "Small figures beside a rank are the places that the significant differences leave room for.",
         "dataset_options": datasets,
         "metric_options": [(name, metric_label(name)) for name in results.metric_names],
-        "protocol_options": [(name, results.protocol_title(name)) for name in results.protocol_names],
+        "protocol_options": [
+            (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
+        ],
         "any_seen": any(
             results.seen(d, m) != "no" for d in results.dataset_names for m in results.model_names
         ),
@@ -141,7 +151,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "models": materials.models_table(results, look),
         "datasets": data.dataset_cards(results),
         "model_citations": materials.model_citations(results),
-        "warnings": provenance.warnings(found),
+        "warnings": provenance.warnings(results),
         "records": provenance.records_table(found),
         "stores": provenance.stores_table(results),
         "methods": methods_text(results),
@@ -156,14 +166,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
 
 def scope(results: Results) -> str:
     """Return what was compared, in a line."""
-    frames = len(
-        set(
-            zip(
-                *[results.frames([])[key].to_pylist() for key in ("dataset", "sequence", "frame")],
-                strict=True,
-            )
-        )
-    )
+    # Counted by Arrow: the table may hold millions of rows.
+    table = results.frames([])
+    plain = pa.table({
+        "dataset": table["dataset"].cast(pa.string()),
+        "sequence": table["sequence"].cast(pa.string()),
+        "frame": table["frame"],
+    })  # fmt: skip
+    frames = plain.group_by(plain.column_names).aggregate([]).num_rows
     return ", ".join([
         plural(len(results.networks), "network"),
         plural(len(results.model_names) - len(results.networks), "trivial baseline"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import cache
 
 import numpy as np
 from markupsafe import Markup
@@ -18,6 +19,7 @@ NOTHING = np.array([127, 131, 136], np.uint8)
 QUALITY = 78
 
 
+@cache
 def colours(name: str) -> NDArray[np.uint8]:
     """Return the 256 colours of a map, uint8 (256, 3)."""
     from matplotlib import colormaps

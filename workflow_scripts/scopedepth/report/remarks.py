@@ -142,7 +142,7 @@ def _first_place(results: Results, dataset: str, model: str, firsts: list[str]) 
         )
         return Markup("On {} {} stays first under {}.").format(where, title, every)
     winners = [name for name, _ in Counter(name for name in firsts if name != model).most_common()]
-    share = f"{small(kept)} of {small(n)} other protocols"
+    share = f"{small(kept)} of {small(n)} other protocols" if n <= 10 else f"{kept} of {n} other protocols"
     text = Markup("On {} {} stays first under {}; otherwise {} leads.")
     return text.format(where, title, share, titles(results, winners, "or"))
 

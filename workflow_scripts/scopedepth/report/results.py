@@ -89,7 +89,8 @@ class Results:
     def dataset_title(self, name: str) -> str:
         return self.title("datasets", name)
 
-    def protocol_title(self, name: str) -> str:
+    def protocol_words(self, name: str) -> str:
+        """Return what a protocol does, in a line. It is called by its name: this is too long for a label."""
         return self.title("protocols", name)
 
     def units_of(self, dataset: str) -> list[str]:

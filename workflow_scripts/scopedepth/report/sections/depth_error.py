@@ -37,9 +37,9 @@ def depth_error(results: Results, look: Mapping[str, Look]) -> list[dict[str, An
 def sample(results: Results, dataset: str) -> list[tuple[str, int]]:
     """Return evenly spaced frames of a dataset: the same for every model."""
     table = results.frames([], dataset=dataset, protocol=results.protocol)
-    keys = sorted(
-        set(zip(table["sequence"].cast(pa.string()).to_pylist(), table["frame"].to_pylist(), strict=True))
-    )
+    plain = pa.table({"sequence": table["sequence"].cast(pa.string()), "frame": table["frame"]})
+    rows = plain.group_by(["sequence", "frame"]).aggregate([]).to_pylist()
+    keys = sorted((row["sequence"], row["frame"]) for row in rows)
     if len(keys) <= FRAMES:
         return keys
     return [keys[int((i + 0.5) * len(keys) / FRAMES)] for i in range(FRAMES)]

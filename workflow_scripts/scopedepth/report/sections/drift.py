@@ -48,7 +48,7 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
                 "left_out": max(0, len(sequences) - CHARTS),
                 "table": drift_table(results, look, dataset, scales, sequences),
             })  # fmt: skip
-    return {"protocol": results.protocol_title(protocol), "datasets": made}
+    return {"protocol": protocol, "datasets": made}
 
 
 def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str, str], np.ndarray]:

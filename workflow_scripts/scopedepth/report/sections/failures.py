@@ -46,14 +46,14 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 if (dataset, model, protocol) not in total:
                     rows.append([
                         model_cell(results, look, model, dataset), Cell(results.dataset_title(dataset)),
-                        Cell(results.protocol_title(protocol)), Cell("no result"), Cell(), Cell(),
+                        Cell(protocol), Cell("no result"), Cell(), Cell(),
                     ])  # fmt: skip
                 for key in sorted(k for k in found if k[:3] == (dataset, model, protocol)):
                     n, of = found[key], total[key[:3]]
                     rows.append([
                         model_cell(results, look, model, dataset),
                         Cell(results.dataset_title(dataset)),
-                        Cell(results.protocol_title(protocol)),
+                        Cell(protocol),
                         Cell(WORDS.get(key[3], key[3]), copied=key[3]),
                         value_cell(count(n), n),
                         value_cell(f"{100 * n / of:.0f} %", n / of),

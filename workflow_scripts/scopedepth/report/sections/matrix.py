@@ -28,7 +28,7 @@ def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metri
     protocols = results.protocol_names
     columns = [
         Column("Model"),
-        *(Column(results.protocol_title(name), number=True, tip=name) for name in protocols),
+        *(Column(name, number=True, tip=results.protocol_words(name)) for name in protocols),
     ]
     flipped = {
         name: flipped_models(results, dataset, metric, name) for name in protocols if name != results.protocol
@@ -58,7 +58,7 @@ def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metri
             if protocol != results.protocol
             else None
         )
-        if row is None:
+        if row is None or (row["n_models"] or 0) < 2:
             last.append(Cell("", css="foot"))
             continue
         text = Markup("τ {} <small>{}, {} significant</small>").format(
@@ -104,7 +104,7 @@ def rank_cell(
     text = Markup("<b>{}</b> <small>{}</small>").format(rank, metric_value(value, metric))
     tip = ""
     if model in flipped:
-        tip = f"changes order with {plural(flipped[model], 'model')} against {results.protocol_title(results.protocol)}"
+        tip = f"changes order with {plural(flipped[model], 'model')} against {results.protocol}"
         text += Markup(
             '<span class="flip" aria-hidden="true"></span><span class="unseen">, {}</span>'
         ).format(tip)

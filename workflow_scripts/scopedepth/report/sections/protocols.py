@@ -44,7 +44,7 @@ def protocols_table(results: Results) -> Table:
     """Return all fields of all protocols; rows in which they differ are marked."""
     fields = {name: flat(results.protocols[name]) for name in results.protocol_names}
     every = list(dict.fromkeys(key for one in fields.values() for key in one))
-    columns = [Column("Field"), *(Column(results.protocol_title(name), tip=name) for name in fields)]
+    columns = [Column("Field"), *(Column(name, tip=results.protocol_words(name)) for name in fields)]
     rows = []
     for key in every:
         values = [fields[name].get(key, "none") for name in fields]
@@ -58,7 +58,7 @@ def protocol_cards(results: Results) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "title": results.protocol_title(name),
+            "words": results.protocol_words(name),
             "version": results.protocols[name].get("version", "?"),
             "source": results.protocols[name].get("source", ""),
             "unknown": results.protocols[name].get("unknown", []),
@@ -80,7 +80,7 @@ def chooser(results: Results) -> dict[str, Any]:
         place[row["model"]] = [row["rank"], metric_value(value, row["metric"])]
     return {
         "protocols": {
-            name: {"title": results.protocol_title(name), "fields": flat(results.protocols[name])}
+            name: {"words": results.protocol_words(name), "fields": flat(results.protocols[name])}
             for name in results.protocol_names
         },
         "models": {name: results.model_title(name) for name in results.model_names},

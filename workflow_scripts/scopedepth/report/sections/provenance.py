@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +29,44 @@ def records(results: Results) -> list[tuple[str, dict[str, Any]]]:
     return sorted((name, record) for name, record in found if record)
 
 
-def warnings(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Return one sentence for every library and device that differs between the jobs of a stage or the study."""
-    versions: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    devices: dict[str, list[str]] = defaultdict(list)
-    for name, record in found:
-        for library, version in (record.get("versions") or {}).items():
-            versions[library][str(version)].append(name)
-        if record.get("device") and name.startswith("predictions"):
-            devices[str(record["device"])].append(name)
-    said = []
-    for library, by_version in sorted(versions.items()):
-        if len(by_version) > 1:
-            listed = "; ".join(
-                f"{version} in {_some(names)}" for version, names in sorted(by_version.items())
-            )
-            said.append(
-                f"{library} differs between jobs: {listed}. Numbers may not be comparable to the last digit."
-            )
+def prediction_facts(results: Results) -> list[tuple[str, dict[str, Any]]]:
+    """Return what each prediction store says of its making: device, precision, versions, commit of the weights."""
+    found = []
+    for (unit, model), path in sorted(results.predictions.items()):
+        attributes = read_json(path / "zarr.json").get("attributes")
+        if isinstance(attributes, dict):
+            found.append((f"predictions/{unit}/{model}", attributes))
+    return found
+
+
+def warnings(results: Results) -> list[str]:
+    """Return a sentence for every library, device and timing machine that differs within the study."""
+    made = prediction_facts(results)
+    versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    devices: dict[str, set[str]] = defaultdict(set)
+    for name, facts in [*records(results), *made]:
+        for library, version in (facts.get("versions") or {}).items():
+            versions[str(library)][str(version)].add(name)
+    for name, facts in made:
+        if facts.get("device"):
+            devices[str(facts["device"])].add(name)
+    said = [
+        f"{library} differs between jobs: {_where(places)}. Numbers may differ in their last digits for that alone."
+        for library, places in sorted(versions.items())
+        if len(places) > 1
+    ]
     if len(devices) > 1:
-        listed = "; ".join(f"{device} in {_some(names)}" for device, names in sorted(devices.items()))
-        said.append(f"Predictions were made on different devices: {listed}.")
-    timed = {str(row["hardware"]) for row in results_timing(found)}
+        said.append(f"Predictions were made on different devices: {_where(devices)}.")
+    timed = sorted({str(row["hardware"]) for row in results.timing if row["hardware"]})
     if len(timed) > 1:
         said.append(
-            f"Models were timed on different hardware: {'; '.join(sorted(timed))}. Their times do not compare."
+            f"Models were timed on different hardware ({'; '.join(timed)}): these times do not compare."
         )
     return said
 
 
-def results_timing(found: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [record for name, record in found if name.startswith("timing") and record.get("hardware")]
+def _where(places: Mapping[str, set[str]]) -> str:
+    return "; ".join(f"{value} in {_some(sorted(names))}" for value, names in sorted(places.items()))
 
 
 def _some(names: list[str]) -> str:
@@ -66,7 +74,7 @@ def _some(names: list[str]) -> str:
 
 
 def records_table(found: list[tuple[str, dict[str, Any]]]) -> Table | None:
-    """Return one row a job."""
+    """Return one row a job, from `records`."""
     if not found:
         return None
     columns = [
@@ -90,35 +98,40 @@ def records_table(found: list[tuple[str, dict[str, Any]]]) -> Table | None:
 
 
 def stores_table(results: Results) -> Table:
-    """Return the digests of all stores: what exactly was scored."""
-    columns = [Column("Store"), Column("Digest of the content"), Column("Weights"), Column("State")]
+    """Return the digests of all stores: what exactly was scored, and what it was made with."""
+    columns = [
+        Column("Store"),
+        Column("Digest of the content", tip="whole when copied"),
+        Column("Digest of the weights", tip="whole when copied"),
+        Column("Device"),
+        Column("Precision"),
+        Column("State"),
+    ]
+    made = dict(prediction_facts(results))
+    paths = {f"datasets/{unit}": path for unit, path in sorted(results.stores.items())}
+    paths |= {
+        f"predictions/{unit}/{model}": path for (unit, model), path in sorted(results.predictions.items())
+    }
     rows = []
-    for unit, path in sorted(results.stores.items()):
-        manifest = read_json(path.with_suffix(".json"))
-        rows.append(_store_row(f"datasets/{unit}", path, manifest))
-    for (unit, model), path in sorted(results.predictions.items()):
-        manifest = read_json(path.with_suffix(".json"))
-        rows.append(_store_row(f"predictions/{unit}/{model}", path, manifest))
+    for name, path in paths.items():
+        manifest, facts = read_json(path.with_suffix(".json")), made.get(name, {})
+        rows.append([
+            Cell(code(name), name, name),
+            digest_cell(manifest.get("digest")),
+            digest_cell(manifest.get("weights_digest")),
+            Cell(str(facts.get("device") or NOTHING)),
+            Cell(str(facts.get("precision") or NOTHING)),
+            Cell("there" if path.exists() else "missing", css="" if path.exists() else "bad"),
+        ])  # fmt: skip
     return Table("Stores", columns, rows)
 
 
-def _store_row(name: str, path: Path, manifest: dict[str, Any]) -> list[Cell]:
-    digest = str(manifest.get("digest") or "")
-    weights = str(manifest.get("weights_digest") or "")
-    return [
-        Cell(code(name), name, name),
-        Cell(
-            Markup('<code title="{}">{}</code>').format(digest, digest[:23]) if digest else NOTHING,
-            digest,
-            digest,
-        ),
-        Cell(
-            Markup('<code title="{}">{}</code>').format(weights, weights[:23]) if weights else NOTHING,
-            weights,
-            weights,
-        ),
-        Cell("there" if path.exists() else "missing", css="" if path.exists() else "bad"),
-    ]
+def digest_cell(digest: object) -> Cell:
+    """Return the beginning of a digest; the whole of it is copied."""
+    if not isinstance(digest, str) or not digest:
+        return Cell()
+    short = digest.removeprefix("sha256:")[:12]
+    return Cell(Markup('<code title="{}">{}</code>').format(digest, short), digest, digest)
 
 
 def read_json(path: Path) -> dict[str, Any]:

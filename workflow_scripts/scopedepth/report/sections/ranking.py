@@ -120,7 +120,7 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
             won,
             frames_cell(score),
         ])  # fmt: skip
-    protocol = results.protocol_title(results.protocol)
+    protocol = results.protocol
     caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {protocol}"
     return Table(caption, columns, rows)
 

@@ -95,5 +95,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
             cells.append(Cell(text, row["value"], repr(row["value"]), css))
         rows.append(cells)
     version = results.protocols[protocol].get("version", "?")
-    caption = f"{results.dataset_title(dataset)}, {results.protocol_title(protocol)}, version {version}"
+    caption = (
+        f"{results.dataset_title(dataset)}, {protocol} version {version}: {results.protocol_words(protocol)}"
+    )
     return Table(caption, columns, rows, css="scores")

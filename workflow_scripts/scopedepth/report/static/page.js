@@ -61,7 +61,8 @@
     const rows = () => all("tr", body);
     heads.forEach((head, column) => {
       if (head.hasAttribute("data-picture")) return;
-      const button = make("button", { type: "button" }, head.textContent.trim());
+      const button = make("button", { type: "button" });
+      button.append(...head.childNodes);
       if (head.title) { button.title = head.title; head.removeAttribute("title"); }
       head.replaceChildren(button);
       button.addEventListener("click", () => {
@@ -139,7 +140,7 @@
     holder.hidden = false;
     const [a, b] = [one("#pair-a"), one("#pair-b")];
     const dataset = one('[data-axis="pair-dataset"]', holder), metric = one('[data-axis="pair-metric"]', holder);
-    for (const select of [a, b]) for (const name of names) select.append(make("option", { value: name }, DATA.protocols[name].title));
+    for (const select of [a, b]) for (const name of names) select.append(make("option", { value: name }, `${name}: ${DATA.protocols[name].words}`));
     b.value = names[1];
     const show = () => {
       const found = DATA.sensitivity.find(row => row.d === dataset.value && row.m === metric.value &&
@@ -165,7 +166,7 @@
     for (const flip of found.flips) {
       const [x, y] = (found.a === a ? flip.split(" > ") : flip.split(" > ").reverse()).map(name => DATA.models[name] ?? name);
       const certain = found.sure.includes(flip) ? " (significant under both)" : "";
-      list.append(make("li", {}, `${x} is ahead of ${y} under ${DATA.protocols[a].title}, behind under ${DATA.protocols[b].title}${certain}`));
+      list.append(make("li", {}, `${x} is ahead of ${y} under ${a}, behind under ${b}${certain}`));
     }
   }
   function slopes(left, right, a, b) {
@@ -184,8 +185,8 @@
     for (const [k, v] of Object.entries({ viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", style: `--w:${width}`,
       "aria-label": "Ranks under both protocols: " + models.map(n => `${DATA.models[n]} ${left[n][0]} to ${right[n][0]}`).join("; ") })) svg.setAttribute(k, v);
     const short = (text, n) => text.length > n ? text.slice(0, n - 1) + "…" : text;
-    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(DATA.protocols[a].title, 30));
-    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(DATA.protocols[b].title, 30));
+    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(a, 30));
+    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(b, 30));
     for (const name of models) {
       const [p, q] = [left[name][0], right[name][0]];
       const crosses = models.some(other => (p - left[other][0]) * (q - right[other][0]) < 0);
@@ -200,7 +201,7 @@
     const keys = [...new Set([...Object.keys(first.fields), ...Object.keys(second.fields)])];
     const differing = keys.filter(key => (first.fields[key] ?? "none") !== (second.fields[key] ?? "none"));
     if (!differing.length) return make("p", { className: "note" }, "No field differs.");
-    const head = make("tr", {}, ...["Field that differs", first.title, second.title].map(text => make("th", { scope: "col" }, text)));
+    const head = make("tr", {}, ...["Field that differs", a, b].map(text => make("th", { scope: "col" }, text)));
     const body = differing.map(key => make("tr", {}, make("th", { scope: "row" }, make("code", {}, key)),
       make("td", {}, first.fields[key] ?? "none"), make("td", {}, second.fields[key] ?? "none")));
     const grid = make("table", {}, make("caption", {}, `Why they can differ: ${differing.length} of ${keys.length} fields`), make("thead", {}, head), make("tbody", {}, ...body));
