@@ -46,12 +46,12 @@ GPU_CPUS = 4
 # A forecast is no promise: other machines are slower and shared.
 MARGIN = 3
 START_MINUTES = 10
-# Seconds to fit or score a pixel of a frame on one slow core, all metrics included.
-COMPARE_SECONDS_PER_PIXEL = 5e-7
+# Seconds to fit or score a pixel of a frame: four times what one core took for frames of 320 x 320.
+COMPARE_SECONDS_PER_PIXEL = 5e-8
 # A video that nobody has counted yet.
 ASSUMED_FRAMES, ASSUMED_HEIGHT, ASSUMED_WIDTH = 10_000, 1080, 1920
 # A row is a frame's scores by one model and protocol; tables are held whole, in several forms.
-SUMMARY_BYTES_PER_ROW = 2000
+SUMMARY_BYTES_PER_ROW = 500
 SUMMARY_ROWS_PER_MINUTE = 100_000
 
 
