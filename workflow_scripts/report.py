@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
-    from scopedepth.report import write_paper, write_report
-
     from scopedepth.ranking import write_ranking
+    from scopedepth.report import write_paper, write_report
 
     about = {
         name: json.loads(getattr(snakemake.params, name))

@@ -27,6 +27,15 @@ class Stage:
 # Parameters of the last two rules, and the part of the study behind each.
 _MEMBERS = {"study": "spec", "datasets": "datasets", "models": "models", "protocols": "protocols"}
 
+
+def _specs(method: str, kind: str) -> Parameter:
+    def parameter(plan: Plan, wildcards: SimpleNamespace) -> str:
+        value: str = getattr(plan, method)(kind)(wildcards)
+        return value
+
+    return parameter
+
+
 STAGES = (
     Stage(
         "fetch_dataset",
@@ -81,10 +90,7 @@ STAGES = (
         ),
         "studies/{study}/report.run.json",
         {
-            **{
-                name: (lambda plan, w, kind=kind: plan.report_specs(kind)(w))
-                for name, kind in _MEMBERS.items()
-            },
+            **{name: _specs("report_specs", kind) for name, kind in _MEMBERS.items()},
             "code": lambda plan, _: plan.code("report"),
         },
     ),
@@ -93,10 +99,7 @@ STAGES = (
         re.compile(r"studies/(?P<study>[a-z0-9_]+)/([a-z]+\.parquet|summary\.run\.json)"),
         "studies/{study}/summary.run.json",
         {
-            **{
-                name: (lambda plan, w, kind=kind: plan.summary_specs(kind)(w))
-                for name, kind in _MEMBERS.items()
-            },
+            **{name: _specs("summary_specs", kind) for name, kind in _MEMBERS.items()},
             "code": lambda plan, _: plan.code("summarise"),
         },
     ),
