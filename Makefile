@@ -31,7 +31,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules progress
 
 test: $(VENV)/.installed-dev check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet .
