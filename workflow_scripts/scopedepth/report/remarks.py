@@ -98,6 +98,7 @@ def _against_baselines(results: Results, dataset: str, first: Leader, skill: flo
 def certainty(results: Results) -> Markup:
     """Say what the intervals and tests cover: new sequences, these sequences, or nothing."""
     places: dict[str, list[Markup]] = {}
+    narrow: list[str] = []
     for dataset in results.dataset_names:
         rows = (results.score(dataset, model) for model in results.in_order(dataset))
         row = next((row for row in rows if row and row["value"] is not None), None)
@@ -105,13 +106,19 @@ def certainty(results: Results) -> Markup:
             size = f"{plural(row['n_sequences'], 'sequence')}, {plural(row['n_frames'], 'frame')}"
             place = Markup("{} ({})").format(results.dataset_title(dataset), size)
             places.setdefault(str(row["ci_scope"]), []).append(place)
+            if row["ci_caution"] not in (None, "no"):
+                narrow.append(results.dataset_title(dataset))
     words = {
         NEW_SEQUENCES: "On {} the intervals cover new sequences of the same kind.",
         THESE_SEQUENCES: "On {} there are too few sequences to speak of others: intervals and tests hold for these "
         "sequences only, and a new patient may turn the order round.",
     }
     nothing = "On {} there are too few frames for an interval or a test."
-    return _joined([Markup(words.get(scope, nothing)).format(said(where)) for scope, where in places.items()])
+    sentences = [Markup(words.get(scope, nothing)).format(said(where)) for scope, where in places.items()]
+    if narrow:
+        text = Markup("On {} successive frames are so alike that the intervals are likely too narrow.")
+        sentences.append(text.format(said(narrow)))
+    return _joined(sentences)
 
 
 def other_protocols(results: Results) -> Markup:

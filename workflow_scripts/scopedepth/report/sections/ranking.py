@@ -113,7 +113,7 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
             first,
             place,
             value_cell(metric_value(score["value"], metric), score["value"], "strong"),
-            value_cell(ends, score["ci_low"]),
+            interval_cell(score, metric),
             Cell(interval_bar(score, look[model], scale, says, line), css="picture"),
             ties,
             value_cell(number(score["skill"], 2), score["skill"], "bad" if (score["skill"] or 0) < 0 else ""),
@@ -132,6 +132,15 @@ def why_not(status: str | None) -> str:
 
 def share(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.0f} %"
+
+
+def interval_cell(score: Mapping[str, Any], metric: str) -> Cell:
+    """Return a score's interval, marked where it is likely too narrow."""
+    ends = interval(score["ci_low"], score["ci_high"], metric)
+    if score["ci_low"] is None or score["ci_caution"] in (None, "no"):
+        return value_cell(ends, score["ci_low"])
+    text = Markup("{} <small>likely too narrow</small>").format(ends)
+    return Cell(text, score["ci_low"], ends, tip=score["ci_caution"])
 
 
 def frames_cell(score: Mapping[str, Any] | None) -> Cell:
