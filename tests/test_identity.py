@@ -86,7 +86,9 @@ def test_imports_for_the_type_checker_do_not_count(package: Path) -> None:
 
 def test_code_that_only_reports_on_a_job_does_not_count(package: Path) -> None:
     (package / "scopedepth" / "progress.py").write_text("SECONDS = 1\n")
-    edit(package / "scopedepth" / "shared.py", "def double", "from scopedepth import progress\n\n\ndef double")
+    edit(
+        package / "scopedepth" / "shared.py", "def double", "from scopedepth import progress\n\n\ndef double"
+    )
     before = module_digests(package / "script.py")
     edit(package / "scopedepth" / "progress.py", "1", "2")
     assert module_digests(package / "script.py") == before
@@ -107,11 +109,15 @@ def test_only_predict_and_time_import_torch(root: Path, script: str) -> None:
     folder = root / "workflow_scripts"
     modules = imported_modules(folder / f"{script}.py")
     if script == "prepare":
-        modules += [f"scopedepth.datasets.{path.stem}" for path in (folder / "scopedepth" / "datasets").glob("*.py")]
+        modules += [
+            f"scopedepth.datasets.{path.stem}" for path in (folder / "scopedepth" / "datasets").glob("*.py")
+        ]
     program = (
         "import importlib, sys\n"
         f"for name in {modules!r}: importlib.import_module(name)\n"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -67,7 +67,11 @@ def _lines(label: str, total: int, unit: str) -> Iterator[Advance]:
             said = now
             rate = done / (now - began)
             left = (total - done) / rate if rate else float("nan")
-            print(f"{label}: {done}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{label}: {done}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     yield advance
     seconds = time.monotonic() - began

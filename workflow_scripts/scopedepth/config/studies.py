@@ -33,7 +33,8 @@ class Timing(Spec):
     frame_sizes: list[list[int]] = Field([[480, 640]], description="frames to time, height and width")
     batches: list[int] = Field([1], description="frames in a call; 1 is latency")
     input_sizes: list[list[int]] | None = Field(
-        None, description="network inputs to try besides the model's own, where the family lets them be chosen"
+        None,
+        description="network inputs to try besides the model's own, where the family lets them be chosen",
     )
     precisions: list[Literal["fp32", "bf16", "fp16"]] | None = Field(
         None, description="null takes the model's own"
