@@ -125,6 +125,13 @@ class Stereo(Spec):
     left_right_check: float = Field(1.0, gt=0, description="largest difference of the two matches, pixels")
 
 
+class PublishedSize(Spec):
+    """How much data there is, as published: for forecasts before anything is fetched."""
+
+    frames: int = Field(ge=0, description="frames")
+    size: list[int] = Field(min_length=2, max_length=2, description="height and width, pixels")
+
+
 class DatasetSpec(Spec):
     """One dataset: where it comes from, how it is read, what its depth means."""
 
@@ -143,6 +150,10 @@ class DatasetSpec(Spec):
     undistort: bool = Field(False, description="map the image onto the depth's pinhole camera")
     stereo: Stereo = Field(Stereo(), description="matching of raw stereo pairs (loader stereo)")
     max_bad_frames: float = Field(0.05, ge=0, le=1, description="largest share of unreadable frames")
+    published: dict[str, PublishedSize] = Field(
+        {},
+        description="frames and sizes as published, for forecasts: by sequence where it is split, else under `all`",
+    )
     licence: str = Field("unknown", description="terms of the data")
     citation: str = Field("", description="BibTeX entry")
     homepage: str = Field("", description="where the data is described")
