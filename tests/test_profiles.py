@@ -208,3 +208,14 @@ def test_everything_that_a_study_asks_for_is_a_whole_number(
             needs.summary_runtime(wildcards, 1),
         ]
         assert all(type(value) is int and value > 0 for value in asked)
+
+
+def test_another_sequence_of_a_split_dataset_makes_no_other_unit_anew(root: Path) -> None:
+    plans = []
+    for sequences in (["left", "right"], ["left", "right", "third"]):
+        config = copy.deepcopy(CONFIG)
+        config["datasets"]["one"].update(split="sequence", sequences=sequences)
+        plans.append(Plan(select_study(config), root / "workflow_scripts"))
+    left = SimpleNamespace(unit="one@left")
+    assert plans[0].prepare_spec(left) == plans[1].prepare_spec(left)
+    assert plans[0].prepare_spec(left) != plans[0].prepare_spec(SimpleNamespace(unit="one@right"))

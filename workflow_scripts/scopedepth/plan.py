@@ -92,8 +92,13 @@ class Plan:
         return self.raw(wildcards) + ".json"
 
     def prepare_spec(self, wildcards: Any) -> str:
-        """What decides a store: not where its files come from, for their digest stands for them."""
-        return canonical_json(without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE))
+        """What decides a store: not where its files come from, for their digest stands for them.
+
+        Nor the other sequences of a dataset that is split: adding one makes nothing else anew.
+        """
+        spec = without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE)
+        sequence = self.study.units[wildcards.unit].sequence
+        return canonical_json(spec if sequence is None else {**spec, "sequences": [sequence]})
 
     def prepare_code(self, wildcards: Any) -> str:
         """The dataset's own loader: another loader's code is no part of it."""
