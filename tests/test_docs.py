@@ -59,4 +59,13 @@ def test_the_picture_of_the_rules_is_that_of_the_snakefile(root: Path) -> None:
         check=True,
     )
     drawn = (root / "docs" / "images" / "rules.dot").read_text(encoding="utf-8")
-    assert done.stdout[done.stdout.index("digraph") :].strip() == drawn.strip(), "run: make rulegraph"
+    assert arrows(drawn)
+    assert arrows(done.stdout) == arrows(drawn), "run: make rulegraph"
+
+
+def arrows(graph: str) -> set[tuple[str, str]]:
+    """Return a graph's edges by the rules' names: numbers and order differ from run to run."""
+    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', graph, re.MULTILINE))
+    return {
+        (names[tail], names[head]) for tail, head in re.findall(r"^\s*(\d+) -> (\d+)", graph, re.MULTILINE)
+    }
