@@ -41,7 +41,7 @@ class ArraySpec:
 
     `shape`: of one frame, () for one value a frame. `dtype`: a NumPy dtype, or `str` (for shape () only).
     `dims`: a name for each dimension of a frame. `codec`: how blosc shuffles before zstd, of `SHUFFLES`.
-    `level`: zstd's.
+    `level`: zstd's. `block`: bytes that blosc compresses at once, 0 leaves it to blosc.
     `attrs`: the array's attributes, such as CF's scale_factor, _FillValue, flag_masks.
     """
 
@@ -51,6 +51,7 @@ class ArraySpec:
     fill: Any = 0
     codec: str = "bitshuffle"
     level: int = ZSTD_LEVEL
+    block: int = 0
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -207,7 +208,7 @@ class ShardedStore:
 def _create_array(group: zarr.Group, name: str, spec: ArraySpec, n_frames: int, shard_frames: int) -> None:
     if spec.codec not in SHUFFLES:
         raise ValueError(f"array {name}: codec {spec.codec!r} is none of {SHUFFLES}")
-    blosc = BloscCodec(cname="zstd", clevel=spec.level, shuffle=spec.codec)
+    blosc = BloscCodec(cname="zstd", clevel=spec.level, shuffle=spec.codec, blocksize=spec.block)
     # One frame a chunk, so that reading one frame decodes one; scalars need no second level.
     layout: dict[str, Any] = {"chunks": (shard_frames,)}
     if spec.shape:
