@@ -11,9 +11,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
 from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset

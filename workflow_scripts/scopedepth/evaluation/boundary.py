@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
 
 THRESHOLDS = np.linspace(1.05, 1.25, 10)

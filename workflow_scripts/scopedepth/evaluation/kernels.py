@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY
 
 SUMS = 12

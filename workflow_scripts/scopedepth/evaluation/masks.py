@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
 from scopedepth.evaluation.protocol import NO_LIMIT, Plan
 

@@ -8,9 +8,9 @@ the pixel whose area holds the target's centre.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
 
 

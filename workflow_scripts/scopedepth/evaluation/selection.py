@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import BLOCK, STRICT
 
 # At most this many values are simply sorted.

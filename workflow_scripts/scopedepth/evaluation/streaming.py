@@ -7,9 +7,9 @@ pass; the second counts the lower half of those that share the wanted upper half
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
 
 _HALF = 1 << 16

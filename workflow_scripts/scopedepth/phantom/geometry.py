@@ -18,8 +18,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from scopedepth.compiled import njit
 
 CENTRELINE_STEP = 0.25  # mm between samples of the centreline
 
@@ -240,7 +241,7 @@ def march(
         s = nearest(lumen, x, y, z, s, 2)
         row, angle, rho = place(lumen, x, y, z, s)
         f = bilinear(lumen.radius, row, angle) - rho
-        if abs(f) < 2e-6 or (high - low) * norm < 2e-6:
+        if abs(f) < 1e-6 or (high - low) * norm < 1e-6:
             break
         if f > 0.0:
             low, f_low = t, f

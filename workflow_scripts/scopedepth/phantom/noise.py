@@ -9,7 +9,8 @@ number and nothing is shared between threads.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from scopedepth.compiled import njit
 
 
 @njit(cache=True, nogil=True)

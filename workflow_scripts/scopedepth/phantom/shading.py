@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from scopedepth.compiled import njit
 from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen, march, nearest, wall
 from scopedepth.phantom.noise import noise
 

@@ -1,0 +1,68 @@
+"""Compiled code is never older than its source, also where the edit is in another file."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CALLEE = (
+    "from scopedepth.compiled import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {added}\n"
+)
+CALLER = (
+    "from scopedepth.compiled import njit\nfrom scopedepth.evaluation.callee import inner\n\n\n"
+    "@njit(cache=True)\ndef outer(x):\n    return inner(x)\n"
+)
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["user's cache", "beside the source"])
+def test_an_edit_of_a_called_function_in_another_file_is_compiled(
+    root: Path, tmp_path: Path, chosen: bool
+) -> None:
+    package = tmp_path / "scopedepth"
+    (package / "evaluation").mkdir(parents=True)
+    (package / "phantom").mkdir()
+    (package / "__init__.py").touch()
+    (package / "evaluation" / "__init__.py").touch()
+    shutil.copy(root / "workflow_scripts" / "scopedepth" / "compiled.py", package)
+    (package / "evaluation" / "caller.py").write_text(CALLER)
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    if chosen:
+        environment["NUMBA_CACHE_DIR"] = str(tmp_path / "cache")
+
+    def run() -> str:
+        program = (
+            "from scopedepth.evaluation.caller import outer\n"
+            "print(outer(1), sum(outer.stats.cache_hits.values()))"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    (package / "evaluation" / "callee.py").write_text(CALLEE.format(added=1))
+    assert run() == "2 0"
+    assert run() == "2 1", "the second run finds the compiled code"
+    (package / "evaluation" / "callee.py").write_text(CALLEE.format(added=5))
+    assert run() == "6 0"
+
+
+def test_all_compiled_code_goes_through_this_cache(root: Path) -> None:
+    library = root / "workflow_scripts" / "scopedepth"
+    for path in library.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if path.name != "compiled.py":
+            assert not re.search(r"^(from|import) numba", text, re.MULTILINE), (
+                f"{path.name}: use scopedepth.compiled"
+            )
+        if "scopedepth.compiled import" in text:
+            assert path.parent.name in ("evaluation", "phantom"), f"{path.name}: name its package in COMPILED"
