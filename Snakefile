@@ -19,6 +19,7 @@ include: "rules/align.smk"
 include: "rules/score.smk"
 include: "rules/timing.smk"
 include: "rules/report.smk"
+include: "rules/demo_weights.smk"
 
 
 rule all:
