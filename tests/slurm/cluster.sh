@@ -65,6 +65,9 @@ stop() {
         ! alive "$state/$name.pid" || kill "$(cat "$state/$name.pid")"
     done
     ! alive /run/munge/munged.pid || kill "$(cat /run/munge/munged.pid)"
+    # Without it SLURM's commands fail at once; with it, and no controller, each waits ten seconds for one, and
+    # every start of Snakemake asks.
+    ! grep -qs "$mark" "$conf" || rm "$conf"
 }
 
 case "${1:-}" in
