@@ -50,6 +50,21 @@ def test_the_interval_of_the_median_is_seeded_and_holds_it() -> None:
     assert median_interval(durations, rounds) == (low, high)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_medians_of_drawn_rounds_are_those_of_their_calls_put_together(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rounds = np.sort(generator.integers(0, 6, 101 + seed))
+    # Few values, so that ties come up.
+    durations = generator.integers(1, 12, len(rounds)).astype(float)
+    numbers = np.unique(rounds)
+    drawn = np.random.default_rng(0).integers(0, len(numbers), (300, len(numbers)))
+    together = [
+        np.median(np.concatenate([durations[rounds == numbers[index]] for index in row])) for row in drawn
+    ]
+    expected = np.quantile(together, (0.025, 0.975))
+    assert median_interval(durations, rounds, replicates=300) == tuple(expected)
+
+
 def test_rounds_that_differ_widen_the_interval() -> None:
     generator = np.random.default_rng(2)
     rounds = np.repeat(np.arange(10), 50)

@@ -52,16 +52,41 @@ def median_interval(
     durations (n,) float and rounds (n,) int: whole rounds are drawn, because calls of one round share what
     disturbs them. Calls of a single round are drawn one by one. Percentile bootstrap (Efron 1979), seeded.
     """
-    groups = [durations[rounds == number] for number in np.unique(rounds)]
-    if len(groups) == 1:
-        groups = [durations[index : index + 1] for index in range(len(durations))]
+    numbers, member = np.unique(rounds, return_inverse=True)
     generator = np.random.default_rng(seed)
-    medians = np.empty(replicates)
-    for replicate in range(replicates):
-        drawn = generator.integers(0, len(groups), len(groups))
-        medians[replicate] = np.median(np.concatenate([groups[index] for index in drawn]))
+    if len(numbers) == 1:
+        draws = (generator.integers(0, len(durations), len(durations)) for _ in range(replicates))
+        medians = np.array([np.median(durations[drawn]) for drawn in draws])
+    else:
+        drawn = generator.integers(0, len(numbers), (replicates, len(numbers)))
+        times = (drawn[:, :, None] == np.arange(len(numbers))).sum(axis=1)
+        medians = _medians_of_repeated(durations, member, times)
     low, high = np.quantile(medians, (0.025, 0.975))
     return float(low), float(high)
+
+
+def _medians_of_repeated(values: np.ndarray, member: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the median of each replicate, float64 (replicates,).
+
+    values (n,) belong to the groups `member` (n,) int; times (replicates, groups) int says how often each group
+    is in a replicate. Nothing is put together or sorted again: `below` counts each group's values among the
+    smallest i, so a replicate's count of them is a product, and the middle is found by bisection.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    groups = times.shape[1]
+    below = np.zeros((len(values) + 1, groups), np.int32)
+    np.cumsum(member[order, None] == np.arange(groups), axis=0, out=below[1:])
+    total = times @ below[-1]
+    middles = []
+    for rank in ((total - 1) // 2, total // 2):
+        low, high = np.zeros(len(times), int), np.full(len(times), len(values) - 1)
+        while (low < high).any():
+            middle = (low + high) // 2
+            enough = (times * below[middle + 1]).sum(axis=1) > rank
+            low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
+        middles.append(ordered[low])
+    return (middles[0] + middles[1]) / 2
 
 
 def ratio_to_yardstick(
