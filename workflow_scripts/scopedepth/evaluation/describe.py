@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.evaluation.registry import METRICS, metric_table
+from scopedepth.evaluation.registry import METRICS, Metric
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,8 +27,8 @@ METRICS_HEAD = """\
 Made from the registry (workflow_scripts/scopedepth/evaluation/registry.py) by
 `python -m scopedepth.evaluation.describe`; edit that.
 
-Notation: p is the aligned predicted depth and g the reference depth of a pixel, both in mm; means, medians and
-maxima run over the valid pixels of one frame; e = ln p - ln g. Sums are in float64, from float32 pixels.
+Notation: $p$ is the aligned predicted depth and $g$ the reference depth of a pixel, both in mm; means, medians and
+maxima run over the valid pixels of one frame; $e = \\ln\\,p - \\ln\\,g$. Sums are in float64, from float32 pixels.
 
 - A metric with a unit is null where the reference depth has none.
 - *needs* says what must be known of a prediction: `depth` after alignment, `ratio` depth up to one factor,
@@ -41,6 +41,27 @@ maxima run over the valid pixels of one frame; e = ln p - ln g. Sums are in floa
 - Scale drift within a sequence, the standard deviation of the frames' log scales, belongs to the summary.
 
 """
+
+
+# The formulas as they are set on the page; a formula that is not here stands in the registry's words.
+# Without a bar sign, which would end a table's cell.
+IN_LATEX = {
+    "abs_rel": r"$\operatorname{mean}\left(\lvert p - g \rvert / g\right)$",
+    "sq_rel": r"$\operatorname{mean}\left((p - g)^2 / g\right)$",
+    "rmse": r"$\sqrt{\operatorname{mean}\left((p - g)^2\right)}$",
+    "rmse_log": r"$\sqrt{\operatorname{mean}(e^2)}$, natural logarithm",
+    "mae": r"$\operatorname{mean}\left(\lvert p - g \rvert\right)$",
+    "log10": r"$\operatorname{mean}\left(\lvert \log_{10}\,p - \log_{10}\,g \rvert\right)$",
+    "silog": r"$100 \sqrt{\operatorname{mean}(e^2) - \operatorname{mean}(e)^2}$: ZoeDepth's definition (100 times the "
+    "standard deviation of $e$; others print the variance, or leave out the 100)",
+    "irmse": r"$\sqrt{\operatorname{mean}\left((1/p - 1/g)^2\right)}$",
+    "delta1": r"share of pixels with $\max(p/g,\ g/p) < 1.25$",
+    "delta2": r"share of pixels with $\max(p/g,\ g/p) < 1.25^2$",
+    "delta3": r"share of pixels with $\max(p/g,\ g/p) < 1.25^3$",
+    "median_rel": r"$\operatorname{median}\left(\lvert p - g \rvert / g\right)$",
+    "nrmse": r"$\sqrt{\operatorname{mean}\left((p - g)^2\right)} / (\max\,g - \min\,g)$; with a min-max alignment this "
+    "is the RMSE of the two min-max-normalised maps",
+}
 
 
 def protocols_page(protocols: Mapping[str, Mapping[str, Any]]) -> str:
@@ -59,7 +80,15 @@ def protocols_page(protocols: Mapping[str, Mapping[str, Any]]) -> str:
 
 def metrics_page() -> str:
     """Return docs/metrics.md."""
-    return METRICS_HEAD + metric_table()
+    rows = ["| name | label | unit | better | needs | formula | source |", "|---|---|---|---|---|---|---|"]
+    rows += [f"| {' | '.join(_cells(metric))} |" for metric in METRICS.values()]
+    return METRICS_HEAD + "\n".join(rows) + "\n"
+
+
+def _cells(metric: Metric) -> tuple[str, ...]:
+    better = "higher" if metric.higher_is_better else "lower"
+    formula = IN_LATEX.get(metric.name) or metric.formula.replace("|", "\\|")
+    return f"`{metric.name}`", metric.label, metric.unit, better, metric.needs, formula, metric.source
 
 
 def _table(protocols: Mapping[str, Mapping[str, Any]], columns: Mapping[str, Any]) -> str:

@@ -116,21 +116,3 @@ PIXEL_METRICS: tuple[str, ...] = (
     "abs_rel", "sq_rel", "rmse", "rmse_log", "mae", "log10", "silog", "irmse", "delta1", "delta2", "delta3", "nrmse",
 )  # fmt: skip
 """The metrics that one pass over the pixels gives."""
-
-
-def metric_table() -> str:
-    """The registry as a Markdown table (docs/metrics.md)."""
-    arrow = {True: "higher", False: "lower"}
-    rows = ["| name | label | unit | better | needs | formula | source |", "|---|---|---|---|---|---|---|"]
-    for metric in METRICS.values():
-        cells = (
-            f"`{metric.name}`",
-            metric.label,
-            metric.unit,
-            arrow[metric.higher_is_better],
-            metric.needs,
-            metric.formula.replace("|", "\\|"),
-            metric.source,
-        )
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows) + "\n"
