@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": ("scopedepth.commands.plan", "what a study would cost, and what is cached already"),
     "check-dataset": ("scopedepth.commands.check_dataset", "read a dataset and say what was found"),
     "explain": ("scopedepth.commands.explain", "what a result was made from, and why it is stale"),
+    "export": ("scopedepth.commands.export", "a finished study as one zip file, to keep or to publish"),
     "verify": ("scopedepth.commands.verify", "whether a results tree is whole, and what to make again"),
 }
 

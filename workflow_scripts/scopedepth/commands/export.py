@@ -1,0 +1,236 @@
+"""``scopedepth export STUDY``: a finished study as one zip file to keep, to send or to publish (an RO-Crate)."""
+
+from __future__ import annotations
+
+import argparse
+import calendar
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from scopedepth.commands import configuration
+from scopedepth.commands.explain import explain
+from scopedepth.config.load import Study, select_study
+from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
+from scopedepth.errors import ScopeDepthError
+from scopedepth.jobs import read_record
+from scopedepth.manifest import list_files, read_manifest
+from scopedepth.plan import Plan
+
+CONFIGURATION = "config.yaml"
+RESOLVED = "study.json"
+# What the workflow consists of, and what a clone says of it.
+CODE = (WORKFLOW, "rules", "workflow_scripts", "profiles/default", "schemas", "envs")
+WORDS = ("README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.txt")
+LITTER = frozenset({"__pycache__", ".snakemake", ".ipynb_checkpoints"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommand's arguments."""
+    parser.add_argument("study", help="a study of the configuration, finished")
+    parser.add_argument("--out", type=Path, help="the zip file to write (STUDY.crate.zip)")
+    parser.add_argument("--predictions", action="store_true", help="with what each model predicted")
+    parser.add_argument(
+        "--author", action="append", default=[], metavar="NAME", help="who made the study; may be repeated"
+    )
+    parser.add_argument("--licence", help="what you publish the study under: an address, or words")
+    parser.add_argument(
+        "--configfile", type=Path, default=Path(CONFIGURATION), help="the configuration (config.yaml)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the crate, or say what is missing."""
+    config = configuration.read_config(options.configfile)
+    study = select_study(config, options.study)
+    plan = Plan(study, Path(__file__).parents[2])
+    check_finished(plan)
+    out = options.out or Path(f"{study.name}.crate.zip")
+    if out.is_dir() or not out.parent.is_dir():
+        raise ScopeDepthError(f"--out {out} is no file in a folder that is there. Give a name such as x.zip.")
+    workflow = plan.scripts.parent
+    results = list(result_parts(plan, options.predictions))
+    parts = [
+        *code_parts(workflow),
+        Part(CONFIGURATION, options.configfile, "The configuration as it was written."),
+        Part(RESOLVED, resolved(study), "The study with all defaults filled in: what was computed."),
+        *results,
+    ]
+    began, ended = times(plan)
+    described = description(study)
+    crate = Crate(
+        title=study.spec["title"] or study.name,
+        description=described,
+        began=began,
+        ended=ended,
+        version=metadata_version(),
+        engine=metadata.version("snakemake"),
+        members=list(members(study)),
+        inputs=[CONFIGURATION, RESOLVED],
+        results=[part.name for part in results],
+        commit=commit(workflow),
+        authors=options.author,
+        licence=options.licence,
+    )
+    count = write_crate(out, crate, parts)
+    print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB. {described}")
+    return 0
+
+
+def jobs(study: Study) -> Iterator[tuple[str, list[str]]]:
+    """Yield each job of a study as its run record and what it makes, below results/."""
+    units, models, protocols = study.units, study.models, study.protocols
+    for dataset in study.datasets:
+        yield f"raw/{dataset}.run.json", [f"raw/{dataset}.json"]
+    for unit in units:
+        yield f"datasets/{unit}.run.json", [f"datasets/{unit}.json", f"datasets/{unit}.page.json"]
+    for model, spec in models.items():
+        if spec["weights"]["kind"] != "none":
+            yield f"weights/{model}.run.json", [f"weights/{model}.json"]
+    for unit, model in product(units, models):
+        yield f"predictions/{unit}/{model}.run.json", [f"predictions/{unit}/{model}.json"]
+    for stage, unit, model, protocol in product(("alignments", "scores"), units, models, protocols):
+        stem = f"{stage}/{unit}/{model}/{protocol}"
+        yield f"{stem}.run.json", [f"{stem}.parquet"]
+    for model in models if study.timing else ():
+        stem = f"timing/{study.timing['name']}/{model}" if study.timing else ""
+        yield f"{stem}.run.json", [f"{stem}.parquet"]
+    folder = f"studies/{study.name}"
+    tables = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
+    yield f"{folder}/summary.run.json", [f"{folder}/{name}.parquet" for name in tables]
+    yield f"{folder}/report.run.json", [f"{folder}/report.html", f"{folder}/ranking.txt", f"{folder}/paper"]
+
+
+def check_finished(plan: Plan, results: Path = Path("results")) -> None:
+    """Refuse a study of which a result is missing, or was made from something else than what there is now."""
+    name = plan.study.name
+    remedy = f"Run: snakemake --cores all --config study={name}"
+    every = list(jobs(plan.study))
+    missing = [path for record, made in every for path in [*made, record] if not (results / path).exists()]
+    if missing:
+        total = sum(len(made) + 1 for _, made in every)
+        raise ScopeDepthError(
+            f"The study {name} is not finished: {len(missing)} of {total} results are missing, the first one "
+            f"{results / missing[0]}. {remedy}"
+        )
+    for _record, made in every:
+        _, stale = explain(results / made[0], plan)
+        if stale:
+            raise ScopeDepthError(
+                f"The study {name} is out of date: {results / made[0]} was made from something else than what is "
+                f"there now (scopedepth explain {results / made[0]} --study {name} says what). {remedy}"
+            )
+
+
+def result_parts(plan: Plan, predictions: bool, results: Path = Path("results")) -> Iterator[Part]:
+    """Yield the files of every job of a study: all but datasets, weights and, where they are not asked for, stores."""
+    for record, made in jobs(plan.study):
+        for path in [*made, record]:
+            place = results / path
+            inside = list_files(place) if place.is_dir() else [Path()]
+            yield from (Part((Path("results") / path / file).as_posix(), place / file) for file in inside)
+        if predictions and record.startswith("predictions/"):
+            store = Path(record.removesuffix(".run.json") + ".zarr")
+            yield from (
+                Part((Path("results") / store / file).as_posix(), results / store / file)
+                for file in list_files(results / store)
+            )
+
+
+def code_parts(workflow: Path) -> Iterator[Part]:
+    """Yield the files of the workflow itself."""
+    for name in (*CODE, *WORDS):
+        place = workflow / name
+        if place.is_file():
+            yield Part(name, place)
+        elif place.is_dir():
+            for file in list_files(place):
+                litter = any(part in LITTER or part.endswith(".egg-info") for part in file.parts)
+                if not litter and file.suffix != ".pyc":
+                    yield Part((Path(name) / file).as_posix(), place / file)
+
+
+def resolved(study: Study) -> bytes:
+    """Return the study with all that it refers to as JSON."""
+    parts = {
+        "study": study.spec,
+        "datasets": study.datasets,
+        "models": study.models,
+        "protocols": study.protocols,
+        "execution": study.execution,
+    }
+    return (json.dumps(parts, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def times(plan: Plan, results: Path = Path("results")) -> tuple[str, str]:
+    """Return when the first job of a study began and when its last one ended."""
+    began: list[float] = []
+    ended: list[float] = []
+    for path, _ in jobs(plan.study):
+        record = read_record(results / path)
+        start = calendar.timegm(time.strptime(record["began"], "%Y-%m-%dT%H:%M:%SZ"))
+        began.append(start)
+        ended.append(start + record.get("seconds", 0))
+    first, last = (
+        time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds)) for seconds in (min(began), max(ended))
+    )
+    return first, last
+
+
+def description(study: Study) -> str:
+    """Return a sentence on what the study compares."""
+    counts = [
+        (len(study.models), "model"),
+        (len(study.datasets), "dataset"),
+        (len(study.protocols), "protocol"),
+    ]
+    models, datasets, protocols = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
+    return f"Monocular depth on endoscopic video: {models} on {datasets} under {protocols}."
+
+
+def members(study: Study, results: Path = Path("results")) -> Iterator[Member]:
+    """Yield the study's datasets and models with the digests of their files."""
+    for name, spec in study.datasets.items():
+        yield Member("dataset", name, spec, _digest(results / "raw" / f"{name}.json"))
+    for name, spec in study.models.items():
+        has_weights = spec["weights"]["kind"] != "none"
+        digest = _digest(results / "weights" / f"{name}.json") if has_weights else None
+        yield Member("model", name, spec, digest)
+
+
+def _digest(manifest: Path) -> str:
+    content: dict[str, Any] = read_manifest(manifest)
+    return str(content["digest"])
+
+
+def metadata_version() -> str:
+    """Return ScopeDepth's version, also in a clone that is not installed."""
+    import tomllib
+
+    try:
+        return metadata.version("scopedepth")
+    except metadata.PackageNotFoundError:
+        pass
+    try:
+        text = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+        return str(tomllib.loads(text)["project"]["version"])
+    except (OSError, KeyError, ValueError):
+        return "unknown"
+
+
+def commit(workflow: Path) -> str | None:
+    """Return the commit of the workflow's code, marked where files differ from it; None outside a repository."""
+    command = ["git", "-C", str(workflow)]
+    try:
+        head = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        inside = subprocess.run(
+            [*command, "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + (", with changes" if inside.stdout.strip() else "")
