@@ -130,7 +130,8 @@ def test_a_broken_image_and_a_frame_without_depth_are_rows_with_a_status(
     config = project.read_config()
     config["datasets"]["one"]["max_bad_frames"] = 0.5
     project.write_config(config)
-    project.snakemake()
+    done = project.snakemake()
+    assert "! 1 of 6 frames of one could not be read" in done.stdout
     rows = pq.read_table(project.folder / "results/scores/one/constant/median_depth.parquet").to_pylist()
     found = {(row["sequence"], row["frame_id"]): row for row in rows}
     assert found["left", "0001"]["status"] == "unreadable_frame"

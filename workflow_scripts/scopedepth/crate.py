@@ -39,6 +39,7 @@ FORMATS = {
     ".pdf": "application/pdf",
     ".png": "image/png",
     ".py": "text/x-python",
+    ".rst": "text/x-rst",
     ".smk": "text/plain",
     ".tex": "application/x-tex",
     ".toml": "application/toml",

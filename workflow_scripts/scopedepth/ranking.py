@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from scopedepth.evaluation.registry import METRICS
 from scopedepth.tables.io import read_table
+
+# A frame's status, as the reason why a model has no number on it.
+REASONS = {
+    "failed_prediction": "the model failed on it",
+    "nonfinite_prediction": "NaN or infinities in the prediction",
+    "negative_scale": "the prediction runs against depth",
+    "constant_prediction": "the prediction is one constant",
+    "degenerate_fit": "the fit has no single solution",
+}
 
 
 def write_ranking(
@@ -44,9 +57,42 @@ def write_ranking(
         here.sort(key=lambda row: _order(ranks.get((dataset, row["model"])), row))
         for row in here:
             lines.append(_line(row, ranks.get((dataset, row["model"])), models, speeds))
+    failed = list(failed_frames(tables["frames"], protocol, datasets, models))
+    lines += ["", *failed] if failed else []
     lines += ["", f"The report: {report}", ""]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines), encoding="utf-8")
+
+
+def failed_frames(
+    frames: Path, protocol: str, datasets: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield a line for every model that failed on frames of a dataset, and for every dataset with unreadable frames.
+
+    A mean over the other frames would hide them: a model that fails where it is hard looks better than it is. A
+    model without a number on any frame is left out where its row in the ranking says so already.
+    """
+    columns = ["dataset", "model", "protocol", "status"]
+    table = read_table(frames, columns)
+    table = table.filter(pc.equal(pc.cast(table["protocol"], pa.string()), protocol))
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    grouped = table.group_by(columns).aggregate([([], "count_all")])
+    for row in grouped.to_pylist():
+        counts.setdefault((row["dataset"], row["model"]), Counter())[row["status"]] += row["count_all"]
+    for dataset in datasets:
+        here = [(model, counts[dataset, model]) for model in models if (dataset, model) in counts]
+        unreadable = max((found["unreadable_frame"] for _, found in here), default=0)
+        if unreadable:
+            total = here[0][1].total()
+            yield f"! {unreadable} of {total} frames of {dataset} could not be read: results/logs/prepare/"
+        for model, found in here:
+            reasons = {status: found[status] for status in REASONS if found[status]}
+            said_in_its_row = set(reasons) == {"constant_prediction"} and found["ok"] == 0
+            if reasons and not said_in_its_row:
+                why = ", ".join(f"{count} × {REASONS[status]}" for status, count in reasons.items())
+                log = f" (results/logs/predict/*/{model}.log)" if "failed_prediction" in reasons else ""
+                total = found.total()
+                yield f"! {sum(reasons.values())} of {total} frames of {model} on {dataset} failed: {why}{log}"
 
 
 def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[float, str]:

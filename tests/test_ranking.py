@@ -1,0 +1,46 @@
+"""The last word of a run: frames on which a model failed are named, with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scopedepth.ranking import failed_frames
+
+DATASETS = {"one": {}, "two": {}}
+MODELS = {"net": {}, "constant": {}}
+
+
+def frames(path: Path, rows: list[tuple[str, str, str, str]]) -> Path:
+    """Write a study's table of frames with the columns that count here: dataset, model, protocol, status."""
+    names = ("dataset", "model", "protocol", "status")
+    columns = {name: pa.array([row[i] for row in rows]).dictionary_encode() for i, name in enumerate(names)}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_frames_on_which_a_model_failed_are_named_with_the_reason(tmp_path: Path) -> None:
+    rows = [("one", "net", "p", "ok")] * 5 + [("one", "net", "p", "failed_prediction")] * 2
+    rows += [("one", "net", "p", "nonfinite_prediction")] + [("one", "net", "other", "failed_prediction")] * 8
+    rows += [("two", "net", "p", "ok")] * 8 + [("one", "constant", "p", "ok")] * 8
+    (line,) = failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)
+    assert line == (
+        "! 3 of 8 frames of net on one failed: 2 × the model failed on it, 1 × NaN or infinities in the "
+        "prediction (results/logs/predict/*/net.log)"
+    )
+
+
+def test_frames_that_could_not_be_read_are_the_datasets(tmp_path: Path) -> None:
+    rows = [(d, m, "p", "ok") for d in DATASETS for m in MODELS] * 3
+    rows += [("two", model, "p", "unreadable_frame") for model in MODELS]
+    (line,) = failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)
+    assert line == "! 1 of 4 frames of two could not be read: results/logs/prepare/"
+
+
+def test_a_study_without_failures_says_nothing(tmp_path: Path) -> None:
+    rows = [(d, m, "p", status) for d in DATASETS for m in MODELS for status in ("ok", "no_valid_pixels")]
+    # A constant map under an affine fit has no number anywhere; its row in the ranking says so.
+    rows = [row for row in rows if row[1] == "net"] + [("one", "constant", "p", "constant_prediction")] * 2
+    assert list(failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)) == []
