@@ -16,8 +16,12 @@ MODELS = {"net": {}, "constant": {}}
 def frames(path: Path, rows: list[tuple[str, str, str, str]]) -> Path:
     """Write a study's table of frames with the columns that count here: dataset, model, protocol, status."""
     names = ("dataset", "model", "protocol", "status")
-    columns = {name: pa.array([row[i] for row in rows]).dictionary_encode() for i, name in enumerate(names)}
-    pq.write_table(pa.table(columns), path)
+    parts = [
+        pa.table({n: pa.array([row[i] for row in part]).dictionary_encode() for i, n in enumerate(names)})
+        for part in (rows[:3], rows[3:])
+    ]
+    # Parts of a study's table have dictionaries of their own.
+    pq.write_table(pa.concat_tables(parts), path, row_group_size=3)
     return path
 
 

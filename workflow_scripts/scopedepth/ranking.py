@@ -73,8 +73,10 @@ def failed_frames(
     model without a number on any frame is left out where its row in the ranking says so already.
     """
     columns = ["dataset", "model", "protocol", "status"]
-    table = read_table(frames, columns)
-    table = table.filter(pc.equal(pc.cast(table["protocol"], pa.string()), protocol))
+    read = read_table(frames, columns)
+    # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
+    table = pa.table({name: read[name].cast(pa.string()) for name in columns})
+    table = table.filter(pc.equal(table["protocol"], protocol))
     counts: dict[tuple[str, str], Counter[str]] = {}
     grouped = table.group_by(columns).aggregate([([], "count_all")])
     for row in grouped.to_pylist():
