@@ -52,7 +52,7 @@ def measure(place: Path, size: tuple[int, int], frames: int, rounds: int) -> flo
     checked = DatasetSpec(loader="folder", source=source, sequences=["colon"], depth={"scale": 0.01})
     spec = {"name": "phantom", **checked.model_dump(mode="json")}
     fetch_dataset(spec, place / "raw", place / "raw.json", 2)
-    prepare_unit(spec, place / "raw", None, place / "unit.zarr", place / "unit.json", 2)
+    prepare_unit(spec, place / "raw", place / "unit.zarr", place / "unit.json", 2)
     images = sorted((place / "raw/data/colon/rgb").glob("*.png"))
     depths = sorted((place / "raw/data/colon/depth").glob("*.png"))
 

@@ -65,6 +65,8 @@ class FakeSequence:
 
     def __init__(self, name: str, **arrays: Any) -> None:
         self.name = name
+        self.where = arrays.get("where", name)
+        self.first_frame = arrays.get("first_frame", 0)
         self.arrays = arrays
         main = arrays["depth"] if "depth" in arrays else arrays["prediction"]
         self.n_frames, self.height, self.width = main.shape

@@ -225,6 +225,30 @@ def test_one_fit_is_that_of_all_pixels(run: Run, scope: str, method: str, space:
                 assert (row["scale"], row["shift"]) == pytest.approx(want, rel=1e-9)
 
 
+@pytest.mark.parametrize("method", ["median", "lsq_affine", "median_mad"])
+def test_a_cut_sequence_is_fitted_as_one(run: Run, method: str) -> None:
+    depth, output = video(9)
+    spec = protocol(alignment={"method": method, "scope": "sequence"})
+    whole_fits, whole_scores = run(spec, stores(depth, output))
+
+    def unit(first: int, stop: int) -> tuple[FakeStore, FakeStore]:
+        part = {"where": f"from{first}", "first_frame": first}
+        return (
+            FakeStore(FakeSequence("s", depth=depth[first:stop], **part)),
+            FakeStore(FakeSequence("s", prediction=output[first:stop])),
+        )
+
+    early, late = unit(0, 4), unit(4, 9)
+    parts = [run(spec, early, late), run(spec, late, early)]
+    fits, scores = ([row for part in parts for row in part[table]] for table in (0, 1))
+    assert [row["frame"] for row in fits] == [row["frame"] for row in scores] == list(range(9))
+    assert len({(row["scale"], row["shift"]) for row in fits}) == 1, "to the last digit"
+    for one, same in zip(fits, whole_fits, strict=True):
+        assert (one["scale"], one["shift"]) == pytest.approx((same["scale"], same["shift"]), rel=1e-12)
+    for one, same in zip(scores, whole_scores, strict=True):
+        assert one["abs_rel"] == pytest.approx(same["abs_rel"], rel=1e-12)
+
+
 def test_fit_of_frame_means(run: Run) -> None:
     depth, output = video()
     spec = protocol(alignment={"method": "lsq_scale", "scope": "sequence", "pool": "frame_means"})
@@ -369,21 +393,24 @@ def test_memory_is_constant_in_frames(run: Run, fit: dict[str, Any], monkeypatch
     depth = smooth_depth((120, 160))[None]
     spec = protocol(alignment=fit)
 
-    def peak(n: int) -> int:
+    def peak(n: int, threads: int) -> int:
         unit = (
             FakeStore(Endless("s", n, depth=depth, shard_frames=8)),
             FakeStore(Endless("s", n, prediction=0.01 * depth + 0.1)),
         )
         tracemalloc.start()
-        _, scores = run(spec, unit)
+        _, scores = run(spec, unit, threads=threads)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert len(scores) == n
         return most
 
-    peak(16)
+    peak(16, 1)
     # A row of the table takes less than 2 KB; a frame of this size takes 230 with its prediction.
-    assert peak(320) < peak(32) + 288 * 2_000
+    bound = peak(32, 1) + 288 * 2_000
+    assert peak(320, 1) < bound
+    # A second thread has a block of four frames of its own, in which it makes as much again.
+    assert peak(320, 2) < bound + 2 * 4 * 230_000
 
 
 def test_the_stages_start_in_under_a_second_without_heavy_imports() -> None:

@@ -125,6 +125,25 @@ def test_units_of_a_split_dataset(config: dict[str, Any]) -> None:
     assert study.units_of("phantom_stereo") == ["phantom_stereo"]
 
 
+def test_units_of_a_cut_sequence(config: dict[str, Any]) -> None:
+    changed = set_field(config, "datasets.phantom.sequences", ["colon", "stomach"])
+    changed = set_field(changed, "datasets.phantom.split", "sequence")
+    changed = set_field(changed, "datasets.phantom.cut", {"colon": [10, 30]})
+    units = select_study(changed, "demo").units
+    assert {name: unit.frames for name, unit in units.items() if unit.dataset == "phantom"} == {
+        "phantom@colon~0": (0, 10),
+        "phantom@colon~10": (10, 30),
+        "phantom@colon~30": (30, None),
+        "phantom@stomach": None,
+    }
+    changed = set_field(changed, "datasets.phantom.cut", {"colon": [30, 10]})
+    with pytest.raises(ConfigError, match=r"cut\.colon needs growing numbers"):
+        select_study(changed, "demo")
+    changed = set_field(changed, "datasets.phantom.cut", {"ileum": [10]})
+    with pytest.raises(ConfigError, match=r"cut\.ileum needs .* ileum among `sequences`"):
+        select_study(changed, "demo")
+
+
 def schema_fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for owner, node in {"Configuration": schema, **schema["$defs"]}.items():
         assert node.get("additionalProperties") is False, f"{owner} takes unknown fields"

@@ -315,7 +315,7 @@ def test_sequences_and_frames_are_chosen(tmp_path: Path) -> None:
         ("a1", ["000001", "000005", "000009"]),
         ("a2", ["000001", "000005", "000009"]),
     ]
-    assert [one.sequence.name for one in choose(spec, tmp_path, ["a2"])] == ["a2"]
+    assert [one.sequence.name for one in choose({**spec, "sequences": ["a2"]}, tmp_path)] == ["a2"]
     split = tmp_path / "split.txt"
     split.write_text("# published split\na2 3 l\na2 000011\nb1/rgb/5.png\n")
     listed = trees.spec_of("mine", "folder", tmp_path, frames={"list": str(split)})

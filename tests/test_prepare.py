@@ -24,12 +24,10 @@ from scopedepth.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE,
 from scopedepth.stores.dataset import DatasetStore
 
 
-def make_store(
-    place: Path, spec: dict[str, Any], sequences: list[str] | None = None, workers: int = 2
-) -> DatasetStore:
+def make_store(place: Path, spec: dict[str, Any], workers: int = 2) -> DatasetStore:
     """Fetch and prepare one unit below `place`."""
     fetch_dataset(spec, place / "raw", place / "raw.json", workers)
-    prepare.prepare_unit(spec, place / "raw", sequences, place / "unit.zarr", place / "unit.json", workers)
+    prepare.prepare_unit(spec, place / "raw", place / "unit.zarr", place / "unit.json", workers)
     return DatasetStore(place / "unit.zarr")
 
 
@@ -196,8 +194,30 @@ def test_sizes_that_differ_are_an_error(tmp_path: Path) -> None:
 def test_one_sequence_of_a_split_dataset(tmp_path: Path) -> None:
     for name in ("a", "b"):
         own_images(tmp_path / "mine", 2, sequence=name)
-    spec = trees.spec_of("mine", "folder", tmp_path / "mine", split="sequence", sequences=["a", "b"])
-    assert list(make_store(tmp_path, spec, ["b"]).sequences) == ["b"]
+    spec = trees.spec_of("mine", "folder", tmp_path / "mine", split="sequence", sequences=["b"])
+    assert list(make_store(tmp_path, spec).sequences) == ["b"]
+
+
+def test_the_parts_of_a_sequence_are_the_whole(tmp_path: Path) -> None:
+    own_images(tmp_path / "mine", 7)
+    spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01})
+    whole = make_store(tmp_path / "whole", spec).sequences["a"]
+    parts = [
+        make_store(tmp_path / f"from{first}", {**spec, "part": [first, stop]}).sequences["a"]
+        for first, stop in ((0, 3), (3, None))
+    ]
+    assert [(part.first_frame, part.n_frames) for part in parts] == [(0, 3), (3, 4)]
+    assert [name for part in parts for name in part.frame_ids()] == whole.frame_ids()
+    for read in ("rgb", "depth", "flags", "status"):
+        together = np.concatenate([getattr(part, read)(0, part.n_frames) for part in parts])
+        assert np.array_equal(together, getattr(whole, read)(0, 7), equal_nan=read == "depth"), read
+
+
+def test_a_cut_beyond_the_end_names_the_sequence(tmp_path: Path) -> None:
+    own_images(tmp_path / "mine", 2)
+    spec = trees.spec_of("mine", "folder", tmp_path / "mine", depth={"scale": 0.01})
+    with pytest.raises(ScopeDepthError, match=r"Sequence a has 2 chosen frames .* cut at frame 5.*cut\.a"):
+        make_store(tmp_path, {**spec, "part": [5, None]})
 
 
 def test_undistorted_images_and_pinhole_depth(tmp_path: Path) -> None:
@@ -265,7 +285,7 @@ MEMORY = """
     from scopedepth.prepare import prepare_unit
     place, count = Path(sys.argv[1]), int(sys.argv[2])
     spec = trees.spec_of("many", "folder", place / "mine", depth={{"scale": 0.01}}, frames={{"stop": count}})
-    prepare_unit(spec, place / "raw", None, place / f"{{count}}.zarr", place / f"{{count}}.json", 2)
+    prepare_unit(spec, place / "raw", place / f"{{count}}.zarr", place / f"{{count}}.json", 2)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -102,7 +102,7 @@ def test_the_page_of_an_undistorted_dataset(tmp_path: Path) -> None:
         "mine", "folder", tmp_path / "mine", depth={"scale": 0.1}, options=options, undistort=True
     )
     fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
-    prepare_unit(spec, tmp_path / "raw", None, tmp_path / "u.zarr", tmp_path / "u.json", 1)
+    prepare_unit(spec, tmp_path / "raw", tmp_path / "u.zarr", tmp_path / "u.json", 1)
     page = json.loads((tmp_path / "u.page.json").read_text())
     assert page == json.loads(json.dumps(describe_unit(tmp_path / "u.zarr")))
     assert (page["frames"], page["frame_sizes"], page["frames_without_depth"]) == (3, "320x320", 1)

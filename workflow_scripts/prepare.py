@@ -13,13 +13,11 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
     from scopedepth.prepare import prepare_unit
     from scopedepth.scratch import built_in
 
-    _, _, sequence = snakemake.wildcards.unit.partition("@")
     scratch = snakemake.config.get("execution", {}).get("scratch")
     with built_in(scratch, Path(snakemake.output.store)) as store:
         prepare_unit(
             spec=json.loads(snakemake.params.spec),
             raw=Path(snakemake.input.raw),
-            sequences=[sequence] if sequence else None,
             store=store,
             manifest=Path(snakemake.output.manifest),
             workers=snakemake.threads,

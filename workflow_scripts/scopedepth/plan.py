@@ -21,7 +21,7 @@ from scopedepth.identity import canonical_json, module_digests
 STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
 
 # What comes after a stage is no part of what decides it.
-NOT_FOR_PREPARE = frozenset({"source", "split"})
+NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
 NOT_FOR_PREDICT = frozenset({"weights"})
 NOT_FOR_SCORES = frozenset({"averaging"})
 
@@ -97,8 +97,12 @@ class Plan:
         Nor the other sequences of a dataset that is split: adding one makes nothing else anew.
         """
         spec = without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE)
-        sequence = self.study.units[wildcards.unit].sequence
-        return canonical_json(spec if sequence is None else {**spec, "sequences": [sequence]})
+        unit = self.study.units[wildcards.unit]
+        if unit.sequence is not None:
+            spec["sequences"] = [unit.sequence]
+        if unit.frames is not None:
+            spec["part"] = unit.frames
+        return canonical_json(spec)
 
     def prepare_code(self, wildcards: Any) -> str:
         """The dataset's own loader: another loader's code is no part of it."""
@@ -147,11 +151,18 @@ class Plan:
         )
 
     def fitted_together(self, wildcards: Any) -> list[str]:
-        """Return the units that share one fit, the job's own first: more than one where the fit spans a dataset."""
-        if self.study.protocols[wildcards.protocol]["alignment"]["scope"] != "dataset":
-            return [wildcards.unit]
-        others = self.study.units_of(self.study.units[wildcards.unit].dataset)
-        return sorted(others, key=lambda unit: (unit != wildcards.unit, unit))
+        """Return the units that share one fit, the job's own first.
+
+        More than one where the fit spans a dataset that is split, or a sequence that is cut.
+        """
+        scope = self.study.protocols[wildcards.protocol]["alignment"]["scope"]
+        own = self.study.units[wildcards.unit]
+        if scope == "frame" or (scope == "sequence" and own.frames is None):
+            return [own.name]
+        others = self.study.units_of(own.dataset)
+        if scope == "sequence":
+            others = [name for name in others if self.study.units[name].sequence == own.sequence]
+        return sorted(others, key=lambda unit: (unit != own.name, unit))
 
     def stores_to_fit(self, wildcards: Any) -> list[str]:
         return [f"results/datasets/{unit}.zarr" for unit in self.fitted_together(wildcards)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,13 +56,17 @@ BORDER_FRAMES = 16
 
 @dataclass(frozen=True)
 class Plan:
-    """One sequence, ready to be written: size in pixels, the border found, frames a shard."""
+    """One sequence, ready to be written: size in pixels, the border found, frames a shard.
+
+    `first` is the place of its first frame among the sequence's chosen ones: not 0 in a later part of a sequence.
+    """
 
     chosen: Chosen
     height: int
     width: int
     border: NDArray[np.bool_]
     shard_frames: int
+    first: int = 0
 
     @property
     def sequence(self) -> Sequence:
@@ -69,23 +74,22 @@ class Plan:
         return self.chosen.sequence
 
 
-def prepare_unit(
-    spec: Mapping[str, Any], raw: Path, sequences: list[str] | None, store: Path, manifest: Path, workers: int
-) -> None:
+def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path, workers: int) -> None:
     """Write the dataset store of one unit and its manifest.
 
-    `spec`: the dataset's spec. `raw`: what fetch made. `sequences`: the unit's sequences, None for all.
-    `workers`: threads that decode; their number changes no byte.
+    `spec`: the dataset's spec, its `sequences` those of the unit; `part` is there for a range of one sequence's
+    frames, (first, one past the last or None). `raw`: what fetch made. `workers`: threads that decode; their
+    number changes no byte.
 
     A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
     `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
     """
-    chosen = choose(spec, data_root(raw), sequences)
+    chosen = choose(spec, data_root(raw))
     before = {}
     if spec["undistort"]:
         before = {one.sequence.name: registration(one).facts() for one in chosen}
         chosen = [replace(one, sequence=undistorted(one.sequence)) for one in chosen]
-    plans = [make_plan(one) for one in chosen]
+    plans = [make_plan(one, spec.get("part")) for one in chosen]
     digest = raw_digest(raw)
     fingerprint = {
         "spec": dict(spec),
@@ -131,8 +135,8 @@ def prepare_unit(
     write_json(store.with_suffix(".page.json"), describe_unit(store))
 
 
-def make_plan(chosen: Chosen) -> Plan:
-    """Look at a sequence's first readable frame and at its border."""
+def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Plan:
+    """Look at a sequence's first readable frame and at its border, those of the whole where a `part` is wanted."""
     sequence = chosen.sequence
     images = sample_images(chosen)
     if not images:
@@ -145,9 +149,19 @@ def make_plan(chosen: Chosen) -> Plan:
     alike = [image for image in images if image.shape[:2] == (height, width)]
     border = find_border(alike)
     assert border is not None
+    place = 0
+    if part is not None:
+        place = part[0] or 0
+        indices = chosen.indices[slice(*part)]
+        if not indices:
+            raise ScopeDepthError(
+                f"Sequence {sequence.name} has {len(chosen.indices)} chosen frames and is to be cut at frame {place}. "
+                f"Correct cut.{sequence.name} of the dataset."
+            )
+        chosen = replace(chosen, indices=indices)
     pixel = 3 + 1 + np.dtype(sequence.encoding.dtype).itemsize
     shard = max(1, min(SHARD_FRAMES, SHARD_BYTES // (height * width * pixel), len(chosen.indices)))
-    return Plan(chosen, height, width, border, shard)
+    return Plan(chosen, height, width, border, shard, place)
 
 
 def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
@@ -212,6 +226,7 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
         },
         "attrs": {
             "sequence": sequence.name,
+            "first_frame": plan.first,
             "units": encoding.unit,
             "intrinsics": None if camera is None else [[float(value) for value in row] for row in camera],
             "depth_origin": sequence.depth_origin,

@@ -55,4 +55,5 @@ def published_sizes(study: Study) -> Iterator[UnitSize]:
         published = study.datasets[unit.dataset]["published"]
         size = published.get(unit.sequence or "all")
         if size is not None:
-            yield UnitSize(unit.name, size["frames"], *size["size"])
+            frames = range(size["frames"])[slice(*(unit.frames or (None,)))]
+            yield UnitSize(unit.name, len(frames), *size["size"])

@@ -146,6 +146,11 @@ class DatasetSpec(Spec):
     split: Literal["dataset", "sequence"] = Field(
         "dataset", description="one job for the dataset, or one a sequence"
     )
+    cut: dict[str, list[Annotated[int, Field(ge=1)]]] = Field(
+        {},
+        description="places, counted in chosen frames, at which a long sequence is cut into a job each "
+        "(with split: sequence)",
+    )
     depth: Depth = Field(Depth(), description="what the depth files mean")
     undistort: bool = Field(False, description="map the image onto the depth's pinhole camera")
     stereo: Stereo = Field(Stereo(), description="matching of raw stereo pairs (loader stereo)")
@@ -165,4 +170,9 @@ class DatasetSpec(Spec):
                 raise ValueError("split: sequence needs the sequences by name in `sequences`")
             if any(character in name for name in self.sequences for character in "*?["):
                 raise ValueError("split: sequence needs full names in `sequences`, not patterns")
+        for name, places in self.cut.items():
+            if self.split != "sequence" or name not in (self.sequences or []):
+                raise ValueError(f"cut.{name} needs split: sequence and {name} among `sequences`")
+            if places != sorted(set(places)):
+                raise ValueError(f"cut.{name} needs growing numbers")
         return self

@@ -33,11 +33,16 @@ class ConfigError(ScopeDepthError):
 
 @dataclass(frozen=True)
 class Unit:
-    """What one job works on: a whole dataset, or one sequence of a dataset that is split."""
+    """What one job works on: a whole dataset, or one sequence of a dataset that is split, or a range of its frames.
+
+    `frames` are the range's first frame and the one past its last (None: to the end), counted in chosen frames;
+    None for all of them.
+    """
 
     name: str
     dataset: str
     sequence: str | None
+    frames: tuple[int, int | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,13 @@ def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
                 f"datasets.{name}.sequences: {sequence!r} becomes part of a path; "
                 "letters, digits, dot, hyphen and underscore are allowed with split: sequence."
             )
-        yield Unit(f"{name}@{sequence}", name, sequence)
+        edges = [0, *spec["cut"].get(sequence, [])]
+        if len(edges) == 1:
+            yield Unit(f"{name}@{sequence}", name, sequence)
+            continue
+        for first, stop in zip(edges, [*edges[1:], None], strict=True):
+            # No sequence has a tilde in its name.
+            yield Unit(f"{name}@{sequence}~{first}", name, sequence, (first, stop))
 
 
 def _check_references(where: str, study: StudySpec, checked: Configuration) -> None:

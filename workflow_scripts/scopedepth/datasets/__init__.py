@@ -67,15 +67,13 @@ def check_depth(spec: Mapping[str, Any]) -> None:
         )
 
 
-def choose(spec: Mapping[str, Any], raw: Path, only: list[str] | None = None) -> list[Chosen]:
-    """Return the sequences and frames that the spec chooses, of the sequences `only` where a list is given.
+def choose(spec: Mapping[str, Any], raw: Path) -> list[Chosen]:
+    """Return the sequences and frames that the spec chooses.
 
     Sequences without any chosen frame are left out; a dataset without any is a `ScopeDepthError`.
     """
     found = find_sequences(spec, raw)
     kept = choose_sequences(found, spec["sequences"], spec["name"])
-    if only is not None:
-        kept = choose_sequences(kept, only, spec["name"])
     chosen = [Chosen(sequence, choose_frames(sequence, spec["frames"], spec["name"])) for sequence in kept]
     chosen = [one for one in chosen if one.indices]
     if not chosen:

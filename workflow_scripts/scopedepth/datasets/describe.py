@@ -82,7 +82,7 @@ def describe_sequence(sequence: DatasetSequence) -> dict[str, Any]:
         (sequence.rgb(index, index + 1)[0], sequence.depth(index, index + 1)[0]) for index in with_depth
     )
     return {
-        "name": sequence.name,
+        "name": sequence.name + (f" from frame {sequence.first_frame}" if sequence.first_frame else ""),
         "frames": sequence.n_frames,
         "frames_sampled": len(sampled),
         "width": sequence.width,

@@ -13,7 +13,7 @@ from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.protocol import Plan, plan_for
 from scopedepth.evaluation.scope import Pair, fit_scope
 from scopedepth.progress import Advance, progress
-from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.frames import ALIGNMENTS
 from scopedepth.tables.io import write_table
@@ -29,20 +29,20 @@ def align_unit(
 ) -> None:
     """Fit one model's predictions of one unit to its reference depth and write the alignments table.
 
-    protocol: the spec. dataset, predictions: stores of the same units; more than one where the protocol's
-    scope is the dataset and the dataset is split, the first being the unit that the table is for.
+    protocol: the spec. dataset, predictions: stores of the same units; more than one where one fit spans
+    them, a dataset that is split or a sequence that is cut. The first is the unit that the table is for.
     keys: dataset, model and protocol names. Stores that do not fit together are `ScopeDepthError`.
     """
     units = [
         open_pairs(protocol, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
         for data, predicted in zip(dataset, predictions, strict=True)
     ]
-    # More than the first unit's frames only where one fit is made over the whole dataset.
+    # More than the first unit's frames only where one fit is made over several.
     total = sum(data.n_frames for unit in units for _, data, _ in unit.values())
     columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
     with progress(f"align {keys['model']}, {keys['protocol']}", total) as advance:
         for sequence, fits in fit_unit(units, threads, advance):
-            add_keys(columns, keys, sequence, units[0][sequence][1].frame_ids())
+            add_keys(columns, keys, units[0][sequence][1])
             columns["scale"] += [fit.scale for fit in fits]
             columns["shift"] += [fit.shift for fit in fits]
             columns["n_pixels"] += [fit.n_pixels for fit in fits]
@@ -57,7 +57,7 @@ def fit_unit(
     pairs = units[0]
     everything = [pair for unit in units for pair in unit.values()]
     if pairs and everything[0][0].scope == "dataset" and everything[0][0].metrics:
-        fit, frames = fit_scope(everything, threads, advance)
+        fit, frames = _fit_together(everything, threads, advance)
         for sequence, rows in zip(pairs, frames, strict=False):
             yield sequence, [_of_scope(fit, *row) for row in rows]
         return
@@ -66,14 +66,24 @@ def fit_unit(
         if not plan.metrics:
             yield sequence, [no_fit(0, codes.NOT_APPLICABLE)] * data.n_frames
         elif plan.scope == "sequence" and plan.method != "none":
-            fit, [rows] = fit_scope([pair], threads, advance)
-            yield sequence, [_of_scope(fit, *row) for row in rows]
+            parts = [unit[sequence] for unit in units if sequence in unit]
+            fit, frames = _fit_together(parts, threads, advance)
+            yield sequence, [_of_scope(fit, *row) for row in frames[0]]
         else:
             fits = []
             for fit in each_frame(*pair, _fitter(plan), lambda _, code: no_fit(0, code), threads):
                 fits.append(fit)
                 advance()
             yield sequence, fits
+
+
+def _fit_together(
+    pairs: Sequence[Pair], threads: int, advance: Advance
+) -> tuple[Fit, list[list[tuple[int, int]]]]:
+    """Fit over all pairs in the order of their stores, so that every unit of the scope gets the same last digit."""
+    order = sorted(range(len(pairs)), key=lambda index: pairs[index][1].where)
+    fit, frames = fit_scope([pairs[index] for index in order], threads, advance)
+    return fit, [frames[order.index(index)] for index in range(len(pairs))]
 
 
 def _fitter(plan: Plan) -> Any:
@@ -123,13 +133,11 @@ def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str
     return pairs
 
 
-def add_keys(
-    columns: dict[str, list[Any]], keys: Mapping[str, str], sequence: str, frame_ids: list[str]
-) -> None:
-    """Add the key columns of one sequence's frames."""
-    n = len(frame_ids)
+def add_keys(columns: dict[str, list[Any]], keys: Mapping[str, str], sequence: DatasetSequence) -> None:
+    """Add the key columns of the frames of one sequence, or of the part of it that is in the store."""
+    n = sequence.n_frames
     for name in ("dataset", "model", "protocol"):
         columns[name] += [keys[name]] * n
-    columns["sequence"] += [sequence] * n
-    columns["frame"] += range(n)
-    columns["frame_id"] += frame_ids
+    columns["sequence"] += [sequence.name] * n
+    columns["frame"] += range(sequence.first_frame, sequence.first_frame + n)
+    columns["frame_id"] += sequence.frame_ids()

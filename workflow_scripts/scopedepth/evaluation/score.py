@@ -60,7 +60,7 @@ def score_unit(
                     f"{alignments} has {len(frame_fits)} frames of sequence {sequence}, the dataset {data.n_frames}. "
                     "Align again."
                 )
-            add_keys(columns, keys, sequence, data.frame_ids())
+            add_keys(columns, keys, data)
             scores: Iterable[Score] = [Score({}, 0, codes.NOT_APPLICABLE)] * data.n_frames
             if plan.metrics:
                 scores = each_frame(plan, data, predicted, _scorer(plan, frame_fits), _not_scored, threads)

@@ -53,12 +53,14 @@ class Frames:
                 self._datasets[unit] = None
         return self._datasets[unit]
 
-    def unit_of(self, dataset: str, sequence: str) -> str | None:
-        """Return the unit that holds a sequence."""
+    def place(self, dataset: str, sequence: str, frame: int) -> tuple[str, int] | None:
+        """Return the unit that holds a frame of a sequence, and its place there."""
         for unit in self.results.units_of(dataset):
             store = self.dataset(unit)
             if store is not None and sequence in store.sequences:
-                return unit
+                part = store.sequences[sequence]
+                if 0 <= frame - part.first_frame < part.n_frames:
+                    return unit, frame - part.first_frame
         return None
 
     def aligned(self, unit: str, model: str, sequence: str, frame: int) -> Aligned:

@@ -31,6 +31,8 @@ class DatasetSequence:
         self.n_frames, self.height, self.width = (int(length) for length in self._rgb.shape[:3])
         self.shard_frames = shard_length(self._rgb)
         self.units: str = self.attrs["units"]
+        # Place among the sequence's frames: not 0 in the store of a later part of it.
+        self.first_frame = int(self.attrs.get("first_frame", 0))
         camera = self.attrs.get("intrinsics")
         self.intrinsics: NDArray[np.float64] | None = None if camera is None else np.array(camera, np.float64)
 

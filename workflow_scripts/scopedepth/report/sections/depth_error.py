@@ -50,18 +50,19 @@ def dataset_chart(results: Results, look: Mapping[str, Look], frames: Frames, da
     errors: dict[str, list[np.ndarray]] = {}
     unit_name = ""
     for sequence, frame in sample(results, dataset):
-        unit = frames.unit_of(dataset, sequence)
-        if unit is None:
+        place = frames.place(dataset, sequence, frame)
+        if place is None:
             continue
+        unit, at = place
         store = frames.dataset(unit)
         assert store is not None
         unit_name = store.sequences[sequence].units
         try:
-            depth = frames.reference(unit, sequence, frame)[0]
+            depth = frames.reference(unit, sequence, at)[0]
         except ScopeDepthError:
             continue  # a damaged store: nothing of this frame can be drawn
         for model in results.model_names:
-            one = frames.aligned(unit, model, sequence, frame)
+            one = frames.aligned(unit, model, sequence, at)
             if one.depth is None or one.valid is None:
                 continue
             where = np.flatnonzero(one.valid)

@@ -53,7 +53,7 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
 
 def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str, str], np.ndarray]:
     """Return ln(factor) of every frame by (sequence, model), NaN where there is no positive factor."""
-    found: dict[tuple[str, str], np.ndarray] = {}
+    parts: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = {}
     for unit in results.units_of(dataset):
         for model in results.model_names:
             path = results.alignments.get((unit, model, protocol))
@@ -69,8 +69,13 @@ def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str
             frame = np.array(table["frame"].to_pylist())
             for name in sorted(set(names)):
                 here = names == name
-                found[str(name), model] = logs[here][np.argsort(frame[here])]
-    return found
+                order = np.argsort(frame[here])
+                parts.setdefault((str(name), model), []).append((frame[here].min(), logs[here][order]))
+    # A long sequence may be cut into several units.
+    return {
+        key: np.concatenate([logs for _, logs in sorted(found, key=lambda part: part[0])])
+        for key, found in parts.items()
+    }
 
 
 def sequence_chart(

@@ -103,12 +103,13 @@ def draw(
     results: Results, look: Mapping[str, Look], frames: Frames, dataset: str, chosen: Chosen, side: int
 ) -> dict[str, Any] | None:
     """Return one frame's pictures, all depths on one colour scale and all errors on one; None without a store."""
-    unit = frames.unit_of(dataset, chosen.sequence)
-    store = frames.dataset(unit) if unit else None
-    if store is None or unit is None:
+    place = frames.place(dataset, chosen.sequence, chosen.frame)
+    if place is None:
         return None
+    unit, at = place
+    store = frames.dataset(unit)
+    assert store is not None
     sequence = store.sequences[chosen.sequence]
-    at = chosen.frame
     try:
         depth, flags, rgb, _ = frames.reference(unit, chosen.sequence, at)
         name = sequence.frame_ids()[at]
@@ -121,7 +122,7 @@ def draw(
     errors = {model: relative_error(one.depth, depth, one.valid) for model, one in aligned.items()}
     most = error_scale([e for e in errors.values() if e is not None])
     unit_name = " mm" if sequence.units == "mm" else ""
-    values = values_by_frame(results, dataset).get((chosen.sequence, at), {})
+    values = values_by_frame(results, dataset).get((chosen.sequence, chosen.frame), {})
     items = []
     for model, one in aligned.items():
         error = errors[model]
@@ -140,7 +141,7 @@ def draw(
         "id": f"{dataset}-{chosen.why}-{chosen.models[0] if chosen.why == 'own' else 'all'}",
         "why": chosen.why,
         "sequence": chosen.sequence,
-        "frame": at,
+        "frame": chosen.frame,
         "name": name,
         "value": metric_value(chosen.value, results.metric),
         "metric": metric_label(results.metric),
