@@ -12,6 +12,10 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+# What `snakemake --report` says first.
+report: "rules/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/datasets.smk"
 include: "rules/predict.smk"
@@ -29,9 +33,15 @@ rule all:
         f"results/studies/{PLAN.study.name}/report.html",
 
 
+onstart:
+    DISPLAY.start()
+
+
 onsuccess:
+    DISPLAY.stop()
     show_ranking()
 
 
 onerror:
+    DISPLAY.stop()
     show_failures()

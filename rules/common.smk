@@ -9,6 +9,7 @@ SCRIPTS = Path(workflow.basedir, "workflow_scripts")
 sys.path.insert(0, str(SCRIPTS))
 
 from scopedepth.config.load import ConfigError, select_study
+from scopedepth.display import Display
 from scopedepth.needs import Needs
 from scopedepth.plan import Plan
 
@@ -18,6 +19,12 @@ except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
 # What each job asks of a cluster's scheduler.
 NEEDS = Needs(PLAN.study)
+# Bars for running jobs, where Snakemake runs in a terminal.
+DISPLAY = Display(
+    Path("results/logs/running"),
+    counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
+    jobs=workflow.cores or 4,
+)
 
 
 wildcard_constraints:

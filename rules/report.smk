@@ -47,10 +47,27 @@ rule report:
         alignments=PLAN.every_score("results/alignments/{unit}/{model}/{protocol}.parquet"),
         timing_records=PLAN.every_timing("results/timing/{timing}/{model}.run.json"),
     output:
-        html="results/studies/{study}/report.html",
+        # report(...) marks what `snakemake --report` shows.
+        html=report(
+            "results/studies/{study}/report.html",
+            caption="captions/report.rst",
+            category="The study",
+            labels={"study": "{study}", "shows": "the whole report"},
+        ),
         record="results/studies/{study}/report.run.json",
-        ranking="results/studies/{study}/ranking.txt",
-        paper=directory("results/studies/{study}/paper"),
+        ranking=report(
+            "results/studies/{study}/ranking.txt",
+            caption="captions/ranking.rst",
+            category="The study",
+            labels={"study": "{study}", "shows": "the ranking"},
+        ),
+        paper=report(
+            directory("results/studies/{study}/paper"),
+            patterns=["figures/{shown}.png", "tables/{shown}.tex"],
+            caption="captions/paper.rst",
+            category="For a paper",
+            labels={"study": "{study}", "shows": "{shown}"},
+        ),
     log:
         "results/logs/report/{study}.log",
     conda:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.manifest import digest_file, write_json
+from scopedepth.progress import announced
 
 # The libraries whose versions can change a number, as far as a job has imported them.
 RECORDED = (
@@ -52,7 +53,7 @@ def job(
         "inputs": {str(path): digest_file(Path(path)) for path in inputs if record and Path(path).is_file()},
     }
     facts: dict[str, Any] = {}
-    with _copied_to(log):
+    with _copied_to(log), announced(_label(log)):
         try:
             yield facts
         except ScopeDepthError as error:
@@ -60,6 +61,15 @@ def job(
             raise SystemExit(1) from None
         if record is not None:
             write_json(Path(record), {**run_facts(began), **facts, "made_from": made_from})
+
+
+def _label(log: str | Path | None) -> str:
+    """Return what a job is called, from its log: results/logs/predict/unit/model.log is ``predict unit/model``."""
+    if log is None:
+        return Path(sys.argv[0]).stem
+    parts = Path(log).with_suffix("").parts
+    after = parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-1:]
+    return f"{after[0]} {'/'.join(after[1:])}".strip()
 
 
 def run_facts(began: float) -> dict[str, Any]:
