@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+LONGEST = 2000
+
 
 class ScopeDepthError(Exception):
     """Something that the user can mend: bad input, a wrong field, a missing file.
 
     The message is one clear sentence or two that name the file, the frame or the field and say what to do.
     Jobs print it alone, without a traceback; every other exception is a bug and keeps its traceback.
+    Whatever a file or a library put into it, it is one line, and nothing in it commands a terminal.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line: breaks become spaces, other characters that do not print are written out."""
+    joined = " ".join(part for part in (line.strip() for line in text.splitlines()) if part)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in joined)
+    return shown if len(shown) <= LONGEST else shown[:LONGEST] + " ..."

@@ -38,10 +38,10 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}). Run this in the workflow's folder, or give --configfile."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except Exception as error:  # YAML's own errors, and what its constructors make of a wrong date or number
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or f"no YAML that can be read ({error})"
         raise ConfigError(f"{where}: {problem}.") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a mapping of study, studies, datasets, models and protocols is expected.")

@@ -13,12 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from scopedepth.config.plain import unfit
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.registry import METRICS
 
 # A sequence's name becomes part of a path where a dataset is split.
-SEQUENCE_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 # Words about an entry: they reach the report, but no number depends on them, and so no result's identity.
 DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published"})
@@ -65,6 +66,9 @@ class Study:
 
 def check(config: Mapping[str, Any]) -> Configuration:
     """Return the checked configuration. The first thing wrong is a `ConfigError` of one line."""
+    wrong = unfit(dict(config))
+    if wrong is not None:
+        raise ConfigError(wrong)
     try:
         checked = Configuration.model_validate(dict(config))
     except ValidationError as error:
@@ -113,7 +117,7 @@ def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
         yield Unit(name, name, None)
         return
     for sequence in spec["sequences"]:
-        if not SEQUENCE_PATTERN.match(sequence):
+        if not SEQUENCE_PATTERN.fullmatch(sequence):
             raise ConfigError(
                 f"datasets.{name}.sequences: {sequence!r} becomes part of a path; "
                 "letters, digits, dot, hyphen and underscore are allowed with split: sequence."

@@ -19,6 +19,8 @@ def read_numbers(path: Path) -> list[float]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ScopeDepthError(f"The camera file {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ScopeDepthError(f"The camera file {path} is no text ({error.reason}).") from error
     return [float(word) for line in text.splitlines() for word in NUMBER.findall(line.split("#")[0])]
 
 
@@ -39,6 +41,8 @@ def read_intrinsics(path: Path) -> NDArray[np.float64]:
             f"The camera file {path} holds {len(numbers)} numbers; a 3x3 matrix (9), a 3x4 one (12) or fx fy cx cy "
             "is read."
         )
+    if not np.isfinite(matrix).all():
+        raise ScopeDepthError(f"The camera file {path} holds numbers too large to be a camera's.")
     if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and abs(matrix[2, 2] - 1) < 1e-6):
         raise ScopeDepthError(
             f"The camera file {path} is no camera matrix: its focal lengths must be above 0 and its corner 1."

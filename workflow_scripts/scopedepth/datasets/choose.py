@@ -16,7 +16,7 @@ from scopedepth.errors import ScopeDepthError
 def natural_key(name: str) -> list[tuple[int, int | str]]:
     """Sort key by which frame_9 comes before frame_10, and 9999 before 10000."""
     parts = re.split(r"(\d+)", name)
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
 def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, dataset: str) -> list[Sequence]:
@@ -57,7 +57,8 @@ def _listed(sequence: Sequence, path: Path) -> list[int]:
             index.setdefault(str(int(number[1])), position)
     chosen, unknown = [], []
     for frame_id in wanted:
-        key = frame_id if frame_id in index else str(int(frame_id)) if frame_id.isdigit() else frame_id
+        number_alone = frame_id not in index and frame_id.isdecimal()
+        key = (frame_id.lstrip("0") or "0") if number_alone else frame_id
         if key in index:
             chosen.append(index[key])
         else:
@@ -84,6 +85,8 @@ def read_list(path: Path) -> list[tuple[str, ...]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ScopeDepthError(f"The frame list {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ScopeDepthError(f"The frame list {path} is no text ({error.reason}).") from error
     entries: list[tuple[str, ...]] = []
     for line in lines:
         words = line.split("#")[0].replace(",", " ").split()

@@ -17,10 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import FileSequence, FrameFiles, Sequence, file_safe, origin
+from scopedepth.datasets.base import (
+    FileSequence,
+    FrameFiles,
+    Sequence,
+    UnreadableFrame,
+    file_safe,
+    origin,
+)
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.folder import depth_reader
-from scopedepth.datasets.images import read_image
+from scopedepth.datasets.images import read_image, read_npy
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import TOOL
 
@@ -75,8 +82,13 @@ def _by_number(folder: Path) -> dict[int, Path]:
 def _camera(place: Path) -> NDArray[np.float64] | None:
     for name in ("poses_bounds.npy", "pose_bounds.npy"):
         if (place / name).is_file():
-            table = np.load(place / name, allow_pickle=False)
-            if table.ndim != 2 or table.shape[1] != 17:
+            try:
+                table = read_npy(place / name)
+            except UnreadableFrame as error:
+                raise ScopeDepthError(
+                    f"{error}. Fetch it again, or remove it to go on without a camera."
+                ) from error
+            if table.ndim != 2 or table.shape[1] != 17 or not len(table):
                 raise ScopeDepthError(
                     f"{place / name} has the shape {table.shape}; 17 numbers a frame are expected."
                 )

@@ -164,7 +164,8 @@ def depth_reader(paths: list[Path], scale: float, unit: str) -> tuple[DepthEncod
         return encoding, read_integer
 
     def read_float(path: Path) -> NDArray[np.generic]:
-        depth = read_raw_depth(path).astype(np.float32) * np.float32(scale)
+        with np.errstate(over="ignore"):  # what is too large for float32 is no depth
+            depth = read_raw_depth(path).astype(np.float32) * np.float32(scale)
         depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
         return depth
 

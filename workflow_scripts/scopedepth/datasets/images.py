@@ -70,7 +70,7 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        array = _read_npy(path)
+        array = read_npy(path)
     elif suffix == ".exr":
         array = _read_exr(path)
     else:
@@ -89,13 +89,17 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
     raise ScopeDepthError(f"{path} holds an array of shape {array.shape}; depth is (height, width).")
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
+def read_npy(path: Path) -> NDArray[Any]:
+    """Return an NPY file's array of numbers. Nothing in the file is run: arrays of objects are refused."""
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise UnreadableFrame(f"{path}: {error.strerror}") from error
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # the header is parsed as Python's literals, and fails in as many ways
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+        raise UnreadableFrame(f"{path}: does not decode (no array of numbers)")
+    return array
 
 
 def _read_exr(path: Path) -> NDArray[Any]:
@@ -110,7 +114,7 @@ def _read_exr(path: Path) -> NDArray[Any]:
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, ValueError, TypeError) as error:
+    except Exception as error:
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
     for name in ("Z", "depth", "Y", "V", "R"):
         if name in channels:

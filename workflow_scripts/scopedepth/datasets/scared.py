@@ -251,7 +251,7 @@ def z_of(data: bytes, where: str) -> NDArray[np.float32]:
     """Return the third channel of a point map, NaN where unknown (NaN in key frames, 0 in videos)."""
     try:
         points = tifffile.imread(io.BytesIO(data))
-    except (tifffile.TiffFileError, ValueError, IndexError) as error:
+    except Exception as error:  # what its parser stumbles over has many types
         raise UnreadableFrame(f"{where}: does not decode ({error})") from error
     if points.ndim != 3 or points.shape[2] != 3:
         raise UnreadableFrame(

@@ -19,7 +19,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +26,7 @@ from scopedepth.datasets.base import DepthEncoding, Frame, Sequence, file_safe, 
 from scopedepth.datasets.cameras import read_intrinsics, read_numbers
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import IMAGE_SUFFIXES, read_image
+from scopedepth.datasets.opencv_file import read_matrices
 from scopedepth.datasets.video import VIDEO_SUFFIXES, Video
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
@@ -214,13 +214,8 @@ def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
 
 def read_opencv(path: Path, size: tuple[int, int]) -> StereoCamera | None:
     """Read an OpenCV calibration (M1 D1 M2 D2 R T); None where the file holds something else."""
-    try:
-        storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-    except (cv2.error, SystemError):
-        return None
-    found = {name: storage.getNode(name).mat() for name in ("M1", "D1", "M2", "D2", "R", "T")}
-    storage.release()
-    if any(value is None for value in found.values()):
+    found = read_matrices(path)
+    if not {"M1", "D1", "M2", "D2", "R", "T"} <= found.keys():
         return None
     return StereoCamera(
         found["M1"],

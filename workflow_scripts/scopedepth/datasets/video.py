@@ -37,6 +37,11 @@ class Video:
             raise ScopeDepthError(
                 f"{path}: the video does not say how many frames it has; convert it (ffmpeg -i)."
             )
+        # Every frame has an entry of some bytes in its container; a damaged header can claim thousands of millions.
+        if self.n_frames > path.stat().st_size:
+            raise ScopeDepthError(
+                f"{path} says that it has {self.n_frames} frames, more than the file has bytes. It is damaged."
+            )
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self.path))

@@ -6,9 +6,12 @@ Images and depth are compressed already, so an honest archive of them grows litt
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -23,6 +26,11 @@ from scopedepth.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 PIECE = 1 << 20
+# How the readers of archives fail on bytes that are none, or not all of one.
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    ValueError, OverflowError,
+)  # fmt: skip
 # What file managers leave in archives.
 LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 
@@ -117,13 +125,19 @@ def _unpack_entries(archive: Path, folder: Path, limits: Limits) -> None:
                             )
                         file.write(piece)
                 advance(1)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise ScopeDepthError(
             f"The archive {archive.name} is damaged or cut short ({error}). Fetch it again."
         ) from error
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise ScopeDepthError(
             f"{archive.name} holds a file and a folder of one name ({error.filename})."
+        ) from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ):
+            raise
+        raise ScopeDepthError(
+            f"The archive {archive.name} is damaged, or names a file as this disk cannot ({error}). Fetch it again."
         ) from error
 
 

@@ -27,6 +27,8 @@ LEAST_TEXTURE = 1.0
 # Specks of disparity smaller than this (pixels), differing by more than this (pixels) from around, are dropped.
 SPECKLE_SIZE = 100
 SPECKLE_RANGE = 2
+# How many coefficients OpenCV's model of a lens may have.
+DISTORTIONS = (4, 5, 8, 12, 14)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,24 @@ class StereoCamera:
     rotation: NDArray[np.float64]
     translation: NDArray[np.float64]
     size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        shapes = {"left": (3, 3), "right": (3, 3), "rotation": (3, 3), "translation": (3,)}
+        for name, shape in shapes.items():
+            if np.shape(getattr(self, name)) != shape:
+                raise ScopeDepthError(
+                    f"The stereo calibration's {name} has the shape {np.shape(getattr(self, name))}, not {shape}."
+                )
+        for side in ("left", "right"):
+            count = np.size(getattr(self, f"{side}_distortion"))
+            if count not in DISTORTIONS:
+                raise ScopeDepthError(
+                    f"The stereo calibration has {count} distortion coefficients for the {side} camera; OpenCV's "
+                    f"model has {', '.join(map(str, DISTORTIONS))}."
+                )
+        numbers = (*(getattr(self, name) for name in shapes), self.left_distortion, self.right_distortion)
+        if not all(np.isfinite(one).all() for one in numbers):
+            raise ScopeDepthError("The stereo calibration holds numbers that are not finite.")
 
 
 class Rectifier:
@@ -65,17 +85,24 @@ class Rectifier:
                 "Exchange left and right, or invert the extrinsic."
             )
         # Rectification is computed once, and the maps of a size are the same for all frames.
-        self.R1, self.R2, self.P1, self.P2, *_ = cv2.stereoRectify(
-            camera.left,
-            camera.left_distortion,
-            camera.right,
-            camera.right_distortion,
-            camera.size,
-            camera.rotation,
-            camera.translation.reshape(3, 1),
-            flags=cv2.CALIB_ZERO_DISPARITY,
-            alpha=alpha,
-        )
+        try:
+            self.R1, self.R2, self.P1, self.P2, *_ = cv2.stereoRectify(
+                camera.left,
+                camera.left_distortion,
+                camera.right,
+                camera.right_distortion,
+                camera.size,
+                camera.rotation,
+                camera.translation.reshape(3, 1),
+                flags=cv2.CALIB_ZERO_DISPARITY,
+                alpha=alpha,
+            )
+        except cv2.error as error:
+            raise ScopeDepthError(f"The stereo calibration cannot be rectified ({error.err}).") from error
+        if not all(np.isfinite(matrix).all() for matrix in (self.R1, self.R2, self.P1, self.P2)):
+            raise ScopeDepthError(
+                "The stereo calibration cannot be rectified: its numbers are no cameras'. Are the files complete?"
+            )
 
     @property
     def intrinsics(self) -> NDArray[np.float64]:

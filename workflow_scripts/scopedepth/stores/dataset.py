@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from scopedepth.stores.sharded import open_groups, read_frames, shard_length
+from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
 
 
 class DatasetSequence:
@@ -87,8 +87,9 @@ class DatasetSequence:
         return self._array("status")
 
     def _array(self, name: str) -> zarr.Array:
-        array = self._group[name]
-        assert isinstance(array, zarr.Array)
+        with readable(f"{self.where}/{name}"):
+            array = self._group[name]
+            assert isinstance(array, zarr.Array)
         return array
 
     def _read(self, array: zarr.Array, start: int, stop: int) -> NDArray[Any]:
@@ -102,9 +103,10 @@ class DatasetStore:
         self.path = Path(path)
         root = open_groups(self.path)
         self.attrs: dict[str, Any] = dict(root.attrs)
-        order = self.attrs.get("sequences") or sorted(root.group_keys())
         self.sequences: dict[str, DatasetSequence] = {}
-        for name in order:
-            group = root[name]
-            assert isinstance(group, zarr.Group)
-            self.sequences[name] = DatasetSequence(name, group, f"{self.path}/{name}")
+        with readable(self.path):
+            order = self.attrs.get("sequences") or sorted(root.group_keys())
+            for name in order:
+                group = root[name]
+                assert isinstance(group, zarr.Group)
+                self.sequences[name] = DatasetSequence(name, group, f"{self.path}/{name}")

@@ -19,7 +19,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.stores.sharded import open_groups, read_frames, shard_length
+from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
 
 OUTPUT_KINDS = ("disparity", "scaled_disparity", "depth", "metric_depth")
 
@@ -66,9 +66,10 @@ class PredictionStore:
         self.output_kind: str = self.attrs.get("output_kind", "")
         if self.output_kind not in OUTPUT_KINDS:
             raise ScopeDepthError(f"{self.path} is no prediction store (output_kind {self.output_kind!r}).")
-        self.unit: str | None = self.attrs["unit"]
+        self.unit: str | None = self.attrs.get("unit")
         self.sequences: dict[str, PredictionSequence] = {}
-        for name in self.attrs["sequences"]:
-            group = root[name]
-            assert isinstance(group, zarr.Group)
-            self.sequences[name] = PredictionSequence(name, group, f"{self.path}/{name}")
+        with readable(self.path):
+            for name in self.attrs["sequences"]:
+                group = root[name]
+                assert isinstance(group, zarr.Group)
+                self.sequences[name] = PredictionSequence(name, group, f"{self.path}/{name}")

@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -274,12 +275,21 @@ def open_groups(path: Path) -> zarr.Group:
     """Open the store at `path` for reading, or raise a `ScopeDepthError` that names it."""
     if not path.is_dir():
         raise ScopeDepthError(f"There is no store at {path}. Make it before it is read.")
-    try:
+    with readable(path):
         # Consolidated metadata would be a second truth.
         return zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
-    except (ValueError, OSError, KeyError) as error:
+
+
+@contextmanager
+def readable(where: Path | str) -> Iterator[None]:
+    """Turn what a store's damaged or missing metadata lead to in the body into a `ScopeDepthError` naming `where`."""
+    try:
+        yield
+    except ScopeDepthError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, OSError, AssertionError) as error:
         raise ScopeDepthError(
-            f"{path} is not a readable store ({error}). Delete it and make it again."
+            f"{where} is not a readable store ({type(error).__name__}: {error}). Delete it and make it again."
         ) from error
 
 

@@ -1,0 +1,659 @@
+"""Generated nonsense through everything that reads what others wrote: configurations and input files.
+
+    python benchmarks/fuzz.py                                      10,000 of each
+    python benchmarks/fuzz.py --configurations 500 --files 0       fewer
+    python benchmarks/fuzz.py --only zip --seed 7                  one kind of file
+
+A configuration must end in a plan or in a `ScopeDepthError` of one line, with every path of the plan below results/
+and nothing written anywhere. A file must end in data, in a frame marked as unreadable, or in a `ScopeDepthError`. What
+else comes out is printed with the number of its case, which makes it again: cases follow from seed and number.
+
+Cases run in a child process, so that a crash of a library is a finding and not the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tarfile
+import tempfile
+import time
+import traceback
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402
+import yaml  # noqa: E402
+
+from scopedepth.errors import ScopeDepthError  # noqa: E402
+
+MEMORY = 8 * 2**30
+SECONDS = 20
+Chance = random.Random
+
+# Configurations.
+
+STRANGE: list[Any] = [
+    None, True, False, 0, -1, 1, 3.5, -0.0, 1e308, float("nan"), float("inf"), 10**20, 10**400, -(2**63), "", " ",
+    "a", "../x", "../../etc/passwd", "/etc/passwd", "~/x", "a/b", "a\\b", "..", ".", "C:\\x", "con", "x" * 300,
+    "x" * 100_001, "é", "深度", "\u202e", "\u0000", "a\u0000b", "\n", "a\nb", "\x1b[31m", "\ud800", "😀", "{unit}",
+    "{{unit}}", "$HOME", "`id`", "$(id)", "%s%n", "<script>", "' or 1", "*", "**/..", "[", "!!python/name:os.system",
+    b"\xff\xfe", [], {}, [[]], [None], ["a", "a"], {"a": 1}, {1: 2, "a": 3}, {None: 1}, {"kind": "path"},
+    {"kind": "none"}, {"kind": None}, "2024-01-01", "1e5", "0x10", "NaN", "yes", [1, 2], [-1, 0], [0], [10**30],
+    {"": ""}, {"name": "other"}, ["a\n"], "a\n",
+]  # fmt: skip
+TEXTS = [
+    "&a [*a]", "&a {b: *a}", "!!python/object/apply:os.system ['true']", "!!set {a, b}", "!!binary gIE=",
+    "!!timestamp x", "2024-01-01", "2024-13-45", "!!int abc", "!!float x", "!unknown 1", "*nothing", "[" * 2000,
+    "{a: " * 500, "|", ">", "? [a]\n: b", "<<: [1, 2]", "<<: *x", "0o99999", "1:2:3:4", "!!omap [a: 1]",
+    "!!pairs [a: 1]", "%TAG", "---\na: 1", "...", "\t", "\ufeff", "\x85", "'", '"', '"\\ud800"', "@", "`",
+    "__use_yte__: true", "!!str", "!!null x",
+]  # fmt: skip
+WORDS = [
+    b"nan", b"inf", b"-1", b"1e999", b"9" * 5000, b"\xff", "١".encode(), "²".encode(), b"\0", b"[" * 5000, b"{",
+    b"null", b'"', b"\n", b"../../x", b"#", b"(", b"O", b"<", b":",
+]  # fmt: skip
+
+
+def laughs(levels: int) -> str:
+    """Return YAML in which anchors nest: a short text for very many values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path to every part of a nested value."""
+    yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from places(inner, (*path, key))
+
+
+def changed(config: Any, chance: Chance) -> Any:
+    """Return `config` with one part replaced, renamed, repeated, removed or moved."""
+    path = chance.choice(list(places(config))[1:] or [()])
+    if not path:
+        return chance.choice(STRANGE)
+    parent = config
+    for key in path[:-1]:
+        parent = parent[key]
+    key, kind = path[-1], chance.randrange(8)
+    if kind <= 2:
+        parent[key] = copy.deepcopy(chance.choice(STRANGE))
+    elif kind == 3:
+        del parent[key]
+    elif kind == 4 and isinstance(parent, dict):
+        new = chance.choice(STRANGE)
+        with contextlib.suppress(TypeError):
+            parent[new] = parent.pop(key)
+    elif kind == 5:
+        other = chance.choice(list(places(config)))
+        part = config
+        for step in other:
+            part = part[step]
+        parent[key] = copy.deepcopy(part)
+    elif kind == 6 and isinstance(parent, list):
+        parent.append(copy.deepcopy(parent[key]))
+    elif kind == 7:
+        for _ in range(chance.choice([3, 40, 200])):
+            parent[key] = {"a": parent[key]} if chance.random() < 0.5 else [parent[key]]
+    return config
+
+
+def configuration_text(base: Mapping[str, Any], chance: Chance) -> str:
+    """Return the text of a configuration that is wrong in some way, mostly."""
+    kind = chance.random()
+    if kind < 0.75:
+        config: Any = copy.deepcopy(dict(base))
+        for _ in range(chance.choice([1, 1, 1, 2, 3, 8])):
+            if isinstance(config, dict | list):
+                config = changed(config, chance)
+        try:
+            return yaml.safe_dump(config, sort_keys=False, allow_unicode=chance.random() < 0.5)
+        except (yaml.YAMLError, RecursionError):
+            return repr(config)
+    text = yaml.safe_dump(dict(base), sort_keys=False)
+    if kind < 0.9:  # in the text itself
+        lines = text.split("\n")
+        at = chance.randrange(len(lines))
+        head = lines[at].split(": ")[0] + ": " if ": " in lines[at] and chance.random() < 0.7 else ""
+        lines[at] = head + chance.choice(TEXTS)
+        return "\n".join(lines)
+    if kind < 0.91:
+        return laughs(chance.choice([3, 9, 40])) + "\n" + text
+    data = bytearray(text.encode())
+    for _ in range(chance.choice([1, 3, 20])):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    return data.decode("latin-1")
+
+
+def plan_everything(path: Path, scripts: Path) -> None:
+    """Load a configuration as the commands do, and work out every job of its study as the workflow does."""
+    from scopedepth.commands.configuration import read_config
+    from scopedepth.config.load import select_study
+    from scopedepth.needs import Needs
+    from scopedepth.plan import Plan
+
+    plan = Plan(select_study(read_config(path)), scripts)
+    study, needs = plan.study, Needs(plan.study)
+    paths = [*plan.every_unit("results/datasets/{unit}.zarr"), *plan.tables(study.name).values()]
+    paths += plan.every_prediction("results/predictions/{unit}/{model}.zarr")
+    paths += plan.every_score("results/scores/{unit}/{model}/{protocol}.parquet")
+    paths += plan.every_timing("results/timing/{timing}/{model}.parquet")
+    for dataset in study.datasets:
+        wildcards: Any = SimpleNamespace(dataset=dataset)
+        plan.source_spec(wildcards), plan.source_code(wildcards), plan.source_files(wildcards)
+        paths.append(f"results/raw/{dataset}")
+    for unit in study.units:
+        wildcards = SimpleNamespace(unit=unit)
+        plan.prepare_spec(wildcards), plan.prepare_code(wildcards)
+        paths += [plan.raw(wildcards), plan.raw_manifest(wildcards)]
+    for model in study.models:
+        wildcards = SimpleNamespace(model=model, unit=next(iter(study.units)))
+        plan.weights_spec(wildcards), plan.local_weights(wildcards), plan.predict_spec(wildcards)
+        plan.predict_code(wildcards), plan.timing_settings(wildcards), plan.timing_code(wildcards)
+        paths += [*plan.weights(wildcards), *plan.weights_folder(wildcards)]
+        needs.predict_gpus(wildcards), needs.predict_kind(wildcards), needs.predict_cpus(wildcards)
+        if study.timing:
+            needs.time_runtime(wildcards, 1), needs.time_mem_mb(wildcards, 1)
+        given = SimpleNamespace(store_manifest="results/datasets/none.json")
+        needs.predict_mem_mb(wildcards, given, 1), needs.predict_runtime(wildcards, given, 1)
+        for protocol in study.protocols:
+            wildcards.protocol = protocol
+            plan.protocol_spec(wildcards), plan.stores_to_fit(wildcards)
+    for kind in ("spec", "datasets", "models", "protocols"):
+        plan.summary_specs(kind)(None), plan.report_specs(kind)(None)
+    for made in paths:
+        if "\n" in made or os.path.normpath(made) != made or not made.startswith("results/"):
+            raise AssertionError(f"a path that is none below results/: {made!r}")
+
+
+# Files. A reader takes a folder that holds the mutated file; a seed is a good file of the kind.
+
+
+def mutated(data: bytes, others: list[bytes], chance: Chance) -> bytes:
+    """Return a file's bytes with a few things wrong."""
+    out = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 4, 16])):
+        kind = chance.randrange(10)
+        at = chance.randrange(len(out) + 1)
+        if kind == 0 and out:  # flip a bit
+            out[at % len(out)] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            del out[at:]
+        elif kind == 2:
+            out[at:at] = chance.randbytes(chance.choice([1, 2, 8, 300]))
+        elif kind == 3:
+            del out[at : at + chance.choice([1, 2, 8, 300])]
+        elif kind == 4:  # an extreme number where a header may have one
+            number = chance.choice([0, 1, -1, 2**31 - 1, 2**31, 2**16 - 1, 2**63 - 1, -(2**63), 255])
+            size, order = chance.choice([1, 2, 4, 8]), chance.choice(["little", "big"])
+            at = chance.randrange(min(len(out), 200) + 1) if chance.random() < 0.7 else at
+            out[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, order)  # type: ignore[arg-type]
+        elif kind == 5:
+            out[at : at + chance.choice([4, 64, 1000])] = bytes(chance.choice([4, 64, 1000]))
+        elif kind == 6:
+            part = bytes(out[at : at + chance.choice([4, 64, 1000])])
+            other = chance.randrange(len(out) + 1)
+            out[other:other] = part
+        elif kind == 7:
+            other_file = chance.choice(others)
+            out = bytearray(other_file if chance.random() < 0.2 else out[:at] + other_file[at:])
+        elif kind == 8:  # a word of text
+            out[at : at + chance.choice([0, 1, 4])] = chance.choice(WORDS)
+        elif kind == 9 and out:
+            out[at % len(out)] = chance.randrange(256)
+    return bytes(out)
+
+
+class Reader:
+    """What reads one kind of file: good files, and a function that reads the mutated one in a folder of its own."""
+
+    def __init__(self, seeds: Mapping[str, bytes], read: Callable[[Path], None]) -> None:
+        self.seeds = dict(seeds)
+        self.read = read
+
+    def case(self, chance: Chance, folder: Path) -> None:
+        """Write a mutated file into `folder` and read it."""
+        name = chance.choice(sorted(self.seeds))
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(mutated(self.seeds[name], list(self.seeds.values()), chance))
+        self.read(path)
+
+
+class TreeReader:
+    """What reads a folder of many files, of which one is mutated: a dataset as published, a store."""
+
+    def __init__(self, tree: Path, read: Callable[[Path], None], matching: str = "*") -> None:
+        self.tree, self.read = tree, read
+        self.files = sorted(p.relative_to(tree) for p in tree.rglob(matching) if p.is_file())
+        self.contents = [(tree / path).read_bytes() for path in self.files]
+
+    def case(self, chance: Chance, folder: Path) -> None:
+        """Copy the tree into `folder`, mutate one of its files, now and then rename it, and read the tree."""
+        copied = folder / "tree"
+        shutil.copytree(self.tree, copied)
+        at = chance.randrange(len(self.files))
+        target = copied / self.files[at]
+        target.write_bytes(mutated(self.contents[at], self.contents, chance))
+        if chance.random() < 0.1:
+            new = chance.choice(["²", "1²", "x", "٣.png", "9" * 200 + ".png", "a\nb.png", "_depth.tiff", "-"])
+            target.rename(target.with_name(new + target.suffix))
+        elif chance.random() < 0.05:
+            target.unlink()
+        self.read(copied)
+
+
+def frames_of(spec: Mapping[str, Any], tree: Path) -> None:
+    """Read every frame that a loader finds, as prepare does."""
+    from scopedepth.datasets import choose
+    from scopedepth.datasets.base import UnreadableFrame
+
+    for one in choose(spec, tree):
+        for index in one.indices:
+            with contextlib.suppress(UnreadableFrame):
+                frame = one.sequence.read(index)
+                assert frame.rgb.dtype == np.uint8
+                assert frame.rgb.ndim == 3
+                if frame.depth is not None:
+                    assert frame.depth.dtype == np.dtype(one.sequence.encoding.dtype), (
+                        "a depth of another type"
+                    )
+
+
+def readers(folder: Path) -> dict[str, Reader | TreeReader]:
+    """Return every reader by name, with the good files that its cases start from (made in `folder`)."""
+    import cv2
+    import OpenEXR
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import tifffile
+    import torch
+    from safetensors.torch import save_file
+
+    import dataset_trees as trees
+    from scopedepth.datasets.base import UnreadableFrame
+    from scopedepth.datasets.cameras import read_intrinsics
+    from scopedepth.datasets.choose import read_list
+    from scopedepth.datasets.images import read_image, read_raw_depth
+    from scopedepth.datasets.stereo import read_opencv
+    from scopedepth.fetch.archives import Limits, unpack
+    from scopedepth.manifest import read_manifest
+    from scopedepth.models.checkpoints import read_checkpoint
+    from scopedepth.stores.dataset import DatasetStore
+    from scopedepth.tables.io import read_table
+
+    depth = trees.depth_mm(24, 32, 20, 90)
+    grey16, rgb = np.round(depth * 100).astype(np.uint16), trees.picture(24, 32)
+
+    def encoded(suffix: str, array: np.ndarray) -> bytes:
+        good, data = cv2.imencode(suffix, array)
+        assert good
+        return data.tobytes()
+
+    def saved(write: Callable[[Any, Any], Any], array: np.ndarray, **more: Any) -> bytes:
+        file = io.BytesIO()
+        write(file, array, **more)
+        return file.getvalue()
+
+    exr = folder / "seed.exr"
+    with OpenEXR.File({}, {"Z": depth.astype(np.float32)}) as file:
+        file.write(str(exr))
+    pictures = {
+        "a.png": encoded(".png", rgb), "b.png": encoded(".png", grey16), "c.jpg": encoded(".jpg", rgb),
+        "d.tiff": encoded(".tiff", grey16), "e.tif": saved(tifffile.imwrite, depth.astype(np.float32)),
+        "f.tif": saved(tifffile.imwrite, rgb, compression="zlib"), "g.bmp": encoded(".bmp", rgb),
+        "h.npy": saved(np.save, depth), "i.npy": saved(np.save, grey16), "j.exr": exr.read_bytes(),
+    }  # fmt: skip
+
+    def read_picture(path: Path) -> None:
+        from scopedepth.datasets.folder import depth_reader
+
+        with contextlib.suppress(UnreadableFrame, ScopeDepthError):
+            if path.suffix not in (".npy", ".exr"):
+                read_image(path)
+        with contextlib.suppress(UnreadableFrame):
+            read_raw_depth(path)
+            _, read = depth_reader([path], 0.1, "mm")
+            read(path)
+
+    def read_points(path: Path) -> None:
+        from scopedepth.datasets.scared import z_of
+
+        with contextlib.suppress(UnreadableFrame):
+            z_of(path.read_bytes(), str(path))
+
+    found: dict[str, Reader | TreeReader] = {
+        "image": Reader(pictures, read_picture),
+        "points": Reader({"a.tiff": saved(tifffile.imwrite, trees.points(depth), photometric="rgb")}, read_points),
+        "camera": Reader(
+            {"a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n", "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n"},
+            lambda path: finite(read_intrinsics(path)),
+        ),
+        "list": Reader({"a.txt": b"one 12\none/13.png\n14\n# x\n"}, lambda path: read_list(path) and None),
+        "opencv": Reader(
+            {"a.yaml": trees.SCARED_CALIBRATION.encode()}, lambda path: rectified(read_opencv(path, (1280, 1024)))
+        ),
+        "manifest": Reader({"a.json": b'{"digest": "sha256:00", "sequences": {"a": {"frames": 3}}}'},
+                           lambda path: read_manifest(path) and None),
+    }  # fmt: skip
+
+    # Archives.
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("x/y.txt", "deep")
+    packed: dict[str, bytes] = {}
+    for name, compression in (("a.zip", zipfile.ZIP_STORED), ("b.zip", zipfile.ZIP_DEFLATED)):
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w", compression) as archive:
+            archive.writestr("one/rgb/0001.png", pictures["a.png"])
+            archive.writestr("one/notes.txt", "words " * 100)
+            archive.writestr("inner.zip", inner.getvalue())
+        packed[name] = whole.getvalue()
+    for suffix, mode in ((".tar", "w"), (".tar.gz", "w:gz"), (".tar.bz2", "w:bz2"), (".tar.xz", "w:xz")):
+        whole = io.BytesIO()
+        with tarfile.open(fileobj=whole, mode=mode) as tar:  # type: ignore[call-overload]
+            for name, data in (("one/rgb/0001.png", pictures["a.png"]), ("inner.zip", inner.getvalue())):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        packed["c" + suffix] = whole.getvalue()
+
+    def read_archive(path: Path) -> None:
+        before = set(path.parent.rglob("*"))
+        target = path.parent / "out" / "data"
+        try:
+            unpack(path, target, Limits(total_bytes=10**7, free_bytes=10**6))
+        finally:
+            strays = set(path.parent.rglob("*")) - before
+            inside = [p for p in strays if target.parent in (p, *p.parents)]
+            assert len(inside) == len(strays), f"unpacked outside its folder: {sorted(strays)[:3]}"
+            links = [p for p in strays if p.is_symlink()]
+            assert not links, f"links were unpacked: {links[:3]}"
+
+    found["archive"] = Reader(packed, read_archive)
+
+    # Weights.
+    tensors = {"conv.weight": torch.ones(2, 3), "conv.bias": torch.zeros(2)}
+    save_file(tensors, folder / "a.safetensors")
+    torch.save(tensors, folder / "b.pth")
+    torch.save(
+        {"state_dict": tensors, "epoch": 3}, folder / "c.pth.tar", _use_new_zipfile_serialization=False
+    )
+    weights = {name: (folder / name).read_bytes() for name in ("a.safetensors", "b.pth", "c.pth.tar")}
+    # A pickle that would run something, were it opened carelessly.
+    weights["d.pth"] = b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R."
+    found["weights"] = Reader(weights, lambda path: read_checkpoint(path, "net") and None)
+
+    # Tables.
+    table = folder / "seed.parquet"
+    columns = {"frame": list(range(50)), "model": ["a", "b"] * 25, "abs_rel": [0.1] * 50}
+    pq.write_table(pa.table(columns), table, compression="zstd", write_page_checksum=True)
+    found["table"] = Reader({"a.parquet": table.read_bytes()}, lambda path: read_table(path) and None)
+
+    # Datasets as published, one of their files mutated.
+    small = {1: depth, 2: depth + 1}
+    specs: dict[str, dict[str, Any]] = {}
+
+    def tree(loader: str, write: Callable[[Path], None], **fields: Any) -> None:
+        root = folder / "trees" / loader
+        root.mkdir(parents=True)
+        write(root)
+        specs[loader] = trees.spec_of(loader, loader.split("-")[0], root, **fields)
+        found[loader] = TreeReader(root, lambda path, spec=specs[loader]: frames_of(spec, path))  # type: ignore[misc]
+
+    def own_folder(root: Path) -> None:
+        for number in small:
+            trees.write_image(root / "one" / "rgb" / f"{number:04d}.png", rgb)
+            trees.write_image(root / "one" / "depth" / f"{number:04d}.png", grey16)
+        (root / "one" / "intrinsics.txt").write_text("100 100 16 12\n")
+
+    def hamlyn_raw(root: Path) -> None:
+        for number in small:
+            for side in ("left", "right"):
+                trees.write_image(root / "one" / side / f"{number:04d}.png", rgb)
+        for side in ("left", "right"):
+            (root / f"calib.{side}.intrinsic.txt").write_text("100 0 16\n0 100 12\n0 0 1\n")
+            (root / f"calib.{side}.distortion.txt").write_text("0.01 0 0 0 0\n")
+        (root / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+
+    levels = {n: np.round(d).astype(np.uint8) for n, d in small.items()}
+    steps = {n: np.round(d).astype(np.uint16) for n, d in small.items()}
+    tree("folder", own_folder, depth={"unit": "mm", "scale": 0.01})
+    tree("stereo", hamlyn_raw, stereo={"max_disparity": 16})
+    tree(
+        "hamlyn_rectified", lambda root: trees.hamlyn(root, "01", steps, "100 0 16 0\n0 100 12 0\n0 0 1 0\n")
+    )
+    tree("simcol3d", lambda root: trees.simcol(root, small))
+    tree("c3vd", lambda root: trees.c3vd(root, small))
+    tree("serv_ct", lambda root: trees.serv_ct(root, 1, small))
+    tree("endonerf", lambda root: trees.endonerf(root, levels))
+    tree("endoslam_unity", lambda root: trees.endoslam(root, {"Colon": levels}), depth={"unit": "relative"})
+    tree("scared", lambda root: trees.scared(root, 1, 1, depth, []), options={"rectify": True})
+    tree(
+        "scared-video",
+        lambda root: trees.scared(root, 1, 1, depth, [depth, depth]),
+        options={"frames": "video"},
+    )
+
+    # A store, damaged: its manifest and metadata, its shards.
+    from scopedepth.prepare import prepare_unit
+
+    raw = folder / "raw" / "folder"
+    raw.mkdir(parents=True)
+    shutil.copytree(folder / "trees" / "folder", raw / "data")
+    store = folder / "store" / "folder.zarr"
+    prepare_unit(specs["folder"], raw, store, store.with_suffix(".json"), 1)
+
+    def read_store(path: Path) -> None:
+        for sequence in DatasetStore(path / "folder.zarr").sequences.values():
+            sequence.rgb(0, 9), sequence.depth(0, 9), sequence.flags(0, 9), sequence.status()
+            sequence.frame_ids()
+
+    found["store"] = TreeReader(store.parent, read_store)
+
+    found["prepare"] = TreeReader(folder / "raw", lambda path: prepare_copy(path, specs["folder"]))
+    return found
+
+
+def prepare_copy(tree: Path, spec: Mapping[str, Any]) -> None:
+    """Prepare a unit from raw files; whatever happens, nothing lies under its final name that is not whole."""
+    from scopedepth.prepare import prepare_unit
+
+    store = tree.parent / "results" / "folder.zarr"
+    try:
+        prepare_unit({**spec, "max_bad_frames": 0.5}, tree / "folder", store, store.with_suffix(".json"), 1)
+    except ScopeDepthError:
+        assert not store.exists(), "a store under its final name after an error"
+        raise
+
+
+def finite(matrix: np.ndarray) -> None:
+    """A camera that was accepted holds numbers only."""
+    assert np.isfinite(matrix).all(), "a camera matrix with numbers that are none"
+
+
+def rectified(camera: Any) -> None:
+    """Rectify with a calibration that was read."""
+    if camera is not None:
+        from scopedepth.rectify.stereo import Rectifier
+
+        lens = Rectifier(camera, 0.0)
+        assert np.isfinite(lens.intrinsics).all(), "a camera matrix with numbers that are none"
+
+
+# Running cases.
+
+
+class Hang(Exception):
+    """A case that takes far too long."""
+
+
+def outcome(case: Callable[[], None]) -> str:
+    """Run a case; returns how it ended, the exceptions that must not be as `FOUND ...`."""
+
+    def ring(_number: int, _frame: Any) -> None:
+        raise Hang(f"more than {SECONDS} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(SECONDS)
+    try:
+        case()
+    except ScopeDepthError as error:
+        lines = str(error).splitlines()
+        return "error" if len(lines) == 1 else f"FOUND an error of {len(lines)} lines: {lines[:2]}"
+    except BaseException as error:
+        frames = [
+            f
+            for f in traceback.extract_tb(error.__traceback__)
+            if "scopedepth" in f.filename or "fuzz" in f.filename
+        ]
+        last = frames[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        return f"FOUND {type(error).__name__} at {where}: {str(error)[:200]!r}"
+    finally:
+        signal.alarm(0)
+    return "well"
+
+
+def run_cases(cases: int, make: Callable[[int], Callable[[], None]]) -> Iterator[tuple[int, str]]:
+    """Run the cases numbered 0 to `cases` in a child process, in another one from where one crashed."""
+    number = 0
+    while number < cases:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 1), os.dup2(devnull, 2)
+            with os.fdopen(writing, "w", encoding="utf-8") as out:
+                for current in range(number, cases):
+                    out.write(json.dumps(outcome(make(current))) + "\n")
+                    out.flush()
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as lines:
+            for line in lines:
+                yield number, json.loads(line)
+                number += 1
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            yield number, f"FOUND a crash (status {status})"
+            number += 1
+
+
+def tally(name: str, results: Iterator[tuple[int, str]], shown: int = 3) -> int:
+    """Print how cases ended, findings with the first of their numbers; returns the number of findings."""
+    began, counts, numbers = time.monotonic(), Counter[str](), {}
+    for number, how in results:
+        kind = how if not how.startswith("FOUND") else how.split(": ")[0]
+        counts[kind] += 1
+        if how.startswith("FOUND"):
+            numbers.setdefault(kind, []).append((number, how))
+    found = sum(len(cases) for cases in numbers.values())
+    took = time.monotonic() - began
+    ended = f"{counts['well']} well, {counts['error']} errors, {found} findings ({took:.0f} s)"
+    print(f"{name:18s} {sum(counts.values()):6d} cases: {ended}", flush=True)
+    for cases in numbers.values():
+        for number, how in cases[:shown]:
+            print(f"    case {number}: {how}")
+        if len(cases) > shown:
+            print(f"    and {len(cases) - shown} more of these")
+    return found
+
+
+def listing(folder: Path) -> set[str]:
+    """Return the names of everything below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def configurations(count: int, seed: int, folder: Path) -> int:
+    """Run generated configurations; returns the number of findings."""
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    from project import CONFIG
+
+    work = folder / "work"
+    work.mkdir()
+    before = Path.cwd()
+    os.chdir(work)
+
+    def make(number: int) -> Callable[[], None]:
+        chance = Chance(f"{seed}-configuration-{number}")
+        base = shipped if chance.random() < 0.3 else CONFIG
+
+        def case() -> None:
+            path = work / "config.yaml"
+            path.write_text(configuration_text(base, chance), encoding="utf-8", errors="surrogatepass")
+            try:
+                plan_everything(path, ROOT / "workflow_scripts")
+            finally:
+                written = listing(folder) - {"work", "work/config.yaml"}
+                assert not written, f"written: {sorted(written)[:3]}"
+
+        return case
+
+    try:
+        return tally("configurations", run_cases(count, make))
+    finally:
+        os.chdir(before)
+
+
+def files(count: int, seed: int, folder: Path, only: str | None = None) -> int:
+    """Run mutated files through every reader, alike often; returns the number of findings."""
+    (folder / "seeds").mkdir()
+    every = {name: reader for name, reader in readers(folder / "seeds").items() if only in (None, name)}
+    found = 0
+    for index, (name, reader) in enumerate(every.items()):
+        cases = count // len(every) + (index < count % len(every))
+
+        def make(number: int, name: str = name, reader: Reader | TreeReader = reader) -> Callable[[], None]:
+            def case() -> None:
+                with tempfile.TemporaryDirectory(dir=folder) as place:
+                    reader.case(Chance(f"{seed}-{name}-{number}"), Path(place))
+
+            return case
+
+        found += tally(name, run_cases(cases, make))
+    return found
+
+
+def main() -> int:
+    """Run both kinds; the status is 1 where anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--configurations", type=int, default=10_000)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="one kind of file")
+    options = parser.parse_args()
+    found = 0
+    for work, count, more in (
+        (configurations, options.configurations, ()),
+        (files, options.files, (options.only,)),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            found += work(count, options.seed, Path(folder), *more) if count else 0
+    print(f"{found} findings")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
