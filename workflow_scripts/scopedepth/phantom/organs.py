@@ -95,12 +95,16 @@ def colon(seed: int, scale: float = 1.0) -> Scene:
             gap = _wrap(turn - band - third * 2 * np.pi / 3)
             grid = grid - fade * 0.045 * size * np.exp(-((gap / 0.16) ** 2))
         for fold in folds:
-            gap = _wrap(turn - fold.angle)
+            bow = fold.bow * np.pi**2
+            rows = _near(s, fold.s + min(bow, 0.0), fold.s + max(bow, 0.0), fold.width)
+            gap = _wrap(turn[rows] - fold.angle)
             rise = np.where(np.abs(gap) < fold.half, np.cos(np.pi / 2 * gap / fold.half) ** 2, 0.0) ** 0.7
-            _ridge(grid, s, fold.s + fold.bow * gap**2, fold.width, fade * fold.height * rise)
+            ridge = _crest((s[rows] - fold.s - fold.bow * gap**2) / fold.width)
+            grid[rows] -= fade[rows] * fold.height * rise * ridge
         for place, at, wide in polyps:
-            far = np.hypot((s - place) / wide, size * _wrap(angle - at) / wide)
-            grid = grid - 0.85 * wide * np.exp(-(far**4))
+            rows = _near(s, place, place, wide)
+            far = np.hypot((s[rows] - place) / wide, size * _wrap(angle - at) / wide)
+            grid[rows] -= 0.85 * wide * np.exp(-(far**4))
         return grid
 
     bend = _bend(random, size, 0.5, length)
@@ -157,13 +161,11 @@ def jejunum(seed: int, scale: float = 1.0) -> Scene:
                 1 / (1 + np.exp((np.abs(gap) - fold.half) / 0.22)) if fold.half < 2.8 else np.ones_like(gap)
             )
             rise = rise * np.clip(1 + fold.uneven(angle), 0.3, 1.5)
-            ring = np.zeros_like(grid)
-            _ridge(ring, s, fold.s + fold.wander(angle), fold.width, -fade * fold.height * rise)
-            rows = np.flatnonzero(ring.any(axis=1))
-            if len(rows):
-                part = slice(rows[0], rows[-1] + 1)
-                # folds that meet join like a smooth maximum, not a sum, which would close the tube
-                deepest[part] = np.power(deepest[part] ** 4 + ring[part] ** 4, 0.25)
+            centre = fold.s + fold.wander(angle)
+            rows = _near(s, centre.min(), centre.max(), fold.width)
+            ring = fade[rows] * fold.height * rise * _crest((s[rows] - centre) / fold.width)
+            # folds that meet join like a smooth maximum, not a sum, which would close the tube
+            deepest[rows] = np.sqrt(np.hypot(deepest[rows] ** 2, ring**2))
         return grid - deepest
 
     bend = _bend(random, size, 0.45, length)
@@ -312,11 +314,7 @@ def _crest(x: Array) -> Array:
     return 0.8 * np.exp(-(np.abs(x) ** 2.4)) + 0.2 * np.exp(-((x / 2.4) ** 2))
 
 
-def _ridge(grid: Array, s: Array, centre: Array, width: float, height: Array) -> None:
-    """Take a ridge of `height` along s = centre(angle) off the radius, in place."""
-    near = np.flatnonzero((s[:, 0] > centre.min() - 5 * width) & (s[:, 0] < centre.max() + 5 * width))
-    if len(near):
-        rows = slice(near[0], near[-1] + 1)
-        at = centre if centre.shape[0] == 1 else centre[rows]
-        up = height if height.shape[0] == 1 else height[rows]
-        grid[rows] -= up * _crest((s[rows] - at) / width)
+def _near(s: Array, first: float, last: float, width: float) -> slice:
+    """The rows where a ridge `width` wide that stays between first and last is worth computing."""
+    low, high = np.searchsorted(s[:, 0], [first - 5 * width, last + 5 * width])
+    return slice(int(low), int(high))

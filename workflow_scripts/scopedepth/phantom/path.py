@@ -76,7 +76,7 @@ def _frame(scene: Scene, s: float) -> NDArray[np.float64]:
     i = min(int(position), len(frames) - 2)
     w = position - i
     row = (1 - w) * frames[i] + w * frames[i + 1]
-    return row.reshape(5, 3)[[0, 1, 3, 4]]
+    return row[:12].reshape(4, 3)
 
 
 def _room(scene: Scene, s: float) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.phantom.camera import Camera
-from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen, clearance
-from scopedepth.phantom.shading import Mucosa, arc_length, render_rays
+from scopedepth.phantom.geometry import BLOCK, CENTRELINE_STEP, Lumen, arc_length, clearance
+from scopedepth.phantom.shading import TILE, Mucosa, render_rays
 
 ANGLES = 512  # columns of a radius map
 
@@ -63,7 +63,7 @@ def build_lumen(
         dome: radius of the domes, mm (about the radius at the ends).
         step: mm between rows of the map: the finest fold needs about ten rows.
     """
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import gaussian_filter, maximum_filter
 
     count = int(np.ceil(length / CENTRELINE_STEP)) + 1
     frames = _centreline(curvature(np.arange(2.0 * count - 1) * (CENTRELINE_STEP / 2)), count)
@@ -71,45 +71,61 @@ def build_lumen(
     s = np.arange(-reach, length + reach + step, step, dtype=np.float64)
     angle = np.arange(ANGLES, dtype=np.float64) * (2 * np.pi / ANGLES)
     grid = np.ascontiguousarray(np.broadcast_to(radius(s[:, None], angle[None, :]), (len(s), ANGLES)))
-    slope_s = np.abs(np.diff(grid, axis=0)).max(axis=1) / step
-    slope_a = (np.abs(np.diff(grid, axis=1, append=grid[:, :1])) / (grid * (2 * np.pi / ANGLES))).max(axis=1)
-    steepest = np.hypot(np.percentile(slope_s, 99), np.percentile(slope_a, 99))
+    slope_s = np.abs(np.diff(grid, axis=0, append=grid[-1:])) / step
+    slope_a = np.abs(np.diff(grid, axis=1, append=grid[:, :1])) / (grid * (2 * np.pi / ANGLES))
+    steepest = np.hypot(np.percentile(slope_s.max(axis=1), 99), np.percentile(slope_a.max(axis=1), 99))
     lipschitz = float(np.hypot(1.0, steepest))
+    steep = maximum_filter(_block_max(np.hypot(slope_s, slope_a)), 3, mode=("nearest", "wrap"))
+    shares = np.maximum(0.9 / np.hypot(1.0, steep), 1.0 / lipschitz).astype(np.float32)
+    reach = BLOCK * min(step, float(grid.min()) * 2 * np.pi / ANGLES)
     width = 0.12 * dome  # a valley about this wide or narrower gets less light from around
     sigma = (width / step, width / (dome * 2 * np.pi / ANGLES))
     valley = (grid - gaussian_filter(grid, sigma, mode=("nearest", "wrap"))) / width
     shade = np.clip(1.0 - 0.9 * valley, 0.3, 1.25)
     clear = clearance(grid, step)
     return Lumen(
-        frames, (count - 1) * CENTRELINE_STEP, grid, shade, clear, float(s[0]), step, dome, lipschitz
+        frames,
+        (count - 1) * CENTRELINE_STEP,
+        grid,
+        shade,
+        clear,
+        float(s[0]),
+        step,
+        dome,
+        lipschitz,
+        shares,
+        reach,
     )
+
+
+def _block_max(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest value of each block of BLOCK rows and columns (fewer rows in the last)."""
+    by_row = np.maximum.reduceat(grid, np.arange(0, grid.shape[0], BLOCK), axis=0)
+    return np.asarray(np.maximum.reduceat(by_row, np.arange(0, grid.shape[1], BLOCK), axis=1))
 
 
 def _centreline(bends: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Integrate a rotation minimising frame (T' = a N + b B, N' = -a T, B' = -b T) with Runge and Kutta's
-    fourth order rule.
+    fourth order rule, from the bends (a, b) at both ends and the middle of each step.
+
+    The equations are linear in the state (position, T, N, B), so a step is a matrix; all are made at once.
     """
-    frames = np.zeros((count, 15))
-    state = np.zeros((4, 3))
-    state[1:] = np.eye(3)[[2, 0, 1]]  # T = z, N = x, B = y
-
-    def slope(state: NDArray[np.float64], bend: NDArray[np.float64]) -> NDArray[np.float64]:
-        _, t, n, b = state
-        return np.stack([t, bend[0] * n + bend[1] * b, -bend[0] * t, -bend[1] * t])
-
-    h = CENTRELINE_STEP
-    for i in range(count):
-        a = bends[2 * i]
-        frames[i, 0:3], frames[i, 3:6], frames[i, 9:12], frames[i, 12:15] = state
-        frames[i, 6:9] = a[0] * state[2] + a[1] * state[3]
-        if i + 1 < count:
-            m, e = bends[2 * i + 1], bends[2 * i + 2]
-            k1 = slope(state, a)
-            k2 = slope(state + 0.5 * h * k1, m)
-            k3 = slope(state + 0.5 * h * k2, m)
-            k4 = slope(state + h * k3, e)
-            state = state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return frames
+    slope = np.zeros((len(bends), 4, 4))
+    slope[:, 0, 1] = 1.0
+    slope[:, 1, 2:] = bends
+    slope[:, 2:, 1] = -bends
+    first, middle, last = slope[:-2:2], slope[1::2], slope[2::2]
+    h, one = CENTRELINE_STEP, np.eye(4)
+    k1 = first
+    k2 = middle @ (one + 0.5 * h * k1)
+    k3 = middle @ (one + 0.5 * h * k2)
+    k4 = last @ (one + h * k3)
+    steps = one + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    states = np.zeros((count, 4, 3))
+    states[0, 1:] = np.eye(3)[[2, 0, 1]]  # T = z, N = x, B = y
+    for i in range(count - 1):
+        states[i + 1] = steps[i] @ states[i]
+    return np.concatenate([states.reshape(count, 12), bends[::2]], axis=1)
 
 
 def expose(scene: Scene, pose: NDArray[np.float64], camera: Camera) -> float:
@@ -185,6 +201,8 @@ def _render(
         fineness,
         depth,
         light,
+        np.empty((-(-camera.height // TILE), -(-camera.width // TILE), 2)),
+        np.empty(depth.shape),
     )
     return depth, light
 

@@ -14,14 +14,20 @@ of its centre.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
-from scopedepth.phantom.geometry import CENTRELINE_STEP, Lumen, march, nearest, wall
+from scopedepth.phantom.geometry import Lumen, advance, march, wall
+from scopedepth.phantom.inline import apart, inner, whole
 from scopedepth.phantom.noise import noise
+
+# The rays of GROUP x GROUP pixels are marched together as far as they are free together, from there on those of
+# TILE x TILE, and from there on each. A group is some whole tiles.
+GROUP = 16
+TILE = 4
 
 Colour = tuple[float, float, float]
 
@@ -58,13 +64,13 @@ class Mucosa(NamedTuple):
     seed: int
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _smooth(low: float, high: float, x: float) -> float:
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _turned(x: float, y: float, z: float, times: int) -> tuple[float, float, float]:
     """A point turned by the rotation [[2, 2, 1], [-2, 1, 2], [1, -2, 2]] / 3 once and then `times` times
     more.
@@ -74,7 +80,7 @@ def _turned(x: float, y: float, z: float, times: int) -> tuple[float, float, flo
     return x, y, z
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _turned_back(x: float, y: float, z: float, times: int) -> tuple[float, float, float]:
     """The inverse of `_turned`."""
     for _ in range(times + 1):
@@ -82,7 +88,7 @@ def _turned_back(x: float, y: float, z: float, times: int) -> tuple[float, float
     return x, y, z
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _vessel_net(
     x: float,
     y: float,
@@ -105,14 +111,14 @@ def _vessel_net(
     value, gx, gy, gz = noise(x / size + 0.35 * a, y / size + 0.35 * b, z / size - 0.35 * a, seed)
     along = gx * nx + gy * ny + gz * nz
     gx, gy, gz = gx - along * nx, gy - along * ny, gz - along * nz
-    distance = abs(value) * size / max(np.sqrt(gx * gx + gy * gy + gz * gz), 0.15)
+    distance = abs(value) * size / max(math.sqrt(gx * gx + gy * gy + gz * gz), 0.15)
     blur = 0.35 * width + pixel
     return (1.0 - _smooth(0.5 * width - 0.5 * blur, 0.5 * width + 0.5 * blur, distance)) * min(
         1.0, width / blur
     )
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _albedo(
     m: Mucosa, x: float, y: float, z: float, nx: float, ny: float, nz: float, pixel: float
 ) -> tuple[float, float, float]:
@@ -143,11 +149,11 @@ def _albedo(
     return red, green, blue
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _radiance(
     m: Mucosa,
     lamps: NDArray[np.float64],
-    axis: NDArray[np.float64],
+    axis: tuple[float, float, float],
     point: tuple[float, float, float],
     normal: tuple[float, float, float],
     view: tuple[float, float, float],
@@ -172,13 +178,13 @@ def _radiance(
             bx, by, bz = bx - seen * share * gx, by - seen * share * gy, bz - seen * share * gz
         size *= 0.53
         share *= 0.75
-    norm = np.sqrt(bx * bx + by * by + bz * bz)
+    norm = math.sqrt(bx * bx + by * by + bz * bz)
     bx, by, bz = bx / norm, by / norm, bz / norm
     direct = around = shine = 0.0
     for lamp in range(lamps.shape[0]):
         lx, ly, lz = lamps[lamp, 0] - x, lamps[lamp, 1] - y, lamps[lamp, 2] - z
         square = lx * lx + ly * ly + lz * lz
-        distance = np.sqrt(square)
+        distance = math.sqrt(square)
         lx, ly, lz = lx / distance, ly / distance, lz / distance
         spread = max(-(lx * axis[0] + ly * axis[1] + lz * axis[2]), 0.0)
         light = lamps[lamp, 3] * (0.25 + 0.75 * spread) / (square + 4.0)
@@ -186,7 +192,7 @@ def _radiance(
         direct += light * max((facing + 0.15) / 1.15, 0.0)
         around += light
         hx, hy, hz = lx + vx, ly + vy, lz + vz
-        norm = np.sqrt(hx * hx + hy * hy + hz * hz)
+        norm = math.sqrt(hx * hx + hy * hy + hz * hz)
         half = (bx * hx + by * hy + bz * hz) / norm
         if half > 0.0 and facing > 0.0:
             shine += light * half**m.sharpness
@@ -200,35 +206,71 @@ def _radiance(
     )
 
 
-@njit(cache=True, nogil=True)
+@apart
 def _shoot(
     lumen: Lumen,
     mucosa: Mucosa,
     lamps: NDArray[np.float64],
     pose: NDArray[np.float64],
-    ray: tuple[float, float],
+    rx: float,
+    ry: float,
+    t: float,
     s: float,
     pixel: float,
     fineness: float,
 ) -> tuple[float, float, float, float]:
     """(depth along the optical axis, red, green, blue) of the ray (x, y, 1) of the camera."""
-    rx, ry = ray
-    dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
-    dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
-    dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
-    depth, s = march(lumen, pose[:3, 3], dx, dy, dz, s, pixel, fineness)
+    dx, dy, dz = _direction(pose, rx, ry)
+    depth, s = march(lumen, pose[0, 3], pose[1, 3], pose[2, 3], dx, dy, dz, t, s, pixel, fineness)
     x, y, z = pose[0, 3] + depth * dx, pose[1, 3] + depth * dy, pose[2, 3] + depth * dz
     nx, ny, nz, open_share = wall(lumen, x, y, z, s)
-    norm = np.sqrt(dx * dx + dy * dy + dz * dz)
+    norm = math.sqrt(dx * dx + dy * dy + dz * dz)
     view = (-dx / norm, -dy / norm, -dz / norm)
     slant = max(nx * view[0] + ny * view[1] + nz * view[2], 0.1)
-    footprint = pixel * depth / np.sqrt(slant)
-    axis = pose[:3, 2]
+    footprint = pixel * depth / math.sqrt(slant)
+    axis = (pose[0, 2], pose[1, 2], pose[2, 2])
     red, green, blue = _radiance(mucosa, lamps, axis, (x, y, z), (nx, ny, nz), view, open_share, footprint)
     return depth, red, green, blue
 
 
-@njit(cache=True, nogil=True)
+@inner
+def _direction(pose: NDArray[np.float64], rx: float, ry: float) -> tuple[float, float, float]:
+    """The ray (x, y, 1) of the camera in the world."""
+    return (
+        pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2],
+        pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2],
+        pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2],
+    )
+
+
+@inner
+def _advance_tile(
+    lumen: Lumen,
+    pose: NDArray[np.float64],
+    rays: NDArray[np.float64],
+    top: int,
+    left: int,
+    size: int,
+    t: float,
+    s: float,
+    pixel: float,
+    fineness: float,
+) -> tuple[float, float]:
+    """`advance` for the pixels of a square, from (t, s)."""
+    height, width, _ = rays.shape
+    bottom, right = min(top + size, height) - 1, min(left + size, width) - 1
+    i, j = (top + bottom) // 2, (left + right) // 2
+    rx, ry = rays[i, j, 0], rays[i, j, 1]
+    square = 0.0
+    for i in range(top, bottom + 1):
+        for j in range(left, right + 1):
+            square = max(square, (rays[i, j, 0] - rx) ** 2 + (rays[i, j, 1] - ry) ** 2)
+    spread = math.sqrt(square) + pixel  # as much again for the rays about a pixel that smooth edges
+    dx, dy, dz = _direction(pose, rx, ry)
+    return advance(lumen, pose[0, 3], pose[1, 3], pose[2, 3], dx, dy, dz, spread, t, s, fineness)
+
+
+@whole
 def render_rays(
     lumen: Lumen,
     mucosa: Mucosa,
@@ -242,6 +284,8 @@ def render_rays(
     fineness: float,
     depth: NDArray[np.float64],
     light: NDArray[np.float64],
+    starts: NDArray[np.float64],
+    centre: NDArray[np.float64],
 ) -> None:
     """Render a picture into `depth` and `light`.
 
@@ -257,18 +301,39 @@ def render_rays(
         fineness: as for `march`.
         depth: (h, w) float64 to fill, mm along the optical axis.
         light: (h, w, 3) float64 to fill, linear.
+        starts: (h / TILE, w / TILE, 2) float64, rounded up, for what `advance` returns for each tile.
+        centre: (h, w) float64, for the pixels' green before edges are smoothed.
     """
     height, width = depth.shape
+    for top in range(0, height, GROUP):
+        for left in range(0, width, GROUP):
+            tg, sg = _advance_tile(lumen, pose, rays, top, left, GROUP, 0.0, s, pixel, fineness)
+            for i in range(top // TILE, min((top + GROUP) // TILE, starts.shape[0])):
+                for j in range(left // TILE, min((left + GROUP) // TILE, starts.shape[1])):
+                    starts[i, j, 0], starts[i, j, 1] = _advance_tile(
+                        lumen, pose, rays, i * TILE, j * TILE, TILE, tg, sg, pixel, fineness
+                    )
     for i in range(height):
         for j in range(width):
             if seen[i, j]:
-                ray = (rays[i, j, 0], rays[i, j, 1])
-                d, r, g, b = _shoot(lumen, mucosa, lamps, pose, ray, s, pixel, fineness)
+                start = starts[i // TILE, j // TILE, 0], starts[i // TILE, j // TILE, 1]
+                d, r, g, b = _shoot(
+                    lumen,
+                    mucosa,
+                    lamps,
+                    pose,
+                    rays[i, j, 0],
+                    rays[i, j, 1],
+                    start[0],
+                    start[1],
+                    pixel,
+                    fineness,
+                )
                 depth[i, j] = d
                 light[i, j, 0], light[i, j, 1], light[i, j, 2] = r, g, b
+                centre[i, j] = g
     if not smooth_edges:
         return
-    centre = light[:, :, 1].copy()
     for i in range(1, height - 1):
         for j in range(1, width - 1):
             if not (seen[i, j] and seen[i - 1, j] and seen[i + 1, j] and seen[i, j - 1] and seen[i, j + 1]):
@@ -280,24 +345,13 @@ def render_rays(
                 edge |= abs(depth[m, n] - d) > 0.1 * d or abs(centre[m, n] - c) > 0.25 * (centre[m, n] + c)
             if not edge:
                 continue
+            start = starts[i // TILE, j // TILE, 0], starts[i // TILE, j // TILE, 1]
             r, g, b = light[i, j, 0], light[i, j, 1], light[i, j, 2]
             for k in range(4):
-                ray = (
-                    rays[i, j, 0] + pixel * (-0.375, 0.125, 0.375, -0.125)[k],
-                    rays[i, j, 1] + pixel * (-0.125, -0.375, 0.125, 0.375)[k],
+                rx = rays[i, j, 0] + pixel * (-0.375, 0.125, 0.375, -0.125)[k]
+                ry = rays[i, j, 1] + pixel * (-0.125, -0.375, 0.125, 0.375)[k]
+                _, r2, g2, b2 = _shoot(
+                    lumen, mucosa, lamps, pose, rx, ry, start[0], start[1], pixel, fineness
                 )
-                _, r2, g2, b2 = _shoot(lumen, mucosa, lamps, pose, ray, s, pixel, fineness)
                 r, g, b = r + r2, g + g2, b + b2
             light[i, j, 0], light[i, j, 1], light[i, j, 2] = 0.2 * r, 0.2 * g, 0.2 * b
-
-
-@njit(cache=True, nogil=True)
-def arc_length(lumen: Lumen, x: float, y: float, z: float) -> float:
-    """Arc length of the centreline point nearest to (x, y, z), searched over the whole centreline; mm."""
-    best, found = np.inf, 0.0
-    for i in range(lumen.frames.shape[0]):
-        f = lumen.frames[i]
-        square = (x - f[0]) ** 2 + (y - f[1]) ** 2 + (z - f[2]) ** 2
-        if square < best:
-            best, found = square, i * CENTRELINE_STEP
-    return nearest(lumen, x, y, z, min(found, lumen.length), 3)
