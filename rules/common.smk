@@ -17,6 +17,9 @@ try:
     PLAN = Plan(select_study(config), SCRIPTS)
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
+# Whoever reads the configuration beside a job finds citations written out.
+for name, spec in PLAN.study.datasets.items():
+    config["datasets"][name]["citation"] = spec["citation"]
 # What each job asks of a cluster's scheduler.
 NEEDS = Needs(PLAN.study)
 # Bars for running jobs, where Snakemake runs in a terminal.

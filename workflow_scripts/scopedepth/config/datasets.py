@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Spec
+from scopedepth.config.citations import Citation
 
 LOADERS = (
     "c3vd",
@@ -160,7 +161,7 @@ class DatasetSpec(Spec):
         description="frames and sizes as published, for forecasts: by sequence where it is split, else under `all`",
     )
     licence: str = Field("unknown", description="terms of the data")
-    citation: str = Field("", description="BibTeX entry")
+    citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the data is described")
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Spec
+from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
 
 FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
@@ -87,7 +88,7 @@ class ModelSpec(Spec):
     )
     parameters: int | None = Field(None, ge=0, description="parameters as published; null where unknown")
     licence: str = Field("unknown", description="terms of the weights")
-    citation: str = Field("", description="BibTeX entry")
+    citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the model is described")
 
     @model_validator(mode="after")

@@ -3,35 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
+from scopedepth.config.citations import entries
 from scopedepth.report.latex import escape
 from scopedepth.report.results import Results
-
-_ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*\{\s*([^\s,{}\"#%~\\]+)\s*,")
-
-
-def entries(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (key, entry) of every whole BibTeX entry in `text`; what is not one is passed over."""
-    at = 0
-    while found := _ENTRY.search(text, at):
-        end = _closing(text, text.index("{", found.start()))
-        if end is None:
-            return
-        if found.group(1).lower() not in ("string", "preamble", "comment"):
-            yield found.group(2), text[found.start() : end + 1].strip()
-        at = end + 1
-
-
-def _closing(text: str, opening: int) -> int | None:
-    """Return where the brace at `opening` is closed."""
-    depth = 0
-    for at in range(opening, len(text)):
-        if text[at] in "{}" and text[at - 1] != "\\":
-            depth += 1 if text[at] == "{" else -1
-            if depth == 0:
-                return at
-    return None
 
 
 def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]:
@@ -66,6 +41,9 @@ def _plain(kind: str, name: str, title: str, spec: dict[str, object]) -> tuple[s
     homepage = str(spec.get("homepage") or "")
     if re.fullmatch(r"https?://[^\s{}\\\"<>^`|]+", homepage):
         fields.append(f"  howpublished = {{\\url{{{homepage}}}}}")
+    said = " ".join(str(spec.get("citation") or "").split()).rstrip(".")
     licence = escape(str(spec.get("licence") or "unknown"))
-    fields.append(f"  note = {{No citation is given in the configuration. Licence: {licence}}}")
+    fields.append(
+        f"  note = {{{escape(said or 'No citation is given in the configuration')}. Licence: {licence}}}"
+    )
     return key, f"@misc{{{key},\n" + ",\n".join(fields) + "\n}"
