@@ -9,11 +9,13 @@ a row for every frame, with a status and without a number; a dataset that is mis
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.plan import STUDY_TABLES, Plan
 
 LOGS = Path("results/logs")
@@ -22,8 +24,18 @@ LOGS = Path("results/logs")
 def write_incomplete(plan: Plan) -> Path | None:
     """Make the tables and the report of what there is; returns the report's path, or None where there is nothing.
 
-    The folder is ``results/studies/{study}/incomplete``. It is made anew each time.
+    The folder is ``results/studies/{study}/incomplete``. It is made anew each time. What keeps it from being made,
+    such as a full disk, is said and is no exception: the failures that led here are what matters.
     """
+    try:
+        return _write_incomplete(plan)
+    except (ScopeDepthError, OSError) as error:
+        print(f"There is no report of what did not fail: {one_line(str(error))}", file=sys.stderr)
+        shutil.rmtree(Path("results/studies", plan.study.name, "incomplete"), ignore_errors=True)
+        return None
+
+
+def _write_incomplete(plan: Plan) -> Path | None:
     folder = Path("results/studies", plan.study.name, "incomplete")
     shutil.rmtree(folder, ignore_errors=True)
     units = [name for name in plan.study.units if Path(f"results/datasets/{name}.json").is_file()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -30,6 +31,8 @@ RECORDED = (
     "pyarrow",
     "scipy",
 )
+# A full disk, or a full quota.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 IMPORT_NAMES = {"opencv-python-headless": "cv2"}
 
 
@@ -44,7 +47,8 @@ def job(
 
     The record says what the result was made from, `params` and the digests of the files among `inputs` (a
     directory is stood for by its manifest), and when, where and with which versions.
-    A `ScopeDepthError` ends the process with status 1 and one line; any other exception keeps its traceback.
+    A `ScopeDepthError` or a full disk ends the process with status 1 and one line; any other exception keeps its
+    traceback.
     Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
     """
     began = time.time()
@@ -56,11 +60,22 @@ def job(
     with _copied_to(log), announced(_label(log)):
         try:
             yield facts
+            if record is not None:
+                write_json(Path(record), {**run_facts(began), **facts, "made_from": made_from})
         except ScopeDepthError as error:
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
-        if record is not None:
-            write_json(Path(record), {**run_facts(began), **facts, "made_from": made_from})
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            print(f"scopedepth: error: {full_disk(error, record or log)}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+def full_disk(error: OSError, near: str | Path | None) -> str:
+    """Return what to say of a full disk or quota. Few errors name their file; then `near` says which disk it is."""
+    where = error.filename or (Path(near).parent if near is not None else Path.cwd())
+    return f"No space left on the disk of {where}. Make room and run the same command again: what is done is kept."
 
 
 def _label(log: str | Path | None) -> str:
@@ -107,8 +122,9 @@ class _Tee:
         self.stream, self.file = stream, file
 
     def write(self, text: str) -> int:
-        self.file.write(text)
-        self.file.flush()
+        with _though_full():
+            self.file.write(text)
+            self.file.flush()
         return self.stream.write(text)
 
     def flush(self) -> None:
@@ -132,19 +148,32 @@ def _copied_to(log: str | Path | None) -> Iterator[None]:
         return
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     out, err = sys.stdout, sys.stderr
-    with Path(log).open("w", encoding="utf-8") as file:
-        sys.stdout, sys.stderr = _Tee(out, file), _Tee(err, file)
-        try:
-            yield
-        except SystemExit:
-            raise
-        except BaseException:
-            import traceback
+    file = Path(log).open("w", encoding="utf-8")  # noqa: SIM115  # closing it may fail, and then must not matter
+    sys.stdout, sys.stderr = _Tee(out, file), _Tee(err, file)
+    try:
+        yield
+    except SystemExit:
+        raise
+    except BaseException:
+        import traceback
 
+        with _though_full():
             traceback.print_exc(file=file)
+        raise
+    finally:
+        sys.stdout, sys.stderr = out, err
+        with _though_full():
+            file.close()
+
+
+@contextmanager
+def _though_full() -> Iterator[None]:
+    """Go on where a log cannot be written for want of space: what is said must still reach the terminal."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
             raise
-        finally:
-            sys.stdout, sys.stderr = out, err
 
 
 def read_record(path: Path) -> dict[str, Any]:
