@@ -81,6 +81,6 @@ rule report:
         models=PLAN.report_specs("models"),
         protocols=PLAN.report_specs("protocols"),
         units=list(PLAN.study.units),
-        code=lambda wildcards: PLAN.code("report"),
+        code=lambda wildcards: PLAN.report_code(),
     script:
         "../workflow_scripts/report.py"

@@ -148,6 +148,10 @@ def reformat(project: Project) -> None:
     subprocess.run(command, check=True)
 
 
+def in_page(file: str, word: str) -> Callable[[Project], None]:
+    return lambda project: edit(project, f"report/{file}", word, word + " ")
+
+
 def touch_everything(project: Project) -> None:
     now = time.time() + 60
     for folder, _, files in os.walk(project.folder):
@@ -240,6 +244,8 @@ ROWS = (
     Row("edit the family's code", append("models/baseline.py"), predicted(UNITS, MODELS)),
     Row("edit another family's code", append("models/transformers.py"), set()),
     Row("edit the report's code", append("report/__init__.py"), {"report(small)"}),
+    Row("edit the report's template", in_page("templates/page.html.j2", "</main>"), {"report(small)"}),
+    Row("edit the report's style or script", in_page("static/page.js", "use strict"), {"report(small)"}),
     Row("edit the statistics' code", append("statistics/ranks.py"), SUMMARY),
     Row("edit a command's code", append("commands/verify.py"), set()),
     Row("edit how progress is shown", append("progress.py"), set()),

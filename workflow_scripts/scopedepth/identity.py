@@ -55,6 +55,15 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     return dict(sorted(digests.items()))
 
 
+def file_digests(*folders: str) -> dict[str, str]:
+    """Return a short digest of each file in folders of this package that its code reads, by the file's place in it."""
+    files = sorted(path for folder in folders for path in (ROOT / folder).iterdir() if path.is_file())
+    return {
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in files
+    }
+
+
 def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
     """Return ``sha256:...`` over `module_digests`: the code behind a script or a module file in one string."""
     return (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
-from scopedepth.identity import canonical_json, module_digests
+from scopedepth.identity import canonical_json, file_digests, module_digests
 
 STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
 
@@ -216,6 +216,11 @@ class Plan:
     def report_specs(self, kind: str) -> Callable[[Any], str]:
         """Return what a report shows: the specs of the study, its datasets, models or protocols, words and all."""
         return lambda _wildcards: canonical_json(getattr(self.study, kind))
+
+    def report_code(self) -> str:
+        """The report's modules, and the templates, styles and scripts that they put into the page."""
+        modules = module_digests(self.scripts / "report.py")
+        return canonical_json({**modules, **file_digests("report/templates", "report/static")})
 
     def every_unit(self, pattern: str) -> list[str]:
         return [pattern.format(unit=unit) for unit in self.study.units]

@@ -91,7 +91,7 @@ STAGES = (
         "studies/{study}/report.run.json",
         {
             **{name: _specs("report_specs", kind) for name, kind in _MEMBERS.items()},
-            "code": lambda plan, _: plan.code("report"),
+            "code": lambda plan, _: plan.report_code(),
         },
     ),
     Stage(
