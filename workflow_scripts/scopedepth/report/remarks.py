@@ -22,13 +22,14 @@ class Remark:
 
     about: str
     text: Markup
+    of_dataset: bool = False
 
 
 def remarks(results: Results) -> list[Remark]:
     """Return the points that follow the headline, those without anything to say left out."""
     made = [
         *(
-            Remark(results.dataset_title(name), accuracy(results, name))
+            Remark(results.dataset_title(name), accuracy(results, name), of_dataset=True)
             for name in results.dataset_names[:DATASETS]
         ),
         Remark("How sure", certainty(results)),

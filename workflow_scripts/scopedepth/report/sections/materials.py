@@ -10,7 +10,7 @@ from markupsafe import Markup
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.table import Cell, Column, Table, code, link, model_cell, value_cell
-from scopedepth.report.words import parameters
+from scopedepth.report.words import listed, parameters
 
 KINDS = {
     "disparity": "disparity, up to scale and shift",
@@ -77,9 +77,10 @@ def trained_words(results: Results, spec: Mapping[str, Any]) -> str:
 
 
 def model_citations(results: Results) -> list[dict[str, str]]:
-    """Return the BibTeX entries of the models that have one."""
-    return [
-        {"title": results.model_title(name), "citation": citation.strip()}
-        for name in results.model_names
-        if (citation := results.models[name].get("citation") or "").strip()
-    ]
+    """Return the models' BibTeX entries, each once, under the titles of all models that it is for."""
+    titles: dict[str, list[str]] = {}
+    for name in results.model_names:
+        citation = (results.models[name].get("citation") or "").strip()
+        if citation:
+            titles.setdefault(citation, []).append(results.model_title(name))
+    return [{"title": listed(names), "citation": citation} for citation, names in titles.items()]
