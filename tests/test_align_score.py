@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -432,3 +433,33 @@ print(json.dumps([time.process_time() - began, heavy]))
         best = min(best, seconds)
         assert heavy == []
     assert best < 1.0
+
+
+def test_the_stages_run_where_pandas_and_scipy_are_not(tmp_path: Path) -> None:
+    """As their scripts ask for: see scopedepth.lean. The same bytes come out."""
+    data, predicted, _, _ = write_stores(tmp_path)
+    spec = protocol(metrics=list(METRICS))
+    paths = [
+        tmp_path / f"{place}_{table}.parquet" for place in ("here", "lean") for table in ("fits", "scores")
+    ]
+    align_stage.align_unit(spec, [data], [predicted], KEYS, paths[0])
+    score_stage.score_unit(spec, data, predicted, paths[0], KEYS, paths[1])
+    code = f"""
+import json, sys
+from pathlib import Path
+from scopedepth.lean import leave_out
+leave_out("pandas", "scipy")
+from scopedepth.evaluation.align import align_unit
+from scopedepth.evaluation.score import score_unit
+spec, keys = json.loads({json.dumps(json.dumps([spec, KEYS]))})
+data, predicted, fits, scores = map(Path, {[str(path) for path in (data, predicted, *paths[2:])]!r})
+align_unit(spec, [data], [predicted], keys, fits)
+score_unit(spec, data, predicted, fits, keys, scores)
+print([name for name in ("pandas", "scipy") if name in sys.modules])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(align_stage.__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert [path.read_bytes() for path in paths[2:]] == [path.read_bytes() for path in paths[:2]]

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+    from scopedepth.lean import leave_out
+
+    leave_out("pandas", "scipy")
     from scopedepth.evaluation.align import align_unit
 
     align_unit(
