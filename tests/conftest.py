@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from pathlib import Path
 
@@ -30,9 +31,21 @@ def samples() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
     """A small project whose study is done. Copy it before changing it."""
-    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
-    project.snakemake()
-    return project
+    base = tmp_path_factory.getbasetemp()
+    # One for all of pytest-xdist's processes, which have folders beside each other.
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.with_suffix(".done").exists():
+            Project.create(folder).snakemake()
+            folder.with_suffix(".done").touch()
+    return Project(folder)
