@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 import scopedepth
 from scopedepth.report import remarks, verdict
@@ -38,6 +38,7 @@ from scopedepth.report.sections import (
     skill,
     timing,
 )
+from scopedepth.report.table import breakable
 from scopedepth.report.words import METRICS, higher_is_better, listed, metric_label, plural
 
 HERE = Path(__file__).parent
@@ -94,11 +95,6 @@ def render(results: Results) -> str:
     )  # fmt: skip
     environment.globals["breakable"] = breakable
     return environment.get_template("page.html.j2").render(context(results, look))
-
-
-def breakable(text: str) -> Markup:
-    """Return text that may be broken into lines behind its underscores."""
-    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:

@@ -67,8 +67,13 @@ def model_cell(results: Results, look: Mapping[str, Look], model: str, dataset: 
     )
 
 
+def breakable(text: str) -> Markup:
+    """Return text that may be broken into lines behind its underscores and slashes."""
+    return escape(text).replace("_", Markup("_<wbr>")).replace("/", Markup("/<wbr>"))
+
+
 def code(text: str) -> Markup:
-    return Markup("<code>{}</code>").format(text)
+    return Markup("<code>{}</code>").format(breakable(text))
 
 
 def link(address: str, text: str | None = None) -> Markup:
