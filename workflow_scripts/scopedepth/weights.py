@@ -85,6 +85,7 @@ def _hub(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
     )
     from huggingface_hub.utils import disable_progress_bars
 
+    from scopedepth.fetch.archives import safe_path
     from scopedepth.fetch.download import check_digest, disk_error
     from scopedepth.fetch.remote import Progress
 
@@ -101,6 +102,7 @@ def _hub(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
         for file in chosen:
             if file in state.done:
                 continue
+            safe_path(file, repo)  # before the client makes a path of it
             print(f"fetch {file} ({(files[file].size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
             path = Path(
                 hf_hub_download(repo, file, revision=info.sha, local_dir=state.downloads, endpoint=endpoint)

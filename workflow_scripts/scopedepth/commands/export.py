@@ -26,7 +26,7 @@ CONFIGURATION = "config.yaml"
 RESOLVED = "study.json"
 # What the workflow consists of, and what a clone says of it.
 CODE = (WORKFLOW, "rules", "workflow_scripts", "profiles/default", "schemas", "envs")
-WORDS = ("README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.txt")
+WORDS = ("README.md", "LICENSE", "CITATION.cff", "citations.bib", "pyproject.toml", "requirements.txt")
 LITTER = frozenset({"__pycache__", ".snakemake", ".ipynb_checkpoints"})
 
 

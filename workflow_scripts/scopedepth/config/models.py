@@ -105,6 +105,10 @@ class ModelSpec(Spec):
     def _weights_and_output_fit(self) -> ModelSpec:
         if (self.family == "baseline") != (self.weights.kind == "none"):
             raise ValueError("a baseline has no weights, and every other family needs some")
+        if self.family == "python" and self.weights.kind != "path":
+            raise ValueError(
+                "code that was downloaded is not run; look at it, and give its folder as weights: {kind: path}"
+            )
         if self.family == "baseline" and self.output.kind != "depth":
             raise ValueError("a baseline's output kind is `depth`, up to scale")
         return self

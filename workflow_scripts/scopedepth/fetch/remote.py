@@ -224,6 +224,7 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
             wanted = any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
             if not wanted or file.rfilename == ".gitattributes" or file.rfilename in state.done:
                 continue
+            safe_path(file.rfilename, repo)  # before the client makes a path of it
             print(f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
             path = Path(
                 hf_hub_download(

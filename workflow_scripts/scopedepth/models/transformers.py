@@ -124,7 +124,13 @@ def _load_network(folder: Path, name: str) -> Any:
     try:
         # Checkpoints in half precision are run in single precision unless the spec says otherwise.
         network, report = AutoModelForDepthEstimation.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+            # A checkpoint is data: code in its folder is not run, nor what a pickle of it would call.
+            trust_remote_code=False,
+            weights_only=True,
         )
     except ImportError as error:
         raise ScopeDepthError(f"Model {name}: {folder} needs a package that is missing ({error}).") from error

@@ -8,6 +8,78 @@ from scopedepth.config.citations import entries
 from scopedepth.report.latex import escape
 from scopedepth.report.results import Results
 
+# What LaTeX is asked to do in a citation: accents, letters, fonts, an address. Anything else could read or write files.
+COMMANDS = frozenset(
+    [
+        *(
+            "c",
+            "v",
+            "u",
+            "H",
+            "k",
+            "r",
+            "b",
+            "d",
+            "t",
+            "o",
+            "O",
+            "l",
+            "L",
+            "i",
+            "j",
+            "ss",
+            "ae",
+            "AE",
+            "oe",
+            "OE",
+        ),
+        *(
+            "aa",
+            "AA",
+            "dh",
+            "DH",
+            "th",
+            "TH",
+            "emph",
+            "textit",
+            "textbf",
+            "textsc",
+            "texttt",
+            "textrm",
+            "mathrm",
+        ),
+        *(
+            "textsuperscript",
+            "textsubscript",
+            "mathit",
+            "mathbf",
+            "ensuremath",
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+        ),
+        *(
+            "pi",
+            "sigma",
+            "times",
+            "textendash",
+            "textemdash",
+            "ldots",
+            "dots",
+            "copyright",
+            "url",
+            "href",
+            "doi",
+        ),
+    ]
+)
+
+
+def is_harmless(entry: str) -> bool:
+    """Return whether LaTeX can be given a BibTeX entry that somebody else wrote."""
+    return all(name in COMMANDS for name in re.findall(r"\\([A-Za-z@]+)", entry)) and "^^" not in entry
+
 
 def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]:
     """Return the file of references, and the keys to cite by (kind, name), kind being models or datasets."""
@@ -18,7 +90,7 @@ def references(results: Results) -> tuple[str, dict[tuple[str, str], list[str]]]
             if kind == "models" and results.is_baseline(name) and not results.models[name].get("citation"):
                 continue
             spec = getattr(results, kind)[name]
-            found = list(entries(spec.get("citation") or "")) or [
+            found = [pair for pair in entries(spec.get("citation") or "") if is_harmless(pair[1])] or [
                 _plain(kind, name, results.title(kind, name), spec)
             ]
             keys[kind, name] = []
