@@ -67,6 +67,62 @@ def test_digest_follows_what_the_code_does(
     assert (module_digests(package / "script.py") != before) is changes
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("VALUE = None\n", "VALUE = ...\n"),
+        ("VALUE = 1\n", "VALUE = 1.0\n"),
+        ("VALUE = 1\n", "VALUE = True\n"),
+        ("VALUE = '1'\n", "VALUE = 1\n"),
+        ("VALUE = 'a'\n", "VALUE = b'a'\n"),
+        ("VALUE = -1\n", "VALUE = 1\n"),
+        ("VALUE = [1]\n", "VALUE = (1,)\n"),
+        ("VALUE = []\n", "VALUE = [[]]\n"),
+        ("VALUE = {1: 2}\n", "VALUE = {**{1: 2}}\n"),
+        ("def f(a, *, b): pass\n", "def f(a, b): pass\n"),
+        ("def f(a, b=None): pass\n", "def f(a, *, b=None): pass\n"),
+        ("def f(): return\n", "def f(): return None\n"),
+        ("def f(): yield 1\n", "def f(): return 1\n"),
+        ("for x in y: pass\n", "for x in y: pass\nelse: pass\n"),
+        ("try: f()\nfinally: g()\n", "try: f()\nexcept E: g()\n"),
+        ("if a: f()\ng()\n", "if a:\n    f()\n    g()\n"),
+        ("x = f'{a}'\n", "x = f'{a!r}'\n"),
+        ("x[a:b]\n", "x[a::b]\n"),
+        ("x: int\n", "x = int\n"),
+        ("import a\n", "import a as b\n"),
+        ("from . import a\n", "from .. import a\n"),
+    ],
+)
+def test_code_that_differs_has_another_digest(package: Path, one: str, other: str) -> None:
+    digests = []
+    for text in (one, other):
+        (package / "script.py").write_text(text)
+        identity._parse.cache_clear()
+        digests.append(module_digests(package / "script.py")["script.py"])
+    assert digests[0] != digests[1]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "class A:\n    def f(self):\n        {}",
+        "for x in y:\n    pass\nelse:\n    {}",
+        "while x:\n    {}",
+        "with x:\n    {}",
+        "if x:\n    pass\nelif y:\n    {}",
+        "try:\n    {}\nfinally:\n    pass",
+        "try:\n    pass\nexcept E:\n    {}",
+        "try:\n    pass\nexcept* E:\n    {}",
+        "try:\n    pass\nfinally:\n    {}",
+        "match x:\n    case 1:\n        {}",
+        "async def f():\n    async with x:\n        {}",
+    ],
+)
+def test_imports_are_found_in_every_kind_of_block(package: Path, place: str) -> None:
+    (package / "script.py").write_text(place.format("import scopedepth.models.two"))
+    assert "scopedepth.models.two" in imported_modules(package / "script.py")
+
+
 def test_a_module_loaded_by_name_counts_when_it_is_named(package: Path) -> None:
     before = module_digests(package / "script.py", ["scopedepth.models.two"])
     edit(package / "scopedepth" / "models" / "two.py", "5", "6")

@@ -87,12 +87,12 @@ def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imported = tuple(sorted(set(_imports(tree))))
     _drop_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], imported
+    return hashlib.sha256(_written_out(tree).encode()).hexdigest()[:16], imported
 
 
 def _imports(tree: ast.AST) -> Iterable[str]:
     """Yield the package modules named in import statements anywhere in `tree`, type-checking blocks left out."""
-    for node in _walk_running_code(tree):
+    for node in _statements(tree, running=True):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)
@@ -114,21 +114,47 @@ def _with_parents(name: str) -> Iterable[str]:
         yield ".".join(parts[:count])
 
 
-def _walk_running_code(tree: ast.AST) -> Iterable[ast.AST]:
-    """Walk `tree` without what stands under ``if TYPE_CHECKING:``, which never runs."""
+def _statements(tree: ast.AST, *, running: bool = False) -> Iterable[ast.AST]:
+    """Walk the statements of `tree`, at every depth; with `running` without what stands under ``if TYPE_CHECKING:``.
+
+    Expressions, the most part of a tree, hold no statements and are passed by.
+    """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if (
+            running
+            and isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
             waiting += node.orelse
             continue
         yield node
-        waiting += list(ast.iter_child_nodes(node))
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, ())
 
 
 def _drop_docstrings(tree: ast.AST) -> None:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+
+
+def _written_out(node: object) -> str:
+    """Return a syntax tree as text: as `ast.dump`, in half the time.
+
+    Left out is what is empty, and whether a name is read or written, which follows from where it stands.
+    """
+    if isinstance(node, ast.AST):
+        fields = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name != "ctx" and value is not None and value != []:
+                fields.append(f"{name}={_written_out(value)}")
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join([_written_out(item) for item in node])}]"
+    return repr(node)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.config.load import Study
+from scopedepth.signatures import signed
 from scopedepth.timing.forecast import (
     ASSUMED_SECONDS_PER_FRAME,
     PREDICTION_BYTES_PER_VALUE,
@@ -55,6 +56,7 @@ SUMMARY_BYTES_PER_ROW = 500
 SUMMARY_ROWS_PER_MINUTE = 100_000
 
 
+@signed
 class Needs:
     """The needs of a study's jobs."""
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
 from scopedepth.identity import canonical_json, file_digests, module_digests
+from scopedepth.signatures import signed
 
 STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
 
@@ -26,14 +27,16 @@ NOT_FOR_PREDICT = frozenset({"weights"})
 NOT_FOR_SCORES = frozenset({"averaging"})
 
 
+@signed
 class Plan:
     """A study's jobs. `scripts` is the folder of the rules' scripts."""
 
     def __init__(self, study: Study, scripts: Path) -> None:
         self.study = study
         self.scripts = scripts
-        # The same few scripts stand behind thousands of jobs.
+        # The same few scripts and protocols stand behind thousands of jobs.
         self._code = functools.cache(self._digest_code)
+        self._protocol_spec = functools.cache(self._without_averaging)
 
     def code(self, script: str, *modules: str) -> str:
         """Return what code is behind a script and the modules that it loads by name: a digest a module, as JSON."""
@@ -146,9 +149,10 @@ class Plan:
 
     def protocol_spec(self, wildcards: Any) -> str:
         """What decides a frame's fit and metrics: not how they are averaged, which comes after them."""
-        return canonical_json(
-            without(self.study.protocols[wildcards.protocol], PROTOCOL_WORDS, NOT_FOR_SCORES)
-        )
+        return self._protocol_spec(wildcards.protocol)
+
+    def _without_averaging(self, protocol: str) -> str:
+        return canonical_json(without(self.study.protocols[protocol], PROTOCOL_WORDS, NOT_FOR_SCORES))
 
     def fitted_together(self, wildcards: Any) -> list[str]:
         """Return the units that share one fit, the job's own first.
