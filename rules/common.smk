@@ -1,9 +1,13 @@
 # The study, tabulated once. Every path and every parameter of the rules follows from PLAN.
 
+import functools
 import gc
 import shutil
 import sys
 from pathlib import Path
+
+import snakemake.resources
+import snakemake.sourcecache
 
 # Jobs are many objects that stay: looking for garbage among them took a tenth of the time to plan thousands.
 gc.set_threshold(200_000)
@@ -16,6 +20,7 @@ from scopedepth.config.load import ConfigError, select_study
 from scopedepth.display import Display
 from scopedepth.needs import Needs
 from scopedepth.plan import Plan
+from scopedepth.signatures import signed
 
 try:
     PLAN = Plan(select_study(config), SCRIPTS)
@@ -32,6 +37,13 @@ DISPLAY = Display(
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=workflow.cores or 4,
 )
+
+# Snakemake works these two out anew several times for every job, always with the same outcome. Both are its own
+# affairs: a version without them plans as well, only slower.
+if hasattr(snakemake.resources, "Resource"):
+    signed(snakemake.resources.Resource)
+if hasattr(snakemake.sourcecache, "parse_uri"):
+    snakemake.sourcecache.parse_uri = functools.cache(snakemake.sourcecache.parse_uri)
 
 
 wildcard_constraints:
