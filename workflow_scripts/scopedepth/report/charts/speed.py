@@ -103,7 +103,10 @@ def speed_chart(
         at = x(1000 / rate)
         drawing.rect(left, top, at - left, bottom - top, "realtime", radius=0)
         drawing.line(at, top, at, bottom, "limit")
-        drawing.text(at - 6, top + 14, f"{rate:g} frames a second", "note", "end")
+        # Inside the shaded side where it is wide enough, else beside it.
+        inside = at - left > 110
+        side = (at - 6, "end") if inside else (at + 6, "start")
+        drawing.text(side[0], top + 14, f"{rate:g} frames a second", "note", side[1])
     drawing.x_axis(
         x,
         bottom,
