@@ -76,7 +76,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         )
     except FileNotFoundError as error:
         raise ScopeDepthError(f"The table {path} is missing. Run the workflow again.") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ScopeDepthError(
             f"The table {path} is damaged ({error}). Delete it and run the workflow again."
         ) from error
