@@ -114,7 +114,8 @@ def made(project: Project) -> dict[str, bytes]:
             name.startswith(("results/logs", "results/studies")) and path.suffix != ".parquet"
         ):
             continue
-        if name.endswith((".run.json", ".snakemake_timestamp", "/timing.parquet")):
+        # Where the user's own data lie is different in each copy.
+        if name.endswith((".run.json", ".snakemake_timestamp", "/timing.parquet", "/in_place.json")):
             continue
         found[name] = path.read_bytes()
     return found
