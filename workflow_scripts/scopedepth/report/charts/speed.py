@@ -117,8 +117,9 @@ def speed_chart(
     if baseline and level is not None:
         drawing.line(left, y(level), right, y(level), "limit baseline")
         name = f"{shortened(results.model_title(baseline), 30)}, no network at all"
-        drawing.text(right, y(level) - 6, name, "note", "end")
-        boxes.append((right - 6.2 * len(name), y(level) - 18, right, y(level) + 2))
+        # Below its line: the frame rate's label is at the top.
+        drawing.text(right, y(level) + 14, name, "note", "end")
+        boxes.append((right - 6.2 * len(name), y(level) - 2, right, y(level) + 18))
     front = frontier(found, upwards)
     steps: list[tuple[float, float]] = []
     for point in front:
