@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import yaml
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.config.schema import PATH, schema_text
 from scopedepth.config.studies import Configuration
+from scopedepth.plan import Plan
 
 
 @pytest.fixture
@@ -175,3 +177,12 @@ def test_specs_are_json(config: dict[str, Any]) -> None:
     study = select_study(config, "paper")
     for specs in (study.datasets, study.models, study.protocols):
         assert json.loads(json.dumps(specs)) == specs
+
+
+def test_weights_at_a_path_that_no_file_can_have_are_left_to_their_fetching(
+    root: Path, config: dict[str, Any]
+) -> None:
+    path = "x" * 5000
+    changed = set_field(config, "models.tiny_midas.weights", {"kind": "path", "path": path})
+    plan = Plan(select_study(changed, "demo"), root / "workflow_scripts")
+    assert plan.local_weights(SimpleNamespace(model="tiny_midas")) == []

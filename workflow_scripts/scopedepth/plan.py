@@ -124,7 +124,10 @@ class Plan:
         if source["kind"] != "path":
             return []
         path = Path(source["path"])
-        return sorted(str(file) for file in [path, *path.rglob("*")] if file.is_file())
+        try:
+            return sorted(str(file) for file in [path, *path.rglob("*")] if file.is_file())
+        except OSError:  # a name that no file can have
+            return []
 
     # predict
 
