@@ -186,3 +186,9 @@ def test_from_the_disk(tmp_path: Path) -> None:
         fetch(tmp_path, kind="path", path=str(tmp_path / "nowhere"))
     with pytest.raises(ScopeDepthError, match="has no weights to fetch"):
         fetch(tmp_path, kind="none")
+
+
+def test_a_path_that_no_file_can_have(tmp_path: Path) -> None:
+    spec = {"name": "mine", "weights": {"kind": "path", "path": "x" * 5000}}
+    with pytest.raises(ScopeDepthError, match=r"mine: its weights cannot be read \(File name too long"):
+        fetch_weights(spec, tmp_path / "mine", tmp_path / "mine.json")

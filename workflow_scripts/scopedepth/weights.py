@@ -53,10 +53,16 @@ def _path(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
     shutil.rmtree(partial, ignore_errors=True)
     data = partial / "data"
     data.mkdir(parents=True)
-    if root.is_file():
-        (data / root.name).symlink_to(root)
-        return {}
-    entries = sorted(root.iterdir()) if root.is_dir() else []
+    try:
+        if root.is_file():
+            (data / root.name).symlink_to(root)
+            return {}
+        entries = sorted(root.iterdir()) if root.is_dir() else []
+    except OSError as error:  # no permission, or a name that no file can have
+        raise ScopeDepthError(
+            f"Model {spec['name']}: its weights cannot be read ({error.strerror}: {root}). Correct weights.path in "
+            "config.yaml."
+        ) from error
     if not entries:
         raise ScopeDepthError(
             f"Model {spec['name']}: there are no weights at {root}. Put them there (docs/models.md says where they "
