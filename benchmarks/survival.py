@@ -31,8 +31,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from project import CONFIG, Project, write_frames  # noqa: E402
 
-COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor"]
-
 
 def small_study(folder: Path) -> Project:
     """Return a project of ten jobs: one dataset of two videos, two models, one protocol."""
@@ -54,18 +52,6 @@ def results(project: Project) -> dict[str, bytes]:
         if not name.startswith("logs/")
         and not name.endswith((".run.json", "report.html", ".snakemake_timestamp"))
     }
-
-
-def start(project: Project) -> subprocess.Popen[bytes]:
-    """Start the plain command in a process group of its own."""
-    return subprocess.Popen(
-        COMMAND,
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def jobs(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -142,7 +128,7 @@ def main() -> int:
             shutil.rmtree(place)
             project = fresh.copy(place)
             moment, whole = chance.uniform(0, duration), killed % 2 == 0
-            running = start(project)
+            running = project.start()
             what = kill(running, moment, whole, chance)
             if what is None:
                 continue  # this run was quicker than the moment: drawn again

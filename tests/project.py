@@ -116,6 +116,17 @@ class Project:
             )
         return done
 
+    def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen[bytes]:
+        """Start Snakemake in the project, in a process group of its own, and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command `scopedepth` in the project."""
         return self._python("-m", "scopedepth.cli", *arguments)

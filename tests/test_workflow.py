@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -202,15 +200,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(finished: Project
 
 def interrupt(project: Project, how: int, when: str) -> None:
     """Run Snakemake until a file `when` is there and end it, with its jobs; give the lock back."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor"]
-    running = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    running = project.start()
     deadline = time.monotonic() + 120
     while not list(project.folder.glob(when)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -285,14 +275,7 @@ def test_two_runs_at_once_the_second_one_is_refused(finished: Project, tmp_path:
     write_frames(project.folder / "data" / "one", ("third",), seed=3)
     # Long enough for the second one to come: four jobs, one after the other.
     target = "results/scores/one/constant/median_depth.parquet"
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nocolor", target]
-    with subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as first:
+    with project.start(target, cores=1) as first:
         deadline = time.monotonic() + 60
         while not any((project.folder / ".snakemake" / "locks").glob("*")) and time.monotonic() < deadline:
             time.sleep(0.02)
