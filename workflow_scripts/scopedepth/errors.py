@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 LONGEST = 2000
+# What the system calls a full disk, or a full quota.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ScopeDepthError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
@@ -15,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import DISK_FULL, ScopeDepthError
 from scopedepth.manifest import digest_file, write_json
 from scopedepth.progress import announced
 
@@ -31,8 +30,6 @@ RECORDED = (
     "pyarrow",
     "scipy",
 )
-# A full disk, or a full quota.
-FULL = (errno.ENOSPC, errno.EDQUOT)
 IMPORT_NAMES = {"opencv-python-headless": "cv2"}
 
 
@@ -66,7 +63,7 @@ def job(
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL:
                 raise
             print(f"scopedepth: error: {full_disk(error, record or log)}", file=sys.stderr)
             raise SystemExit(1) from None
@@ -172,7 +169,7 @@ def _though_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL:
             raise
 
 

@@ -9,7 +9,6 @@ Memory holds one shard of frames at a time, whatever the length of the video. Fr
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
@@ -27,7 +26,7 @@ from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.masks import find_border, find_specular
 from scopedepth.datasets.place import about, data_root, raw_digest
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import DISK_FULL, ScopeDepthError
 from scopedepth.flags import (
     BORDER,
     FLAG_MEANINGS,
@@ -115,7 +114,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
                 try:
                     writer.write_shard(name, shard, block)
                 except OSError as error:
-                    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    if error.errno not in DISK_FULL:
                         raise
                     raise ScopeDepthError(
                         f"No space left on the disk of {store}. Make room and run again: what is done is kept."

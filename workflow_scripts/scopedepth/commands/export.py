@@ -20,7 +20,7 @@ from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
 from scopedepth.manifest import list_files, read_manifest
-from scopedepth.plan import Plan
+from scopedepth.plan import STUDY_TABLES, Plan
 
 CONFIGURATION = "config.yaml"
 RESOLVED = "study.json"
@@ -97,12 +97,12 @@ def jobs(study: Study) -> Iterator[tuple[str, list[str]]]:
     for stage, unit, model, protocol in product(("alignments", "scores"), units, models, protocols):
         stem = f"{stage}/{unit}/{model}/{protocol}"
         yield f"{stem}.run.json", [f"{stem}.parquet"]
-    for model in models if study.timing else ():
-        stem = f"timing/{study.timing['name']}/{model}" if study.timing else ""
-        yield f"{stem}.run.json", [f"{stem}.parquet"]
+    if study.timing is not None:
+        for model in models:
+            stem = f"timing/{study.timing['name']}/{model}"
+            yield f"{stem}.run.json", [f"{stem}.parquet"]
     folder = f"studies/{study.name}"
-    tables = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
-    yield f"{folder}/summary.run.json", [f"{folder}/{name}.parquet" for name in tables]
+    yield f"{folder}/summary.run.json", [f"{folder}/{name}.parquet" for name in STUDY_TABLES]
     yield f"{folder}/report.run.json", [f"{folder}/report.html", f"{folder}/ranking.txt", f"{folder}/paper"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.datasets.text import read_text
 from scopedepth.errors import ScopeDepthError
 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -15,12 +16,7 @@ NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 def read_numbers(path: Path) -> list[float]:
     """Return all numbers in a text file, in order; # starts a comment."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScopeDepthError(f"The camera file {path} cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise ScopeDepthError(f"The camera file {path} is no text ({error.reason}).") from error
+    text = read_text(path, "camera file")
     return [float(word) for line in text.splitlines() for word in NUMBER.findall(line.split("#")[0])]
 
 

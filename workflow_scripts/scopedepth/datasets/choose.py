@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.base import Sequence
+from scopedepth.datasets.text import read_text
 from scopedepth.errors import ScopeDepthError
 
 
@@ -81,12 +82,7 @@ def read_list(path: Path) -> list[tuple[str, ...]]:
 
     What stands after the frame is ignored (published lists add a camera side), and so is a file name's suffix.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ScopeDepthError(f"The frame list {path} cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise ScopeDepthError(f"The frame list {path} is no text ({error.reason}).") from error
+    lines = read_text(path, "frame list").splitlines()
     entries: list[tuple[str, ...]] = []
     for line in lines:
         words = line.split("#")[0].replace(",", " ").split()

@@ -83,7 +83,8 @@ def _fit_together(
     """Fit over all pairs in the order of their stores, so that every unit of the scope gets the same last digit."""
     order = sorted(range(len(pairs)), key=lambda index: pairs[index][1].where)
     fit, frames = fit_scope([pairs[index] for index in order], threads, advance)
-    return fit, [frames[order.index(index)] for index in range(len(pairs))]
+    by_index = dict(zip(order, frames, strict=True))
+    return fit, [by_index[index] for index in range(len(pairs))]
 
 
 def _fitter(plan: Plan) -> Any:

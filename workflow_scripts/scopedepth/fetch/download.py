@@ -21,7 +21,7 @@ from typing import Any
 
 import requests
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import DISK_FULL, ScopeDepthError
 from scopedepth.manifest import write_json
 from scopedepth.progress import progress
 
@@ -206,7 +206,7 @@ def _check_space(path: Path, size: int | None, have: int) -> None:
 
 def disk_error(error: OSError, path: Path) -> ScopeDepthError:
     """Return the error to show for a file that could not be written; other errors are raised as they are."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in DISK_FULL:
         return ScopeDepthError(f"No space left on the disk while writing {path}. Make room and run again.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ScopeDepthError(

@@ -9,71 +9,13 @@ from scopedepth.report.latex import escape
 from scopedepth.report.results import Results
 
 # What LaTeX is asked to do in a citation: accents, letters, fonts, an address. Anything else could read or write files.
-COMMANDS = frozenset(
-    [
-        *(
-            "c",
-            "v",
-            "u",
-            "H",
-            "k",
-            "r",
-            "b",
-            "d",
-            "t",
-            "o",
-            "O",
-            "l",
-            "L",
-            "i",
-            "j",
-            "ss",
-            "ae",
-            "AE",
-            "oe",
-            "OE",
-        ),
-        *(
-            "aa",
-            "AA",
-            "dh",
-            "DH",
-            "th",
-            "TH",
-            "emph",
-            "textit",
-            "textbf",
-            "textsc",
-            "texttt",
-            "textrm",
-            "mathrm",
-        ),
-        *(
-            "textsuperscript",
-            "textsubscript",
-            "mathit",
-            "mathbf",
-            "ensuremath",
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-        ),
-        *(
-            "pi",
-            "sigma",
-            "times",
-            "textendash",
-            "textemdash",
-            "ldots",
-            "dots",
-            "copyright",
-            "url",
-            "href",
-            "doi",
-        ),
-    ]
-)
+COMMANDS = frozenset({
+    "c", "v", "u", "H", "k", "r", "b", "d", "t", "o", "O", "l", "L", "i", "j",
+    "ss", "ae", "AE", "oe", "OE", "aa", "AA", "dh", "DH", "th", "TH",
+    "emph", "textit", "textbf", "textsc", "texttt", "textrm", "textsuperscript", "textsubscript",
+    "mathrm", "mathit", "mathbf", "ensuremath", "alpha", "beta", "gamma", "delta", "pi", "sigma", "times",
+    "textendash", "textemdash", "ldots", "dots", "copyright", "url", "href", "doi",
+})  # fmt: skip
 
 
 def is_harmless(entry: str) -> bool:
