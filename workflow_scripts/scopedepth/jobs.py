@@ -1,4 +1,4 @@
-"""What every job of the workflow does around its work: a log, errors in one line, a record of the run."""
+"""What every job of the workflow does around its work: a log, errors in one line, a record of the run, its memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from scopedepth.errors import DISK_FULL, ScopeDepthError
+from scopedepth.heap import keep_freed_memory
 from scopedepth.manifest import digest_file, write_json
 from scopedepth.progress import announced
 
@@ -54,6 +55,7 @@ def job(
         "inputs": {str(path): digest_file(Path(path)) for path in inputs if record and Path(path).is_file()},
     }
     facts: dict[str, Any] = {}
+    keep_freed_memory()
     with _copied_to(log), announced(_label(log)):
         try:
             yield facts
