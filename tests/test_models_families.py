@@ -226,6 +226,12 @@ def test_onnx(tmp_path: Path) -> None:
         other.predict(FRAMES), FRAMES.astype(np.float32) @ np.float32([3, 2, 1]), rtol=1e-5
     )
     model.prepare(1)
+    np.testing.assert_allclose(model.predict(FRAMES), expected, rtol=1e-5)
+    session = model.session
+    model.use_threads(1)
+    assert model.session is session, "opening it anew takes time"
+    model.use_threads(2)
+    assert model.session.get_session_options().intra_op_num_threads == 2
     export(tmp_path / "fixed.onnx", 2, 64)
     with pytest.raises(ScopeDepthError, match="holds 2"):
         load_model(spec("onnx"), tmp_path, "cpu")

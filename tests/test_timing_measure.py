@@ -14,10 +14,14 @@ import pytest
 from scopedepth.errors import ScopeDepthError
 from scopedepth.tables.io import read_table, table_from, write_table
 from scopedepth.tables.timing import TIMING_CALLS
+from scopedepth.timing import disturbance
 from scopedepth.timing.measure import Measurement, time_model
+from scopedepth.timing.rounds import TURNS, YARDSTICK_CALLS
 from scopedepth.timing.subject import Subject, resize, synthetic_frames
 from scopedepth.timing.summary import summarise_timing
 from timing_fakes import SETTINGS, FakeCuda, FakeModel, spec, use_watch
+
+CLOCKS = ("forward", "turns")
 
 
 def measure(settings: dict[str, Any] | None = None, **options: Any) -> Measurement:
@@ -52,12 +56,13 @@ def test_model_and_yardstick_take_turns_and_every_call_is_kept(monkeypatch: pyte
             turn
             for number in range(3)
             for turn in (
+                ("yardstick", "turns", number),
+                ("model", "turns", number),
                 ("yardstick", "forward", number),
                 ("model", "forward", number),
                 ("model", "end_to_end", number),
             )
         ],
-        ("yardstick", "forward", 3),
     ]
     assert sum(row["clock"] == "end_to_end" for row in rows) == 6
     assert {row["input_size"] for row in rows} == {"64x96"}
@@ -82,20 +87,28 @@ def test_the_cuda_path_warms_up_waits_and_reads_in_the_right_order(monkeypatch: 
     assert log[:10] == [*one_frame, "synchronise"] * 2
     # The input is placed before the clock of the forward pass starts, and no preprocessing is inside it.
     assert log[10:12] == ["preprocess", "forward"]
-    events = ["synchronise", *["record", "forward", "record"] * 2, "synchronise", "read", "read"]
-    whole_way = ["synchronise", *[*one_frame, "synchronise"] * 2]
-    reads = "".join("r" if entry == "read" else " " for entry in log)
-    assert reads.count("r") == 3 * 2 + 4 * 10  # every pair of events is read once
-    at = log.index("read", log.index("yardstick")) + 10
-    assert log[at : at + len(events)] == events
-    assert log[at + len(events) : at + len(events) + len(whole_way)] == whole_way
+    # The yardstick once, to choose its clock; then the first round.
+    y, forward = ["record", "yardstick", "record"], ["record", "forward", "record"]
+    turns = ["synchronise", *["yardstick", *y, *forward] * TURNS, "synchronise", *["read"] * 2 * TURNS]
+    yardstick_block = ["synchronise", *y * YARDSTICK_CALLS, "synchronise", *["read"] * YARDSTICK_CALLS]
+    first_round = [
+        *["forward", *turns, "yardstick", *y, "synchronise", "read", "forward"],
+        *yardstick_block,
+        *["synchronise", *forward * 2, "synchronise", "read", "read"],
+        *["synchronise", *[*one_frame, "synchronise"] * 2],
+        *yardstick_block,
+    ]
+    assert log[12:][: 1 + len(first_round)] == ["yardstick", *first_round]
+    assert log.count("read") == 3 * first_round.count("read"), "every pair of events is read once"
 
     durations = {
         (row["subject"], row["clock"]): row["milliseconds"]
         for row in calls(measurement)
-        if row["clock"] == "forward"
+        if row["clock"] in CLOCKS
     }
-    assert durations == {("model", "forward"): 2.0, ("yardstick", "forward"): 1.0}
+    assert durations == {
+        (who, clock): ms for who, ms in (("model", 2.0), ("yardstick", 1.0)) for clock in CLOCKS
+    }
     setting = measurement.facts["settings"][0]
     assert (setting["memory_allocated_mib"], setting["memory_mib"]) == (3.0, 5.0)
     assert measurement.facts["hardware"] == "Fake GPU"
@@ -177,10 +190,82 @@ def test_a_fault_of_the_model_is_not_taken_for_a_lack_of_memory(monkeypatch: pyt
 
 
 def test_disturbed_rounds_are_kept_and_followed_by_as_many_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Laps: after loading, before the first round, and then one a round.
-    use_watch(monkeypatch, [0.0, 0.0, 0.0, 1.0, 0.9])
+    # Laps: after loading, and then before and after the clocks of each round.
+    use_watch(monkeypatch, [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.9])
     rounds = measure().facts["settings"][0]["rounds"]
-    assert [item["quiet"] for item in rounds] == [True, False, False, True, True]
+    assert [item["other_load"] for item in rounds] == [0.0, 1.0, 0.9, 0.0, 0.0]
+
+
+class Steps:
+    """A yardstick that takes the ms of `durations`, one after another, by a clock that nothing else moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, durations: list[float]) -> None:
+        self.now, self.durations = 0.0, iter(durations)
+        monkeypatch.setattr("time.perf_counter_ns", lambda: self.now * 1e6)
+        monkeypatch.setattr(disturbance, "SLOWED", 1.2)
+
+    def __call__(self) -> None:
+        self.now += next(self.durations)
+
+
+def rounds_of_yardstick(*rounds: tuple[float, float]) -> list[float]:
+    """Return what the yardstick takes in each call: before and after a round's clocks, 1 ms in turns."""
+    durations = [1.0] * (YARDSTICK_CALLS + 1)  # while it is made ready
+    for before, after in rounds:
+        durations += [1.0] * 2 * (TURNS + 1) + [before] * YARDSTICK_CALLS + [after] * YARDSTICK_CALLS
+    return durations
+
+
+def test_rounds_of_a_slower_machine_are_followed_by_as_many_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    # The first round is found out by the second.
+    taken = rounds_of_yardstick((2.5, 2.4), (1.0, 1.1), (1.0, 2.4), (1.1, 1.2), (1.3, 1.0))
+    steps = Steps(monkeypatch, taken)
+    rounds = measure(yardstick=lambda device: steps).facts["settings"][0]["rounds"]
+    assert [item["yardstick_ms"] for item in rounds] == [2.5, 1.1, 2.4, 1.2, 1.3]
+
+
+def test_how_fast_the_machine_can_be_is_known_from_earlier_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    taken = rounds_of_yardstick(*[(1.0, 1.0)] * 3, *[(1.0, 1.3)] * 6)
+    taken.insert(len(rounds_of_yardstick(*[(1.0, 1.0)] * 3)), 1.0)  # the next setting's clock is chosen
+    steps = Steps(monkeypatch, taken)
+    fast, slow = measure({"batches": [1, 2]}, yardstick=lambda device: steps).facts["settings"]
+    assert (len(fast["rounds"]), len(slow["rounds"])) == (3, 6)
+
+
+def test_turns_are_on_one_thread_and_the_quoted_clocks_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_watch(monkeypatch)
+    log: list[str] = []
+
+    class Threaded(FakeModel):
+        def use_threads(self, threads: int) -> None:
+            log.append(f"threads {threads}")
+
+        def forward(self, batch: Any, size: tuple[int, int]) -> Any:
+            log.append("forward")
+            return super().forward(batch, size)
+
+    measurement = Measurement(
+        spec(),
+        {**SETTINGS, "rounds": 1, "runs": 2},
+        Threaded,
+        threads=2,
+        yardstick=lambda device: lambda: log.append("yardstick"),
+    )
+    measurement.run()
+    turns = ["yardstick", "yardstick", "forward"] * TURNS + ["yardstick"] * 2
+    whole = [
+        *["threads 1", "forward", *turns, "threads 2", "forward"],
+        *["yardstick"] * YARDSTICK_CALLS,
+        *["forward"] * 4,
+        *["yardstick"] * YARDSTICK_CALLS,
+    ]
+    assert log[log.index("threads 1") :] == [*whole, "forward"], "the last one counts operations"
+    counts = {(row["subject"], row["clock"]): 0 for row in calls(measurement)}
+    for row in calls(measurement):
+        counts[row["subject"], row["clock"]] += 1
+    assert counts["yardstick", "turns"] == counts["model", "turns"] + 1 == TURNS + 1
 
 
 def test_a_load_that_stays_ends_the_measurement_after_twice_the_rounds(

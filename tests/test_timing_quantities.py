@@ -11,7 +11,6 @@ from scopedepth.timing.quantities import (
     early_stopping_percentile,
     median_interval,
     ratio_to_yardstick,
-    round_ratios,
 )
 
 
@@ -80,43 +79,52 @@ def test_the_interval_of_one_round_draws_calls() -> None:
     assert 35 < low < 49.5 < high < 65
 
 
-def both(model: list[float], yardstick: list[float]) -> tuple[np.ndarray, ...]:
-    """Three calls in each round, with the round's time."""
-    return (
-        np.repeat(model, 3),
-        np.repeat(np.arange(len(model)), 3),
-        np.repeat(yardstick, 3),
-        np.repeat(np.arange(len(yardstick)), 3),
-    )
+def turns(model: list[list[float]], yardstick: list[list[float]]) -> tuple[np.ndarray, ...]:
+    """Return the arguments of `ratio_to_yardstick` for the calls of each round."""
+    parts = []
+    for rounds in (model, yardstick):
+        parts += [np.concatenate(rounds), np.repeat(np.arange(len(rounds)), [len(calls) for calls in rounds])]
+    return tuple(parts)
 
 
-def test_drift_cancels_in_the_ratio() -> None:
-    slower = 1.05 ** np.arange(11)
-    # A model's round lies between two of the yardstick's.
-    calls = both(list(30 * 1.05 ** (np.arange(10) + 0.5)), list(10 * slower))
-    found = ratio_to_yardstick(*calls)
+def test_a_calls_ratio_is_to_the_yardstick_on_either_side_of_it() -> None:
+    # 6 / sqrt(2 x 2), 8.4 / sqrt(2 x 2.1), 9 / sqrt(2.2 x 2.2); no call has its neighbour in another round.
+    found = ratio_to_yardstick(*turns([[6.0, 8.4], [9.0]], [[2.0, 2.0, 2.1], [2.2, 2.2]]))
+    assert found[0] == pytest.approx(9 / 2.2)
+    assert found[1] <= found[0] <= found[2]
+
+
+def test_drift_cancels() -> None:
+    # Two calls of the yardstick and one of the model, three times as long: slower by 0.1 % with each.
+    slower = 2.0 * 1.001 ** np.arange(61)
+    found = ratio_to_yardstick(*turns([(3 * slower[1::2]).tolist()], [slower[::2].tolist()]))
     assert found == pytest.approx((3.0, 3.0, 3.0))
 
 
-def test_a_few_disturbed_rounds_do_not_move_the_ratio() -> None:
-    model = [30.0] * 10
-    model[2:5] = [90.0, 200.0, 45.0]
-    found = ratio_to_yardstick(*both(model, [10.0] * 11))
-    assert found is not None
-    assert found[0] == 3.0
+def test_turns_on_a_disturbed_machine_do_not_count() -> None:
+    # Most of the time the machine is slow, for the model more than for the yardstick.
+    found = ratio_to_yardstick(*turns([[6.0] * 4 + [9.0] * 16], [[2.0] * 5 + [2.4] * 16]))
+    assert found == pytest.approx((3.0, 3.0, 3.0))
 
 
-def test_calls_that_were_interrupted_do_not_move_a_rounds_ratio() -> None:
-    model, rounds, yardstick, yardstick_rounds = both([30.0] * 4, [10.0] * 5)
-    model[1::3] *= 5  # one call of three, in every round
-    found = ratio_to_yardstick(model, rounds, yardstick, yardstick_rounds)
-    assert found is not None
-    assert found[0] == 3.0
+def test_a_turn_that_begins_or_ends_disturbed_does_not_count() -> None:
+    beside = [2.0, 2.0, 2.0, 2.0, 2.4, 2.0]
+    assert ratio_to_yardstick(*turns([[6.0, 6.0, 6.0, 8.0, 9.0]], [beside]))[0] == 3.0
 
 
-def test_the_yardstick_before_stands_alone_where_none_follows() -> None:
-    assert round_ratios(*both([30.0, 60.0], [10.0, 20.0])) == pytest.approx([30 / np.sqrt(200), 3.0])
+def test_where_hardly_a_turn_is_calm_all_count() -> None:
+    found = ratio_to_yardstick(*turns([[6.0] * 3], [[2.0, 2.5, 2.0, 2.5]]))
+    assert found[0] == pytest.approx(6 / np.sqrt(5))
 
 
-def test_there_is_no_ratio_without_a_yardstick() -> None:
-    assert ratio_to_yardstick(*both([30.0], [])) is None
+def test_single_calls_that_were_interrupted_do_not_move_the_ratio() -> None:
+    assert ratio_to_yardstick(*turns([[6.0, 60.0, 6.0]] * 3, [[2.0] * 4] * 3))[0] == 3.0
+
+
+def test_the_interval_is_that_of_whole_rounds() -> None:
+    model = [[6.0] * 5, [6.6] * 5, [7.2] * 5]
+    found = ratio_to_yardstick(*turns(model, [[2.0] * 6] * 3))
+    assert found == (
+        pytest.approx(3.3),
+        *median_interval(np.repeat([3.0, 3.3, 3.6], 5), np.repeat(range(3), 5)),
+    )

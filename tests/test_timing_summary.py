@@ -30,7 +30,7 @@ def test_the_numbers_of_a_quiet_run(tmp_path: Path) -> None:
     assert row["n_calls"] == 70
     assert row["frames_per_second"] == pytest.approx(1000 / 20.45)
     assert row["realtime_share"] == 1.0
-    assert row["yardstick_ratio"] == pytest.approx(10.225 / 2)
+    assert row["yardstick_ratio"] == 18 / 4
     assert row["yardstick_ms"] == 2.0
     assert row["yardstick_drift"] == 0.0
     assert (row["start_ms"], row["load_ms"], row["first_call_ms"]) == (900.0, 100.0, 80.0)
@@ -42,6 +42,33 @@ def test_disturbed_rounds_are_left_out_and_told(tmp_path: Path) -> None:
     assert row["forward_median"] == pytest.approx(10.45)
     assert (row["rounds"], row["rounds_disturbed"], row["n_calls"]) == (3, 2, 30)
     assert row["disturbed"] == "2 of 5 rounds: others used up to 1.0 cores (burner); left out"
+
+
+def test_rounds_of_a_slower_machine_are_left_out_and_told(tmp_path: Path) -> None:
+    path = write_calls(
+        tmp_path, [0.0] * 5, [10.0, 16.0, 16.0, 10.0, 10.0], yardstick=[2.0, 2.5, 2.8, 2.4, 2.1]
+    )
+    row = summarise(path)
+    assert row["forward_median"] == pytest.approx(10.45)
+    assert (row["rounds"], row["rounds_disturbed"], row["yardstick_ms"]) == (3, 2, 2.1)
+    assert row["yardstick_drift"] == pytest.approx(0.4)
+    assert row["disturbed"] == (
+        "2 of 5 rounds: the machine itself was slower (the yardstick took up to 1.4 times as long); left out"
+    )
+    assert row["yardstick_ratio"] == 4.5, "turns have their own rule"
+
+
+def test_a_model_that_met_a_slower_machine_than_others_is_told(tmp_path: Path) -> None:
+    paths = []
+    for name, beside in (("m", 2.0), ("n", 2.3), ("o", 2.6)):
+        (tmp_path / name).mkdir()
+        paths.append(write_calls(tmp_path / name, [0.0] * 4, [10.0] * 4, yardstick=[beside] * 4, model=name))
+    rows = summarise_timing(paths, 30.0).to_pylist()
+    assert [row["disturbed"] for row in rows] == [
+        "no",
+        "no",
+        "the yardstick took 1.3 times as long as beside m; time it again",
+    ]
 
 
 def test_without_enough_quiet_rounds_all_count_and_that_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from scopedepth.manifest import write_json
 from scopedepth.models.base import DepthModel
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS
-from scopedepth.timing import machine
+from scopedepth.timing import disturbance, machine
 
 SETTINGS: dict[str, Any] = {
     "frame_sizes": [[32, 48]],
@@ -156,7 +156,8 @@ class QuietWatch:
 
 
 def use_watch(monkeypatch: pytest.MonkeyPatch, loads: list[float] | None = None) -> None:
-    """Let a measurement see the load `loads` of others instead of this machine's."""
+    """Let a measurement see the load `loads` of others instead of this machine's, and no state of the machine."""
+    monkeypatch.setattr(disturbance, "SLOWED", float("inf"))
     monkeypatch.setattr(machine, "LoadWatch", lambda: QuietWatch(loads))
 
 
@@ -208,10 +209,20 @@ KEY = {
 
 
 def write_calls(
-    folder: Path, loads: list[float], forward: list[float], record: bool = True, batch: int = 1
+    folder: Path,
+    loads: list[float],
+    forward: list[float],
+    record: bool = True,
+    batch: int = 1,
+    yardstick: list[float] | None = None,
+    model: str = "m",
 ) -> Path:
-    """Write ten calls a round of `forward` ms each; end to end takes twice as long, the yardstick 2 ms."""
-    key = {**KEY, "batch": batch}
+    """Write ten calls a round of `forward` ms each; end to end takes twice as long, turns 18 ms.
+
+    yardstick: its ms on all threads in each round, else 2; in turns it takes 4 ms.
+    """
+    beside = yardstick or [2.0] * len(forward)
+    key = {**KEY, "model": model, "batch": batch}
     rows: list[dict[str, Any]] = []
 
     def add(subject: str, clock: str, number: int, *durations: float) -> None:
@@ -224,13 +235,18 @@ def write_calls(
     add("model", "first_call", 0, 80.0)
     add("model", "load", 1, 100.0)
     for number, ms in enumerate(forward):
-        add("yardstick", "forward", number, *[2.0] * 5)
+        add("yardstick", "turns", number, *[4.0] * 4)
+        add("model", "turns", number, *[18.0] * 3)
+        add("yardstick", "forward", number, *[beside[number]] * 5)
         add("model", "forward", number, *(ms + 0.1 * np.arange(10)).tolist())
         add("model", "end_to_end", number, *(2 * ms + 0.1 * np.arange(10)).tolist())
-    add("yardstick", "forward", len(forward), *[2.0] * 5)
+        add("yardstick", "forward", number, *[beside[number]] * 5)
     table = folder / "m.parquet"
     write_table(table, TIMING_CALLS, {name: [row[name] for row in rows] for name in TIMING_CALLS.names})
-    rounds = [{"round": n, "other_load": load, "quiet": load < 0.2} for n, load in enumerate(loads)]
+    rounds = [
+        {"round": n, "other_load": load, "yardstick_ms": ms}
+        for n, (load, ms) in enumerate(zip(loads, beside, strict=False))
+    ]
     if record:
         facts = {
             "hardware": "A processor",

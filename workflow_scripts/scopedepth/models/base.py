@@ -62,8 +62,13 @@ class DepthModel(ABC):
         """Return `forward`'s or `begin_host`'s result as float32 NumPy (n, v, u), waiting for the device."""
         return np.asarray(out, dtype=np.float32)
 
-    def prepare(self, threads: int | None) -> None:  # noqa: B027 - most have nothing to prepare
+    def use_threads(self, threads: int) -> None:  # noqa: B027 - baselines have one
+        """Use `threads` threads of a processor from now on."""
+
+    def prepare(self, threads: int | None) -> None:
         """Make results repeatable and use `threads` threads of a processor; called once, before predicting."""
+        if threads:
+            self.use_threads(threads)
 
     def is_out_of_memory(self, error: Exception) -> bool:
         """Say whether `error` means that a smaller batch may do."""

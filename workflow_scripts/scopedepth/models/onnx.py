@@ -45,7 +45,8 @@ class Onnx(DepthModel):
             raise ScopeDepthError(f"Model {self.name}: an exported network has its own precision; use fp32.")
         self.path, self.options = path, options
         self.device = choose_device(device, self.name)
-        self.session = self._open(threads=0)
+        self.threads = 0  # the runtime's own choice
+        self.session = self._open()
         first = self.session.get_inputs()[0]
         if len(first.shape) != 4 or (first.shape[1] not in (3, None) and not isinstance(first.shape[1], str)):
             raise ScopeDepthError(
@@ -64,11 +65,11 @@ class Onnx(DepthModel):
         self.output_name = outputs[wanted] if isinstance(wanted, int) else wanted
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def _open(self, threads: int) -> Any:
+    def _open(self) -> Any:
         import onnxruntime
 
         settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
+        settings.intra_op_num_threads = self.threads
         settings.use_deterministic_compute = True
         settings.log_severity_level = 3
         providers = ["CPUExecutionProvider"]
@@ -83,9 +84,11 @@ class Onnx(DepthModel):
                 f"Model {self.name}: {self.path} does not load with onnxruntime {onnxruntime.__version__} ({first})."
             ) from error
 
-    def prepare(self, threads: int | None) -> None:
-        if threads:
-            self.session = self._open(threads)
+    def use_threads(self, threads: int) -> None:
+        if threads != self.threads:
+            self.threads = threads
+            self.session = None  # before the next one is opened: both may not fit
+            self.session = self._open()
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         multiple = self.options["multiple"]

@@ -67,12 +67,18 @@ class UserModel(DepthModel):
             raise ScopeDepthError(f"Model {self.name}: predict returned {values.shape}, not (n, v, u).")
         return values
 
+    # Both only if the user's code has brought torch in; importing it for a NumPy model costs seconds.
+
+    def use_threads(self, threads: int) -> None:
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
+
     def prepare(self, threads: int | None) -> None:
-        # Only if the user's code has brought torch in; importing it for a NumPy model costs seconds.
         if "torch" in sys.modules:
             from scopedepth.models.torch_model import run_deterministically
 
-            run_deterministically(threads)
+            run_deterministically()
+        super().prepare(threads)
 
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:

@@ -67,8 +67,12 @@ class TorchModel(DepthModel):
             return host.numpy()
         return out.cpu().numpy()
 
+    def use_threads(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
     def prepare(self, threads: int | None) -> None:
-        run_deterministically(threads)
+        run_deterministically()
+        super().prepare(threads)
 
     def is_out_of_memory(self, error: Exception) -> bool:
         # A processor's allocator has no class of its own for this.
@@ -99,12 +103,10 @@ def resolve_device(device: str, name: str) -> str:
     return f"cuda:{torch.device(device).index or 0}"
 
 
-def run_deterministically(threads: int | None) -> None:
-    """Make torch's results repeatable where its backend can, on `threads` threads of a processor."""
+def run_deterministically() -> None:
+    """Make torch's results repeatable where its backend can."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Otherwise every new buffer is filled with NaN first: slow, and for finding bugs only.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    if threads:
-        torch.set_num_threads(threads)

@@ -21,7 +21,11 @@ TIMING_CALLS = pa.schema(
         column(
             "subject", KEY, "model, or yardstick for the fixed network timed beside it in the model's setting"
         ),
-        column("clock", KEY, "forward, end_to_end, load or first_call"),
+        column(
+            "clock",
+            KEY,
+            "forward, turns (forward, call by call with the yardstick), end_to_end, load or first_call",
+        ),
         column(
             "round",
             pa.int32(),
@@ -79,11 +83,11 @@ TIMING = pa.schema(
         column("grid", KEY, "the prediction's own grid, height x width"),
         column("hardware", KEY, "processor or GPU"),
         column("threads", pa.int32(), "threads of the processor given to the model"),
-        column("yardstick_ms", pa.float64(), "median forward time of the yardstick in the same rounds"),
+        column("yardstick_ms", pa.float64(), "median forward time of the yardstick in the same rounds, ms"),
         column(
             "yardstick_ratio",
             pa.float64(),
-            "forward time / the yardstick's, of each round's lower quartiles, median over rounds",
+            "forward time / the yardstick's, call by call in turns, median; on a processor both on one thread",
         ),
         column("yardstick_ratio_low", pa.float64(), "lower end of the 95 % interval of that ratio"),
         column("yardstick_ratio_high", pa.float64(), "upper end of the 95 % interval of that ratio"),
@@ -93,7 +97,11 @@ TIMING = pa.schema(
             "slowest / fastest round of the yardstick - 1: the machine's drift",
         ),
         column("rounds", pa.int32(), "rounds behind the numbers of this row"),
-        column("rounds_disturbed", pa.int32(), "rounds in which others used the same cores"),
+        column(
+            "rounds_disturbed",
+            pa.int32(),
+            "rounds in which others used the same cores, or the machine was slower",
+        ),
         column("disturbed", KEY, "no, or what else was running and what was done about it"),
     ],
     metadata={"description": "one row a model and setting"},

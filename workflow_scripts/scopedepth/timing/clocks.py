@@ -22,6 +22,16 @@ class Clock(Protocol):
         """Return the durations in ms of at least `at_least` calls that together took at least `seconds`."""
         ...
 
+    def time_turns(
+        self, yardstick: Call, call: Call, at_least: int, seconds: float
+    ) -> tuple[list[float], list[float]]:
+        """Time a yardstick and a call in turns; return the durations in ms of each.
+
+        At least `at_least` turns that together took at least `seconds`, and the yardstick once more at the end.
+        Before each of the yardstick's calls goes one that is not timed: it meets the caches as the other left them.
+        """
+        ...
+
 
 def nothing_to_wait_for() -> None:
     """The synchronisation of a device whose calls return when their work is done."""
@@ -42,11 +52,29 @@ class HostClock:
         self.synchronise()
         began = time.perf_counter_ns()
         while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
-            start = time.perf_counter_ns()
-            call()
-            self.synchronise()
-            durations.append((time.perf_counter_ns() - start) / 1e6)
+            durations.append(self._time(call))
         return durations
+
+    def time_turns(
+        self, yardstick: Call, call: Call, at_least: int, seconds: float
+    ) -> tuple[list[float], list[float]]:
+        beside: list[float] = []
+        durations: list[float] = []
+        self.synchronise()
+        began = time.perf_counter_ns()
+        while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
+            self._time(yardstick)
+            beside.append(self._time(yardstick))
+            durations.append(self._time(call))
+        self._time(yardstick)
+        beside.append(self._time(yardstick))
+        return beside, durations
+
+    def _time(self, call: Call) -> float:
+        start = time.perf_counter_ns()
+        call()
+        self.synchronise()
+        return (time.perf_counter_ns() - start) / 1e6
 
 
 class CudaClock:
@@ -64,16 +92,38 @@ class CudaClock:
         self.cuda.synchronize()
         began = time.perf_counter_ns()
         while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
+            pairs = [self._between_events(call) for _ in range(max(1, at_least))]
+            durations += self._read(pairs)
+        return durations
+
+    def time_turns(
+        self, yardstick: Call, call: Call, at_least: int, seconds: float
+    ) -> tuple[list[float], list[float]]:
+        beside: list[float] = []
+        durations: list[float] = []
+        self.cuda.synchronize()
+        began = time.perf_counter_ns()
+        while len(durations) < at_least or time.perf_counter_ns() - began < seconds * 1e9:
             pairs = []
             for _ in range(max(1, at_least)):
-                start, end = self.cuda.Event(enable_timing=True), self.cuda.Event(enable_timing=True)
-                start.record()
-                call()
-                end.record()
-                pairs.append((start, end))
-            self.cuda.synchronize()
-            durations += [start.elapsed_time(end) for start, end in pairs]
-        return durations
+                yardstick()
+                pairs += [self._between_events(yardstick), self._between_events(call)]
+            read = self._read(pairs)
+            beside += read[::2]
+            durations += read[1::2]
+        yardstick()
+        return beside + self._read([self._between_events(yardstick)]), durations
+
+    def _between_events(self, call: Call) -> tuple[Any, Any]:
+        start, end = self.cuda.Event(enable_timing=True), self.cuda.Event(enable_timing=True)
+        start.record()
+        call()
+        end.record()
+        return start, end
+
+    def _read(self, pairs: list[tuple[Any, Any]]) -> list[float]:
+        self.cuda.synchronize()
+        return [start.elapsed_time(end) for start, end in pairs]
 
 
 def warm_up(call: Call, synchronise: Callable[[], None], runs: int, seconds: float) -> tuple[int, float]:

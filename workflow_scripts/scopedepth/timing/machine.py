@@ -12,10 +12,6 @@ from typing import Any
 
 import psutil
 
-# More than this much of one core used by others counts as a disturbance: above a monitor's or a workflow
-# manager's polling, far below one busy process.
-OTHER_LOAD_CORES = 0.2
-
 # Times of /proc/stat that are not work: waiting, and a guest's time, which is inside `user` already.
 NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
 

@@ -3,23 +3,24 @@
     load, first call       twice for each variant: the first time in a fresh process, then with all files at hand
     for each precision, input size, frame size and batch:
         warm-up            by count and by time, the whole way end to end
-        for each round:    yardstick, forward, end to end
-        yardstick          once more, so that every round has one on either side
+        rounds             the yardstick beside the model's clocks (rounds.py)
 
-What others use of our cores is measured in every round, and recorded.
+What others use of our cores, and how fast the machine itself is, is measured in every round, and recorded.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.heap import keep_freed_memory
 from scopedepth.jobs import run_facts
 from scopedepth.manifest import write_json
 from scopedepth.models.base import DepthModel
@@ -28,6 +29,7 @@ from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import flops, gpu, machine
 from scopedepth.timing.clocks import Call, Device, HostClock, warm_up
+from scopedepth.timing.disturbance import OTHER_LOAD_CORES, rounds_of
 from scopedepth.timing.rounds import YARDSTICK_CALLS, run_rounds
 from scopedepth.timing.subject import Subject
 from scopedepth.timing.sweep import Setting, Size, settings_of, variant
@@ -53,6 +55,7 @@ def time_model(
     from scopedepth.models import load_model
 
     began = time.time()
+    keep_freed_memory()  # as in a prediction's job; without it times differ from process to process
     measurement = Measurement(spec, settings, lambda spec: load_model(spec, weights, device), threads)
     measurement.run()
     write_table(out, TIMING_CALLS, measurement.columns)
@@ -135,6 +138,7 @@ class Measurement:
             model = self.load(variant(self.spec, setting))
             milliseconds = (time.perf_counter_ns() - start) / 1e6
             device = self.device or self._find_device(model)
+            model.use_threads(self.threads)
             subject = Subject(model, 1, *setting.frame_size)
             first = HostClock(device.synchronise).time_calls(subject.end_to_end, 1, 0)
             key = self._key(setting, model.input_size(*setting.frame_size), batch=1)
@@ -146,12 +150,11 @@ class Measurement:
         return model
 
     def _find_device(self, model: DepthModel) -> Device:
-        """Learn from the first model which device this is; give torch its threads."""
+        """Learn from the first model which device this is."""
         cuda = self.cuda
         if not self.trivial:
             import torch
 
-            torch.set_num_threads(self.threads)
             # A user's own class may find its device by itself and say "auto".
             if cuda is None and model.device != "cpu" and torch.cuda.is_available():
                 cuda = torch.cuda
@@ -205,9 +208,17 @@ class Measurement:
             subject.place_input()
             keep = partial(self._keep, key)
             rounds = run_rounds(
-                subject, self.device, self.settings, watch, keep, self.yardstick_call, self.gpu
+                subject,
+                self.device,
+                self.settings,
+                watch,
+                keep,
+                self.yardstick_call,
+                partial(self._one_thread, model),
+                self.gpu,
+                rounds_of(self.facts),
             )
-            facts |= {"rounds": rounds.loads, "energy_joule": rounds.energy_joule}
+            facts |= {"rounds": rounds.machine, "energy_joule": rounds.energy_joule}
         except (MemoryError, RuntimeError) as error:
             # What fits at one batch size need not fit at the next. Anything else is a fault.
             if not out_of_memory(error):
@@ -221,6 +232,24 @@ class Measurement:
         if not self.trivial and facts["status"] == "ok":
             # After the peak was read: counting needs memory of its own.
             facts["flops"] = self._flops_of_a_frame(model, setting, key["input_size"])
+
+    @contextmanager
+    def _one_thread(self, model: DepthModel) -> Iterator[None]:
+        """Within it, model and yardstick run on one thread of the processor; on a GPU nothing changes."""
+        if self.device and self.device.cuda:
+            yield
+            return
+        import torch
+
+        def use(threads: int) -> None:
+            torch.set_num_threads(threads)  # the yardstick's
+            model.use_threads(threads)
+
+        use(1)
+        try:
+            yield
+        finally:
+            use(self.threads)
 
     def _flops_of_a_frame(self, model: DepthModel, setting: Setting, input_size: str) -> int | None:
         """Return the operations of one frame's forward pass; they depend on the sizes alone."""
@@ -269,7 +298,7 @@ def refuse_a_busy_processor(watch: machine.LoadWatch) -> None:
     """Raise a `ScopeDepthError` if others use our cores during one second."""
     time.sleep(1.0)
     load = watch.lap()
-    if load >= machine.OTHER_LOAD_CORES:
+    if load >= OTHER_LOAD_CORES:
         names = ", ".join(process["name"] for process in watch.busiest()) or "processes that cannot be seen"
         raise ScopeDepthError(
             f"The machine is busy: {names} use {load:.1f} of its cores. "

@@ -9,9 +9,12 @@ import numpy as np
 # MLPerf's values for single-stream latency: the 90th percentile, with a confidence of 99 % and no tolerance.
 PERCENTILE = 0.9
 CONFIDENCE = 0.99
-# What else runs only ever adds time to a call, so a round's lower quartile is nearer to the undisturbed time than
-# its median. With one core of two kept busy throughout, ratios of medians strayed by 20 to 45 %, these by 6 to 10 %.
-UNDISTURBED = 0.25
+# A turn counts where the yardstick just before and just after it took at most so many times its undisturbed time, which
+# is the fastest tenth of its calls: what else runs on a machine only ever adds time. Over four minutes on a virtual
+# machine, ratios from 20 s each differed by 2 to 5 % so, and by 6 to 17 % with all turns.
+CALM = 1.1
+UNDISTURBED = 0.1
+CALM_TURNS = 3
 
 
 def early_stopping_percentile(
@@ -90,44 +93,23 @@ def _medians_of_repeated(values: np.ndarray, member: np.ndarray, times: np.ndarr
 
 
 def ratio_to_yardstick(
-    durations: np.ndarray,
-    rounds: np.ndarray,
-    yardstick: np.ndarray,
-    yardstick_rounds: np.ndarray,
-    replicates: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float, float] | None:
-    """Return the model's time as a multiple of the yardstick's (median, low, high of a 95 % interval), or None.
-
-    A ratio is taken for each round: the lower quartile of the model's calls over the geometric mean of the
-    lower quartiles of the yardstick's calls just before and just after it. Slow drift and a load that lasts for
-    whole rounds slow both and cancel; a round that was hit on one side only is an outlier, which the median over
-    rounds leaves aside. Times in one unit; rounds count from 0, and the yardstick has one round more than the model.
-    """
-    ratios = round_ratios(durations, rounds, yardstick, yardstick_rounds)
-    if not len(ratios):
-        return None
-    generator = np.random.default_rng(seed)
-    drawn = ratios[generator.integers(0, len(ratios), (replicates, len(ratios)))]
-    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
-    return float(np.median(ratios)), float(low), float(high)
-
-
-def round_ratios(
     durations: np.ndarray, rounds: np.ndarray, yardstick: np.ndarray, yardstick_rounds: np.ndarray
-) -> np.ndarray:
-    """Return the ratio of each round, float64 (rounds,); see `ratio_to_yardstick`."""
-    beside = {
-        int(number): float(np.quantile(yardstick[yardstick_rounds == number], UNDISTURBED))
-        for number in np.unique(yardstick_rounds)
-    }
-    ratios = []
-    for number in np.unique(rounds):
-        before, after = beside.get(int(number)), beside.get(int(number) + 1)
-        near = [value for value in (before, after) if value]
-        if near:
-            ratios.append(
-                float(np.quantile(durations[rounds == number], UNDISTURBED))
-                / math.prod(near) ** (1 / len(near))
-            )
-    return np.array(ratios)
+) -> tuple[float, float, float]:
+    """Return the model's time as a multiple of the yardstick's (median, low, high of a 95 % interval).
+
+    durations (n,) and rounds (n,): the model's calls, in turns with the yardstick's, in order; yardstick
+    (n + number of rounds,): one before each of them, and one more at each round's end. Times in one unit. Each call
+    is divided by the geometric mean of the yardstick's before and after it, so drift cancels. Turns in which the
+    machine was disturbed do not count: the choice looks at the yardstick alone. The interval: `median_interval`.
+    """
+    numbers = np.unique(rounds)
+    before = np.concatenate([yardstick[yardstick_rounds == number][:-1] for number in numbers])
+    after = np.concatenate([yardstick[yardstick_rounds == number][1:] for number in numbers])
+    in_order = np.argsort(rounds, kind="stable")
+    durations, rounds = durations[in_order], rounds[in_order]
+    calm = np.maximum(before, after) <= CALM * np.quantile(yardstick, UNDISTURBED)
+    if calm.sum() < CALM_TURNS:
+        calm[:] = True
+    ratios = durations[calm] / np.sqrt(before[calm] * after[calm])
+    low, high = median_interval(ratios, rounds[calm])
+    return float(np.median(ratios)), low, high

@@ -1,7 +1,7 @@
 """From every timed call to one row a model and setting.
 
-Rounds in which others used our cores are left out where enough others are left: the choice looks at the load
-alone, never at a duration. Otherwise all rounds count, and the row says so.
+Disturbed rounds are left out where enough others are left (disturbance.py). Otherwise all rounds count, and the row
+says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ import pyarrow as pa
 from scopedepth.jobs import read_record
 from scopedepth.tables.io import read_table, table_from
 from scopedepth.tables.timing import TIMING, TIMING_CALLS
+from scopedepth.timing.disturbance import (
+    SLOWED,
+    fastest_yardstick,
+    rounds_of,
+    rounds_to_use,
+    undisturbed,
+    what_disturbed,
+)
 from scopedepth.timing.quantities import (
     early_stopping_percentile,
     median_interval,
@@ -23,8 +31,6 @@ from scopedepth.timing.quantities import (
 )
 
 SETTING = ("model", "device", "precision", "batch", "input_size", "frame_size")
-# So many undisturbed rounds at least, to do without the others.
-QUIET_ROUNDS = 3
 
 
 def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
@@ -34,24 +40,40 @@ def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
     second of the real-time verdict. The bootstrap is seeded: the same calls give the same bytes.
     """
     rows = [row for path in calls for row in _rows_of(path, realtime_fps)]
+    _tell_slower_jobs(rows)
     return table_from(TIMING, {name: [row[name] for row in rows] for name in TIMING.names})
 
 
 def _rows_of(path: Path, realtime_fps: float) -> list[dict[str, Any]]:
     calls = _Calls(read_table(path))
     record = read_record(path.with_name(path.stem + ".run.json"))
+    fastest = fastest_yardstick(rounds_of(record))
     rows = []
     for setting in record.get("settings") or calls.settings():
         row: dict[str, Any] = dict.fromkeys(TIMING.names)
         row |= {name: setting[name] for name in SETTING} | _once(calls, setting)
-        row |= _facts(record, setting)
+        row |= _facts(record, setting, fastest)
         row["realtime_fps"] = realtime_fps
         row["status"] = setting.get("status", "ok")
         row["n_calls"], row["rounds"] = 0, 0
         if row["status"] == "ok":
-            row |= _measured(calls, setting, realtime_fps)
+            row |= _measured(calls, setting, fastest, realtime_fps)
         rows.append(row)
     return rows
+
+
+def _tell_slower_jobs(rows: Sequence[dict[str, Any]]) -> None:
+    """Say in `disturbed` where the machine was slower throughout than while other models were timed on its like."""
+    fastest: dict[tuple[Any, ...], dict[str, Any]] = {}
+    timed = [row for row in rows if row["yardstick_ms"] is not None]
+    for row in sorted(timed, key=lambda row: row["yardstick_ms"]):
+        fastest.setdefault((row["hardware"], row["device"], row["threads"]), row)
+    for row in timed:
+        other = fastest[row["hardware"], row["device"], row["threads"]]
+        factor = row["yardstick_ms"] / other["yardstick_ms"]
+        if factor > SLOWED:
+            said = f"the yardstick took {factor:.1f} times as long as beside {other['model']}; time it again"
+            row["disturbed"] = said if row["disturbed"] == "no" else f"{row['disturbed']}; {said}"
 
 
 class _Calls:
@@ -94,10 +116,9 @@ def _once(calls: _Calls, setting: Mapping[str, Any]) -> dict[str, float | None]:
     }
 
 
-def _facts(record: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the record knows of a setting."""
+def _facts(record: Mapping[str, Any], setting: Mapping[str, Any], fastest: float | None) -> dict[str, Any]:
+    """Return what the record knows of a setting; fastest: the yardstick in the job's fastest round, ms."""
     rounds = setting.get("rounds", [])
-    disturbed = [item for item in rounds if not item["quiet"]]
     flops = setting.get("flops")
     return {
         "memory_mib": setting.get("memory_mib"),
@@ -108,27 +129,16 @@ def _facts(record: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, A
         "parameters": record.get("parameters"),
         "hardware": record.get("hardware"),
         "threads": record.get("threads"),
-        "rounds_disturbed": len(disturbed),
-        "disturbed": _what_disturbed(record, rounds, disturbed),
+        "rounds_disturbed": len(rounds) - len(undisturbed(rounds, fastest)),
+        "disturbed": _what_disturbed(record, setting, fastest),
     }
 
 
-def _what_disturbed(
-    record: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], disturbed: Sequence[Mapping[str, Any]]
-) -> str:
-    """Return "no", or one line: others on our cores, others on the GPU, throttling."""
+def _what_disturbed(record: Mapping[str, Any], setting: Mapping[str, Any], fastest: float | None) -> str:
+    """Return "no", or one line: others on our cores, a slower machine, others on the GPU, throttling."""
     if not record:
         return "unknown: the record of the run is missing"
-    said = []
-    if disturbed:
-        load = max(item["other_load"] for item in disturbed)
-        names = ", ".join(dict.fromkeys(item["name"] for item in record.get("other_processes", [])))
-        left_out = "left out" if len(rounds) - len(disturbed) >= QUIET_ROUNDS else "all rounds kept"
-        said.append(
-            f"{len(disturbed)} of {len(rounds)} rounds: others used up to {load:.1f} cores"
-            + (f" ({names})" if names else "")
-            + f"; {left_out}"
-        )
+    said = what_disturbed(setting.get("rounds", []), fastest, record.get("other_processes", []))
     if record.get("gpu_processes"):
         said.append("on the GPU: " + ", ".join(record["gpu_processes"]))
     for moment in ("before", "after"):
@@ -141,13 +151,13 @@ def _what_disturbed(
     return "; ".join(said) or "no"
 
 
-def _measured(calls: _Calls, setting: Mapping[str, Any], realtime_fps: float) -> dict[str, Any]:
+def _measured(
+    calls: _Calls, setting: Mapping[str, Any], fastest: float | None, realtime_fps: float
+) -> dict[str, Any]:
     """Return the numbers of one setting from its calls."""
     forward, rounds = calls.of(setting, subject="model", clock="forward")
     end_to_end, end_rounds = calls.of(setting, subject="model", clock="end_to_end")
-    yardstick, yardstick_rounds = calls.of(setting, subject="yardstick", clock="forward")
-    quiet = [item["round"] for item in setting.get("rounds", []) if item["quiet"]]
-    used = quiet if len(quiet) >= QUIET_ROUNDS else np.unique(rounds).tolist()
+    used = rounds_to_use(setting.get("rounds", []), fastest) or np.unique(rounds).tolist()
     forward, rounds = _only(forward, rounds, used)
     end_to_end, end_rounds = _only(end_to_end, end_rounds, used)
 
@@ -157,13 +167,16 @@ def _measured(calls: _Calls, setting: Mapping[str, Any], realtime_fps: float) ->
     arriving = 1000 * setting["batch"] / realtime_fps
     numbers["frames_per_second"] = 1000 * setting["batch"] / numbers["end_to_end_median"]
     numbers["realtime_share"] = float(np.mean(end_to_end <= arriving))
-    if len(yardstick):
-        ratio = ratio_to_yardstick(forward, rounds, yardstick, yardstick_rounds)
-        keys = ("yardstick_ratio", "yardstick_ratio_low", "yardstick_ratio_high")
-        numbers |= dict(zip(keys, ratio or (None,) * 3, strict=True))
-        medians = [np.median(yardstick[yardstick_rounds == number]) for number in np.unique(yardstick_rounds)]
+    beside, beside_rounds = calls.of(setting, subject="yardstick", clock="forward")
+    if len(beside):
+        medians = [np.median(beside[beside_rounds == number]) for number in np.unique(beside_rounds)]
         numbers["yardstick_drift"] = float(max(medians) / min(medians) - 1)
-        numbers["yardstick_ms"] = float(np.median(_only(yardstick, yardstick_rounds, used)[0]))
+        numbers["yardstick_ms"] = float(np.median(_only(beside, beside_rounds, used)[0]))
+    turns = calls.of(setting, subject="model", clock="turns")
+    if len(turns[0]):
+        ratio = ratio_to_yardstick(*turns, *calls.of(setting, subject="yardstick", clock="turns"))
+        names = ("yardstick_ratio", "yardstick_ratio_low", "yardstick_ratio_high")
+        numbers |= dict(zip(names, ratio, strict=True))
     return numbers
 
 

@@ -36,7 +36,9 @@ COLUMNS = [
     Column("Parameters", number=True),
     Column("GFLOPs", number=True, tip="floating-point operations of a frame, 1e9"),
     Column(
-        "× yardstick", number=True, tip="forward time over that of a fixed network timed in turns with it"
+        "× yardstick",
+        number=True,
+        tip="forward time over that of a fixed network timed in turns with it; on a processor both on one thread",
     ),
     Column("Calls", number=True, tip="timed calls of the forward pass"),
     Column("Disturbed", tip="what else was running"),
