@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from published_models import PUBLISHED, write  # noqa: E402
+from scopedepth.heap import keep_freed_memory  # noqa: E402
 from tiny_models import scene, spec, write_dataset  # noqa: E402
 
 THREADS = int(os.environ.get("THREADS", "2"))
@@ -362,6 +363,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; nothing: all")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    keep_freed_memory()  # as every job of the workflow does
     if given.job:
         run_job(json.loads(given.job))
         return
