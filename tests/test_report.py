@@ -156,6 +156,13 @@ def test_a_study_without_timing_or_scores(study: dict[str, Any], tmp_path: Path)
     assert "Speed was not measured" in text
 
 
+def test_the_footer_names_the_version(root: Path, page: str) -> None:
+    import tomllib
+
+    stated = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert f"Made by ScopeDepth {stated}." in Reader(page).text
+
+
 def changed_table(
     study: dict[str, Any], name: str, schema: pa.Schema, rows: list[dict[str, Any]], folder: Path
 ) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
 from scopedepth.manifest import list_files, read_manifest
 from scopedepth.plan import STUDY_TABLES, Plan
+from scopedepth.version import own_version
 
 CONFIGURATION = "config.yaml"
 RESOLVED = "study.json"
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         description=described,
         began=began,
         ended=ended,
-        version=metadata_version(),
+        version=own_version(),
         engine=metadata.version("snakemake"),
         members=list(members(study)),
         inputs=[CONFIGURATION, RESOLVED],
@@ -206,21 +207,6 @@ def members(study: Study, results: Path = Path("results")) -> Iterator[Member]:
 def _digest(manifest: Path) -> str:
     content: dict[str, Any] = read_manifest(manifest)
     return str(content["digest"])
-
-
-def metadata_version() -> str:
-    """Return ScopeDepth's version, also in a clone that is not installed."""
-    import tomllib
-
-    try:
-        return metadata.version("scopedepth")
-    except metadata.PackageNotFoundError:
-        pass
-    try:
-        text = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
-        return str(tomllib.loads(text)["project"]["version"])
-    except (OSError, KeyError, ValueError):
-        return "unknown"
 
 
 def commit(workflow: Path) -> str | None:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scopedepth.report.charts.speed import frontier, points, shortened
+from scopedepth.report.charts.speed import shortened
+from scopedepth.report.front import candidates, front
 from scopedepth.report.results import Results
 from scopedepth.report.svg import log_ticks, tick_text
 from scopedepth.report.words import higher_is_better, metric_label, metric_unit
@@ -83,7 +84,7 @@ def save(drawn: Any, out: Path, name: str) -> list[Path]:
 
 def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
     """Draw accuracy against speed on one dataset; nothing where no model has both."""
-    found = points(results, dataset)
+    found = candidates(results, dataset)
     if not found:
         return []
     style = styles(results)
@@ -94,10 +95,10 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
         if baseline and level is not None:
             label = plain(results.model_title(baseline))
             axes.axhline(level, color=BASELINE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, label=label)
-        front = frontier(found, upwards)
+        steps = front(results, found)
         axes.step(
-            [p.ms for p in front],
-            [p.value for p in front],
+            [p.ms for p in steps],
+            [p.value for p in steps],
             where="post",
             color="#9aa2a9",
             linewidth=0.8,
@@ -107,6 +108,15 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
             colour, marker = style[p.model]
             if p.low is not None and p.high is not None:
                 axes.plot([p.ms, p.ms], [p.low, p.high], color=colour, linewidth=1.4, alpha=0.5, zorder=2)
+            if p.ms_low is not None and p.ms_high is not None:
+                axes.plot(
+                    [p.ms_low, p.ms_high],
+                    [p.value, p.value],
+                    color=colour,
+                    linewidth=1.4,
+                    alpha=0.5,
+                    zorder=2,
+                )
             label = plain(p.title) + (" †" if p.seen else "")
             axes.plot(p.ms, p.value, marker, color=colour, linestyle="none", zorder=3, label=label, **_MARK)
         axes.set_xscale("log")

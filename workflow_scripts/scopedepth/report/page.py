@@ -15,7 +15,6 @@ import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import scopedepth
 from scopedepth.report import remarks, verdict
 from scopedepth.report.charts.speed import speed_chart
 from scopedepth.report.marks import Look, looks
@@ -27,12 +26,14 @@ from scopedepth.report.sections import (
     depth_error,
     drift,
     failures,
+    front,
     gallery,
     materials,
     matrix,
     protocols,
     provenance,
     ranking,
+    realtime,
     scores,
     sequences,
     skill,
@@ -40,6 +41,7 @@ from scopedepth.report.sections import (
 )
 from scopedepth.report.table import breakable
 from scopedepth.report.words import METRICS, higher_is_better, listed, metric_label, plural
+from scopedepth.version import own_version
 
 HERE = Path(__file__).parent
 
@@ -107,7 +109,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "title": results.study.get("title") or results.study.get("name", "Study"),
         "study_name": results.study.get("name", ""),
         "scope": scope(results),
-        "version": scopedepth.__version__ if hasattr(scopedepth, "__version__") else "",
+        "version": own_version(),
         "sections": SECTIONS,
         "headline": verdict.headline(results),
         "remarks": remarks.remarks(results),
@@ -142,6 +144,8 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
         "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
         "timing": timing.timing_table(results, look),
+        "realtime": realtime.realtime_table(results, look),
+        "fronts": front.fronts(results, look),
         "hardware": listed(timing.hardware(results)),
         "failures": failures.failures_table(results, look),
         "models": materials.models_table(results, look),

@@ -11,6 +11,7 @@ from scopedepth.report.results import Results, latency
 from scopedepth.report.verdict import Leader, leader, said, titles
 from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
 from scopedepth.statistics.bootstrap import NEW_SEQUENCES, THESE_SEQUENCES
+from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 
 # With more datasets than this, the ranking below tells the rest.
 DATASETS = 4
@@ -181,25 +182,30 @@ def speed(results: Results) -> Markup:
     says = "{} is the fastest network: {} a frame on {}." if len(times) > 1 else "{} takes {} a frame on {}."
     hardware = row["hardware"] or row["device"] or "unknown hardware"
     sentences = [Markup(says).format(results.model_title(fastest), milliseconds(times[fastest]), hardware)]
-    rate = row["realtime_fps"]
-    if rate:
-        slow = [name for name, ms in times.items() if ms > 1000 / rate]
-        if not slow and len(times) > 1:
-            sentences.append(
-                Markup("All networks keep up with {:g} frames a second on the median frame.").format(rate)
-            )
-        elif len(slow) == len(times):
-            sentences.append(Markup("No network keeps up with {:g} frames a second.").format(rate))
-        elif slow:
-            verb = "does" if len(slow) == 1 else "do"
-            text = Markup("{} {} not keep up with {:g} frames a second.")
-            sentences.append(text.format(titles(results, slow), verb, rate))
+    sentences += _in_time(results, list(times))
     disturbed = [name for name in times if results.speed[name]["disturbed"] not in (None, "no", "")]
     if disturbed:
         verb = "was" if len(disturbed) == 1 else "were"
         text = Markup("Something else was running while {} {} timed.")
         sentences.append(text.format(titles(results, disturbed), verb))
     return _joined(sentences)
+
+
+def _in_time(results: Results, names: list[str]) -> list[Markup]:
+    """Say which of the networks keep up with the frame rate asked for, at the smallest frames that were timed."""
+    verdicts = [one for one in realtime_verdicts(results.timing) if one.model in names]
+    if not verdicts:
+        return []
+    rate = verdicts[0].fps
+    fast = {one.model for one in verdicts if one.share >= SHARE_IN_TIME}
+    slow = [name for name in names if name not in fast]
+    if not slow:
+        who = "All networks keep up" if len(names) > 1 else "It keeps up"
+        return [Markup("{} with {:g} frames a second: {:.0%} come in time.").format(who, rate, SHARE_IN_TIME)]
+    if len(slow) == len(names):
+        return [Markup("No network keeps up with {:g} frames a second.").format(rate)]
+    verb = "does" if len(slow) == 1 else "do"
+    return [Markup("{} {} not keep up with {:g} frames a second.").format(titles(results, slow), verb, rate)]
 
 
 def cautions(results: Results) -> Markup:

@@ -220,3 +220,11 @@ def latency(row: Row) -> float | None:
     """Return what a frame takes from camera image to depth, ms; the forward pass alone where that is all there is."""
     whole = row["end_to_end_median"] if row["end_to_end_median"] is not None else row["forward_median"]
     return None if whole is None else whole / max(1, row["batch"] or 1)
+
+
+def latency_interval(row: Row) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of `latency`, ms."""
+    clock = "end_to_end" if row["end_to_end_median"] is not None else "forward"
+    ends = row[f"{clock}_ci_low"], row[f"{clock}_ci_high"]
+    low, high = (None if end is None else end / max(1, row["batch"] or 1) for end in ends)
+    return low, high

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
+from scopedepth.report.front import candidates, front
 from scopedepth.report.marks import Look
-from scopedepth.report.results import Results, latency
+from scopedepth.report.results import Results
 from scopedepth.report.svg import Drawing, Scale
 from scopedepth.report.words import (
     higher_is_better,
@@ -19,58 +18,11 @@ from scopedepth.report.words import (
 )
 
 
-@dataclass(frozen=True)
-class Point:
-    """A model in the figure."""
-
-    model: str
-    title: str
-    ms: float
-    value: float
-    low: float | None
-    high: float | None
-    seen: bool
-
-
-def points(results: Results, dataset: str) -> list[Point]:
-    """Return the networks that have both an accuracy and a speed on `dataset` under the headline protocol.
-
-    A trivial baseline takes next to no time; it stands in the figure as a level to beat.
-    """
-    found = []
-    for model in results.networks:
-        score, speed = results.score(dataset, model), results.speed.get(model)
-        ms = latency(speed) if speed else None
-        if score and score["value"] is not None and ms:
-            seen = results.seen(dataset, model) != "no"
-            found.append(
-                Point(
-                    model,
-                    results.model_title(model),
-                    ms,
-                    score["value"],
-                    score["ci_low"],
-                    score["ci_high"],
-                    seen,
-                )
-            )
-    return found
-
-
-def frontier(found: list[Point], upwards: bool) -> list[Point]:
-    """Return the points that no other point beats in both speed and accuracy, the fastest first."""
-    front: list[Point] = []
-    for point in sorted(found, key=lambda p: (p.ms, -p.value if upwards else p.value)):
-        if not front or (point.value > front[-1].value if upwards else point.value < front[-1].value):
-            front.append(point)
-    return front
-
-
 def speed_chart(
     results: Results, dataset: str, look: dict[str, Look], width: float, height: float
 ) -> Markup | None:
     """Return the figure of one dataset, or None where no model has both numbers."""
-    found = points(results, dataset)
+    found = candidates(results, dataset)
     if not found:
         return None
     metric = results.metric
@@ -81,7 +33,8 @@ def speed_chart(
     )
     title = f"{metric_label(metric)} against time a frame on {results.dataset_title(dataset)}"
     told = "; ".join(
-        f"{p.title}: {metric_value(p.value, metric)} ({interval(p.low, p.high, metric)}), {milliseconds(p.ms)} a frame"
+        f"{p.title}: {metric_value(p.value, metric)} ({interval(p.low, p.high, metric)}), "
+        f"{milliseconds(p.ms)} a frame"
         for p in found
     )
     drawing = Drawing(width, height, title, told)
@@ -90,7 +43,7 @@ def speed_chart(
         (46, width - 14, 40, height - 50) if narrow else (56, width - 24, 44, height - 54)
     )
     rate = next((row["realtime_fps"] for row in results.speed.values() if row["realtime_fps"]), None)
-    times = [p.ms for p in found] + ([1000 / rate] if rate else [])
+    times = [ms for p in found for ms in (p.ms, p.ms_low, p.ms_high) if ms] + ([1000 / rate] if rate else [])
     x = Scale(min(times) / 1.6, max(times) * 2.2, left, right, log=True)
     baseline = results.best_baseline(dataset)
     level = results.value(dataset, baseline) if baseline else None
@@ -120,9 +73,8 @@ def speed_chart(
         # Below its line: the frame rate's label is at the top.
         drawing.text(right, y(level) + 14, name, "note", "end")
         boxes.append((right - 6.2 * len(name), y(level) - 2, right, y(level) + 18))
-    front = frontier(found, upwards)
     steps: list[tuple[float, float]] = []
-    for point in front:
+    for point in front(results, found):
         if steps:
             steps.append((x(point.ms), steps[-1][1]))
         steps.append((x(point.ms), y(point.value)))
@@ -130,6 +82,8 @@ def speed_chart(
     for p in found:
         if p.low is not None and p.high is not None:
             drawing.line(x(p.ms), y(p.low), x(p.ms), y(p.high), f"whisker {look[p.model].css}")
+        if p.ms_low and p.ms_high:
+            drawing.line(x(p.ms_low), y(p.value), x(p.ms_high), y(p.value), f"whisker {look[p.model].css}")
     boxes += [(x(p.ms) - 7, y(p.value) - 7, x(p.ms) + 7, y(p.value) + 7) for p in found]
     for p in found:
         mark = look[p.model]

@@ -1,0 +1,73 @@
+"""Accuracy and speed of the networks on a dataset, and the front of those that no other one beats in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scopedepth.report.results import Results, latency, latency_interval
+from scopedepth.report.words import higher_is_better
+from scopedepth.timing.pareto import Place, Point, pareto_front
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network with both numbers: the headline's metric, and ms a frame. Intervals may be missing."""
+
+    model: str
+    title: str
+    seen: bool
+    "whether it was trained on the dataset, or on part of it"
+    value: float
+    low: float | None
+    high: float | None
+    ms: float
+    ms_low: float | None
+    ms_high: float | None
+
+
+def candidates(results: Results, dataset: str) -> list[Candidate]:
+    """Return the networks that have both an accuracy and a speed on `dataset` under the headline protocol.
+
+    A trivial baseline takes next to no time; it is a level to beat.
+    """
+    found = []
+    for model in results.networks:
+        score, speed = results.score(dataset, model), results.speed.get(model)
+        ms = latency(speed) if speed else None
+        if score and speed and score["value"] is not None and ms:
+            seen = results.seen(dataset, model) != "no"
+            spread = score["value"], score["ci_low"], score["ci_high"]
+            title = results.model_title(model)
+            found.append(Candidate(model, title, seen, *spread, ms, *latency_interval(speed)))
+    return found
+
+
+def front(results: Results, found: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates on the front, the fastest first."""
+    place = places(results, found)
+    return sorted((one for one in found if place[one.model].on_front), key=lambda one: one.ms)
+
+
+def places(results: Results, found: Sequence[Candidate]) -> dict[str, Place]:
+    """Return each candidate's place by its name."""
+    turned = -1.0 if higher_is_better(results.metric) else 1.0
+    points = [
+        Point(
+            one.model,
+            turned * one.value,
+            *_ends(one.low, one.high, turned),
+            one.ms,
+            *_ends(one.ms_low, one.ms_high),
+        )
+        for one in found
+    ]
+    return {place.name: place for place in pareto_front(points)}
+
+
+def _ends(low: float | None, high: float | None, turned: float = 1.0) -> tuple[float, float]:
+    """Return an interval's ends, the smaller one first; without an interval nothing is sure."""
+    if low is None or high is None:
+        return -math.inf, math.inf
+    return min(turned * low, turned * high), max(turned * low, turned * high)

@@ -1,0 +1,63 @@
+"""Where each network stands between accuracy and speed: on the front, or behind whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from scopedepth.report.front import Candidate, candidates, places
+from scopedepth.report.marks import Look
+from scopedepth.report.results import Results
+from scopedepth.report.table import Cell, Column, Table, model_cell
+from scopedepth.report.words import interval, listed, metric_label, metric_value, significant
+from scopedepth.timing.pareto import Place
+
+
+def fronts(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
+    """Return a table for each dataset on which some network has both numbers."""
+    made = []
+    for dataset in results.dataset_names:
+        found = candidates(results, dataset)
+        if found:
+            title = results.dataset_title(dataset)
+            made.append({"title": title, "table": front_table(results, look, dataset, found)})
+    return made
+
+
+def front_table(results: Results, look: Mapping[str, Look], dataset: str, found: list[Candidate]) -> Table:
+    """Return one row a network, the fastest first."""
+    metric = results.metric
+    place = places(results, found)
+    rows = []
+    for one in sorted(found, key=lambda one: one.ms):
+        accuracy = Markup("{} <small>{}</small>").format(
+            metric_value(one.value, metric), interval(one.low, one.high, metric)
+        )
+        time = Markup("{}").format(significant(one.ms))
+        if one.ms_low is not None and one.ms_high is not None:
+            time += Markup(" <small>{} to {}</small>").format(
+                significant(one.ms_low), significant(one.ms_high)
+            )
+        rows.append([
+            model_cell(results, look, one.model, dataset),
+            Cell(time, one.ms, repr(one.ms)),
+            Cell(accuracy, one.value, repr(one.value)),
+            Cell(place_words(results, place[one.model]), css="words"),
+        ])  # fmt: skip
+    columns = [
+        Column("Model"),
+        Column("Time a frame, ms", number=True, tip="end to end, with its 95 % interval"),
+        Column(metric_label(metric), number=True, tip="with its 95 % interval"),
+        Column("Place", tip="on the front: no other network is as good in both and better in one"),
+    ]
+    return Table(f"Accuracy against speed on {results.dataset_title(dataset)}", columns, rows)
+
+
+def place_words(results: Results, place: Place) -> str:
+    """Return a place in words; what holds only for the values, and not for their intervals, is said to."""
+    if place.on_front:
+        return "on the front"
+    titles = listed([results.model_title(name) for name in place.surely_dominated_by or place.dominated_by])
+    return f"behind {titles}" if place.certain else f"behind {titles}, but the intervals leave it open"
