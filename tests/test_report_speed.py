@@ -52,7 +52,7 @@ def test_the_largest_sizes_that_keep_up_are_named(study: dict[str, Any], tmp_pat
     results = timed(study, tmp_path, *rows)
     table = realtime_table(results, looks(results))
     assert table is not None
-    assert table.caption == "99% of the frames in time at 30 frames a second"
+    assert table.caption == "99 % of the frames in time at 30 frames a second"
     found = texts(table)
     assert [row[1:3] for row in found] == [["cpu", "fp32"]] * 2
     assert [row[4:] for row in found] == [["480x640", "392x518"], ["", ""]]
@@ -64,7 +64,7 @@ def test_the_largest_sizes_that_keep_up_are_named(study: dict[str, Any], tmp_pat
 @pytest.mark.parametrize(
     ("shares", "said"),
     [
-        ((1.0, 0.99), "All networks keep up with 30 frames a second: 99% come in time."),
+        ((1.0, 0.99), "All networks keep up with 30 frames a second: 99 % come in time."),
         ((0.5, 0.989), "No network keeps up with 30 frames a second."),
     ],
 )

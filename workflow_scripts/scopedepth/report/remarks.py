@@ -186,7 +186,7 @@ def speed(results: Results) -> Markup:
     disturbed = [name for name in times if results.speed[name]["disturbed"] not in (None, "no", "")]
     if disturbed:
         verb = "was" if len(disturbed) == 1 else "were"
-        text = Markup("Something else was running while {} {} timed.")
+        text = Markup("The machine was disturbed while {} {} timed.")
         sentences.append(text.format(titles(results, disturbed), verb))
     return _joined(sentences)
 
@@ -201,7 +201,11 @@ def _in_time(results: Results, names: list[str]) -> list[Markup]:
     slow = [name for name in names if name not in fast]
     if not slow:
         who = "All networks keep up" if len(names) > 1 else "It keeps up"
-        return [Markup("{} with {:g} frames a second: {:.0%} come in time.").format(who, rate, SHARE_IN_TIME)]
+        return [
+            Markup("{} with {:g} frames a second: {:g} % come in time.").format(
+                who, rate, 100 * SHARE_IN_TIME
+            )
+        ]
     if len(slow) == len(names):
         return [Markup("No network keeps up with {:g} frames a second.").format(rate)]
     verb = "does" if len(slow) == 1 else "do"

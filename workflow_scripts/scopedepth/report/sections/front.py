@@ -52,7 +52,9 @@ def front_table(results: Results, look: Mapping[str, Look], dataset: str, found:
         Column(metric_label(metric), number=True, tip="with its 95 % interval"),
         Column("Place", tip="on the front: no other network is as good in both and better in one"),
     ]
-    return Table(f"Accuracy against speed on {results.dataset_title(dataset)}", columns, rows)
+    return Table(
+        f"Networks, the fastest first; {metric_label(metric)} under {results.protocol}", columns, rows
+    )
 
 
 def place_words(results: Results, place: Place) -> str:

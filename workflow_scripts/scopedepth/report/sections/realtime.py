@@ -40,5 +40,5 @@ def realtime_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 value_cell(share(verdict.share), verdict.share),
                 *sizes,
             ])  # fmt: skip
-    caption = f"{SHARE_IN_TIME:.0%} of the frames in time at {verdicts[0].fps:g} frames a second"
+    caption = f"{100 * SHARE_IN_TIME:g} % of the frames in time at {verdicts[0].fps:g} frames a second"
     return Table(caption, columns, rows)

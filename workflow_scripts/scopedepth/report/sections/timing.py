@@ -41,7 +41,7 @@ COLUMNS = [
         tip="forward time over that of a fixed network timed in turns with it; on a processor both on one thread",
     ),
     Column("Calls", number=True, tip="timed calls of the forward pass"),
-    Column("Disturbed", tip="what else was running"),
+    Column("Disturbed", tip="what else was running, and whether the machine itself was slower"),
 ]
 
 
@@ -91,7 +91,7 @@ def measured_cells(row: Mapping[str, Any]) -> list[Cell]:
         value_cell(significant(row["gflops"]), row["gflops"]),
         spread(row, "yardstick_ratio", "yardstick_ratio_low", "yardstick_ratio_high", places=2),
         value_cell(count(row["n_calls"]), row["n_calls"]),
-        Cell(row["disturbed"] or "–", css="words" if quiet else "words bad"),
+        Cell(row["disturbed"] or "–", css="words" if quiet else "words long bad"),
     ]
 
 
