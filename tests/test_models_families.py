@@ -232,6 +232,8 @@ def test_onnx(tmp_path: Path) -> None:
     assert model.session is session, "opening it anew takes time"
     model.use_threads(2)
     assert model.session.get_session_options().intra_op_num_threads == 2
+    stops = model.session.get_session_options().get_session_config_entry("session.force_spinning_stop")
+    assert stops == "1", "idle threads must not take the cores of what runs after a call"
     export(tmp_path / "fixed.onnx", 2, 64)
     with pytest.raises(ScopeDepthError, match="holds 2"):
         load_model(spec("onnx"), tmp_path, "cpu")

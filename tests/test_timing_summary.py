@@ -71,6 +71,14 @@ def test_a_model_that_met_a_slower_machine_than_others_is_told(tmp_path: Path) -
     ]
 
 
+def test_settings_of_one_model_are_not_held_against_each_other(tmp_path: Path) -> None:
+    for name, beside in (("a", 2.0), ("b", 2.6)):
+        (tmp_path / name).mkdir()
+        write_calls(tmp_path / name, [0.0] * 4, [10.0] * 4, yardstick=[beside] * 4)
+    rows = summarise_timing([tmp_path / "a" / "m.parquet", tmp_path / "b" / "m.parquet"], 30.0).to_pylist()
+    assert [row["disturbed"] for row in rows] == ["no", "no"]
+
+
 def test_without_enough_quiet_rounds_all_count_and_that_is_told(tmp_path: Path) -> None:
     row = summarise(write_calls(tmp_path, [0.5, 0.9, 1.0, 0.0, 0.0], [20.0] * 5))
     assert row["rounds"] == 5

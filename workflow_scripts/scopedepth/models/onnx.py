@@ -71,6 +71,8 @@ class Onnx(DepthModel):
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = self.threads
         settings.use_deterministic_compute = True
+        # Otherwise its threads go on looking for work for a tenth of a second, on the cores of whoever comes next.
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
         settings.log_severity_level = 3
         providers = ["CPUExecutionProvider"]
         if self.device != "cpu":

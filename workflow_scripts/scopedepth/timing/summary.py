@@ -31,6 +31,8 @@ from scopedepth.timing.quantities import (
 )
 
 SETTING = ("model", "device", "precision", "batch", "input_size", "frame_size")
+# What has to be the same for two jobs' yardsticks to compare.
+MACHINE = ("hardware", "device", "threads")
 
 
 def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
@@ -64,15 +66,17 @@ def _rows_of(path: Path, realtime_fps: float) -> list[dict[str, Any]]:
 
 def _tell_slower_jobs(rows: Sequence[dict[str, Any]]) -> None:
     """Say in `disturbed` where the machine was slower throughout than while other models were timed on its like."""
-    fastest: dict[tuple[Any, ...], dict[str, Any]] = {}
-    timed = [row for row in rows if row["yardstick_ms"] is not None]
-    for row in sorted(timed, key=lambda row: row["yardstick_ms"]):
-        fastest.setdefault((row["hardware"], row["device"], row["threads"]), row)
+    timed = sorted(
+        (row for row in rows if row["yardstick_ms"] is not None), key=lambda row: row["yardstick_ms"]
+    )
     for row in timed:
-        other = fastest[row["hardware"], row["device"], row["threads"]]
-        factor = row["yardstick_ms"] / other["yardstick_ms"]
+        like = [other for other in timed if all(other[name] == row[name] for name in MACHINE)]
+        fastest = next((other for other in like if other["model"] != row["model"]), row)
+        factor = row["yardstick_ms"] / fastest["yardstick_ms"]
         if factor > SLOWED:
-            said = f"the yardstick took {factor:.1f} times as long as beside {other['model']}; time it again"
+            said = (
+                f"the yardstick took {factor:.1f} times as long as beside {fastest['model']}; time it again"
+            )
             row["disturbed"] = said if row["disturbed"] == "no" else f"{row['disturbed']}; {said}"
 
 
