@@ -2,9 +2,8 @@
 
 Two witnesses: what others use of our cores, and the yardstick, which never changes: where it is slow, the machine is.
 The second one sees what the first one cannot. A virtual machine's host moves its cores about, every few seconds to
-minutes and without a word. Two threads exchange a word in 50 ns where their cores share a cache, in 330 ns where they
-do not, and as two halves of one core they get little more done than one does (seen on two cores of an AMD EPYC).
-A small network then takes up to 1.7 times as long, a large one hardly longer.
+minutes and without a word: a word went from one to the other and back in 50 ns where they share a cache and in 320 ns where
+they do not (two cores of an AMD EPYC). Small networks on both then took 1.3 to 1.4 times as long, a large one no longer.
 """
 
 from __future__ import annotations
