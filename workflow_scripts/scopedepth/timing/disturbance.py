@@ -2,8 +2,9 @@
 
 Two witnesses: what others use of our cores, and the yardstick, which never changes: where it is slow, the machine is.
 The second one sees what the first one cannot. A virtual machine's host moves its cores about, every few seconds to
-minutes and without a word. A cache line went from one to the other and back in 50 ns where they share a cache, in 320 ns
-where they do not (two cores of an AMD EPYC), and small networks on both took 1.3 to 1.4 times as long; a large one did not.
+minutes and without a word. A cache line went from one to the other and back in 50 ns where they share a cache and in
+320 ns where they do not (two cores of an AMD EPYC), and small networks on both took 1.3 to 1.4 times as long then; a
+large one did not.
 """
 
 from __future__ import annotations
