@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
@@ -49,6 +49,16 @@ class Table:
 def value_cell(text: str, value: float | None, css: str = "", tip: str = "") -> Cell:
     """Return a cell that sorts and copies by its full value."""
     return Cell(text, value, "" if value is None else repr(value), css, tip)
+
+
+def spread_cell(
+    value: float | None, low: float | None, high: float | None, said: Callable[[float | None], str]
+) -> Cell:
+    """Return a value with its interval below it, where there is one; `said` words a number."""
+    text = Markup("{}").format(said(value))
+    if low is not None and high is not None:
+        text += Markup(" <small>{} to {}</small>").format(said(low), said(high))
+    return Cell(text, value, "" if value is None else repr(value))
 
 
 def model_cell(results: Results, look: Mapping[str, Look], model: str, dataset: str | None = None) -> Cell:

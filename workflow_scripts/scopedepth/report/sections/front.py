@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-from markupsafe import Markup
 
 from scopedepth.report.front import Candidate, candidates, places
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
-from scopedepth.report.table import Cell, Column, Table, model_cell
-from scopedepth.report.words import interval, listed, metric_label, metric_value, significant
+from scopedepth.report.table import Cell, Column, Table, model_cell, spread_cell
+from scopedepth.report.words import listed, metric_label, metric_value, significant
 from scopedepth.timing.pareto import Place
 
 
@@ -32,18 +31,10 @@ def front_table(results: Results, look: Mapping[str, Look], dataset: str, found:
     place = places(results, found)
     rows = []
     for one in sorted(found, key=lambda one: one.ms):
-        accuracy = Markup("{} <small>{}</small>").format(
-            metric_value(one.value, metric), interval(one.low, one.high, metric)
-        )
-        time = Markup("{}").format(significant(one.ms))
-        if one.ms_low is not None and one.ms_high is not None:
-            time += Markup(" <small>{} to {}</small>").format(
-                significant(one.ms_low), significant(one.ms_high)
-            )
         rows.append([
             model_cell(results, look, one.model, dataset),
-            Cell(time, one.ms, repr(one.ms)),
-            Cell(accuracy, one.value, repr(one.value)),
+            spread_cell(one.ms, one.ms_low, one.ms_high, significant),
+            spread_cell(one.value, one.low, one.high, partial(metric_value, metric=metric)),
             Cell(place_words(results, place[one.model]), css="words"),
         ])  # fmt: skip
     columns = [

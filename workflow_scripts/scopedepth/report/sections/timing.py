@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-from markupsafe import Markup
 
 from scopedepth.report.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.sections.ranking import share
-from scopedepth.report.table import Cell, Column, Table, model_cell, value_cell
+from scopedepth.report.table import Cell, Column, Table, model_cell, spread_cell, value_cell
 from scopedepth.report.words import count, number, parameters, significant
 
 COLUMNS = [
@@ -96,15 +95,9 @@ def measured_cells(row: Mapping[str, Any]) -> list[Cell]:
 
 
 def spread(row: Mapping[str, Any], middle: str, low: str, high: str, places: int | None = None) -> Cell:
-    """Return a value with its interval below it."""
-
-    def said(value: float | None) -> str:
-        return significant(value) if places is None else number(value, places)
-
-    text = Markup("{}").format(said(row[middle]))
-    if row[low] is not None and row[high] is not None:
-        text += Markup(" <small>{} to {}</small>").format(said(row[low]), said(row[high]))
-    return Cell(text, row[middle], "" if row[middle] is None else repr(row[middle]))
+    """Return a column's value with its interval below it."""
+    said = significant if places is None else partial(number, places=places)
+    return spread_cell(row[middle], row[low], row[high], said)
 
 
 def hardware(results: Results) -> list[str]:
