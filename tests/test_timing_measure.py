@@ -234,6 +234,19 @@ def test_how_fast_the_machine_can_be_is_known_from_earlier_settings(monkeypatch:
     assert (len(fast["rounds"]), len(slow["rounds"])) == (3, 6)
 
 
+def test_torch_has_its_threads_also_beside_another_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    use_watch(monkeypatch)
+    given: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    measure({"rounds": 1}, threads=3, cuda=FakeCuda())
+    assert given == [3, 3], "after each of the two loads; on a GPU turns change nothing"
+    given.clear()
+    measure({"rounds": 1}, threads=3)
+    assert given == [3, 3, 1, 3]
+
+
 def test_turns_are_on_one_thread_and_the_quoted_clocks_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
     use_watch(monkeypatch)
     log: list[str] = []

@@ -138,7 +138,7 @@ class Measurement:
             model = self.load(variant(self.spec, setting))
             milliseconds = (time.perf_counter_ns() - start) / 1e6
             device = self.device or self._find_device(model)
-            model.use_threads(self.threads)
+            self._use_threads(model, self.threads)
             subject = Subject(model, 1, *setting.frame_size)
             first = HostClock(device.synchronise).time_calls(subject.end_to_end, 1, 0)
             key = self._key(setting, model.input_size(*setting.frame_size), batch=1)
@@ -239,17 +239,19 @@ class Measurement:
         if self.device and self.device.cuda:
             yield
             return
-        import torch
-
-        def use(threads: int) -> None:
-            torch.set_num_threads(threads)  # the yardstick's
-            model.use_threads(threads)
-
-        use(1)
+        self._use_threads(model, 1)
         try:
             yield
         finally:
-            use(self.threads)
+            self._use_threads(model, self.threads)
+
+    def _use_threads(self, model: DepthModel, threads: int) -> None:
+        """Give so many threads of the processor to the model, and to torch: yardstick and resizing run there."""
+        if not self.trivial:
+            import torch
+
+            torch.set_num_threads(threads)
+        model.use_threads(threads)
 
     def _flops_of_a_frame(self, model: DepthModel, setting: Setting, input_size: str) -> int | None:
         """Return the operations of one frame's forward pass; they depend on the sizes alone."""
