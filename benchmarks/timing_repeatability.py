@@ -1,13 +1,14 @@
 """Do two repetitions of a timing study agree, although another process loads one core for part of one?
 
     python benchmarks/timing_repeatability.py [--seconds 2] [--rounds 10] [--threads N] [--tolerance 0.1]
+                                              [--load memory]
 
 Times three small networks of the demonstration's classes (random weights: time does not depend on them), each in
 a process of its own as the workflow does, twice over. In the middle third of the second repetition another
-process keeps one core busy. Prints each model's time and its ratio to the yardstick in both repetitions, and
-what the tables say of the disturbance. Exits with 1 if the order of the models differs, if a ratio differs by
-more than the tolerance, or if the disturbance was not noticed; with 2 if the machine was busy already during the
-first repetition, which then proves nothing.
+process keeps one core busy: by reading a clock, or by copying memory, which slows the other core more. Prints each
+model's time and its ratio to the yardstick in both repetitions, and what the tables say of the disturbance. Exits
+with 1 if the order of the models differs, if a ratio differs by more than the tolerance, or if the disturbance was
+not noticed; with 2 if the machine was busy already during the first repetition, which then proves nothing.
 """
 
 from __future__ import annotations
@@ -48,8 +49,23 @@ time_model(
     threads=given["threads"],
 )
 """
-# It ends by itself, also where this benchmark is killed.
-BURN = "import sys, time\nend = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"
+# They end by themselves, also where this benchmark is killed.
+LOADS = {
+    "compute": """
+import sys, time
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    pass
+""",
+    # 128 MiB, more than the caches hold.
+    "memory": """
+import sys, time
+one, two = bytearray(2**27), bytearray(2**27)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    one[:] = two
+""",
+}
 
 
 def main() -> int:
@@ -60,6 +76,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--tolerance", type=float, default=0.1)
+    parser.add_argument("--load", choices=LOADS, default="compute", help="what the other process does")
     options = parser.parse_args()
     settings = {
         "frame_sizes": [[320, 320]],
@@ -79,7 +96,7 @@ def main() -> int:
         began = time.perf_counter()
         quiet = repetition(folder, "first", settings, options.threads)
         took = time.perf_counter() - began
-        burner = threading.Thread(target=burn, args=(took / 3, took / 3), daemon=True)
+        burner = threading.Thread(target=burn, args=(options.load, took / 3, took / 3), daemon=True)
         burner.start()
         loaded = repetition(folder, "second", settings, options.threads)
         burner.join()
@@ -123,10 +140,10 @@ def run(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, env={**os.environ, "PYTHONPATH": str(LIBRARY)})
 
 
-def burn(after: float, seconds: float) -> None:
+def burn(load: str, after: float, seconds: float) -> None:
     """Keep one core busy for `seconds`, beginning `after` seconds from now."""
     time.sleep(after)
-    run("-c", BURN, str(seconds))
+    run("-c", LOADS[load], str(seconds))
 
 
 def judge(

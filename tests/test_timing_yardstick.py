@@ -8,7 +8,7 @@ import torch
 from scopedepth.timing.flops import count_flops
 from scopedepth.timing.yardstick import Yardstick, output_digest, yardstick_call, yardstick_input
 
-DIGEST = "sha256:777e9a98d0b44f114646c107c83442c9310929bd83c3c222e4725b4ef7dff50a"
+DIGEST = "sha256:601c66ba9a7f4331b60e12db5738722a098117d24692f6b3f1b0908fcc8eeffd"
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def one_thread() -> None:
 
 def test_the_output_is_what_it_always_was() -> None:
     output = yardstick_call("cpu")()
-    assert output.shape == (1, 1, 56, 56)
+    assert output.shape == (1, 16, 224, 224)
     assert output_digest(output) == DIGEST
     assert 0 < output.mean() < 7, "a network that died or saturated would skip no work, but prove nothing"
 
@@ -30,8 +30,8 @@ def test_the_output_does_not_depend_on_the_arithmetic(monkeypatch: pytest.Monkey
 
 
 def test_the_work_is_what_it_always_was() -> None:
-    assert count_flops(yardstick_call("cpu")) == 388_362_240
-    assert sum(parameter.numel() for parameter in Yardstick().parameters()) == 60_624
+    assert count_flops(yardstick_call("cpu")) == 646_668_288
+    assert sum(parameter.numel() for parameter in Yardstick().parameters()) == 67_248
 
 
 def test_attention_is_counted_on_the_processor_too() -> None:
