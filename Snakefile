@@ -31,10 +31,12 @@ rule all:
     input:
         PLAN.tables(PLAN.study.name).values(),
         f"results/studies/{PLAN.study.name}/report.html",
+        f"results/studies/{PLAN.study.name}/ranking.txt",
+        f"results/studies/{PLAN.study.name}/paper",
 
 
 onstart:
-    DISPLAY.start()
+    start_jobs()
 
 
 onsuccess:

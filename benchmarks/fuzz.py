@@ -148,6 +148,7 @@ def plan_everything(path: Path, scripts: Path) -> None:
     """Load a configuration as the commands do, and work out every job of its study as the workflow does."""
     from scopedepth.commands.configuration import read_config
     from scopedepth.config.load import select_study
+    from scopedepth.made_from import MadeFrom
     from scopedepth.needs import Needs
     from scopedepth.plan import Plan
 
@@ -157,18 +158,13 @@ def plan_everything(path: Path, scripts: Path) -> None:
     paths += plan.every_prediction("results/predictions/{unit}/{model}.zarr")
     paths += plan.every_score("results/scores/{unit}/{model}/{protocol}.parquet")
     paths += plan.every_timing("results/timing/{timing}/{model}.parquet")
-    for dataset in study.datasets:
-        wildcards: Any = SimpleNamespace(dataset=dataset)
-        plan.source_spec(wildcards), plan.source_code(wildcards), plan.source_files(wildcards)
-        paths.append(f"results/raw/{dataset}")
-    for unit in study.units:
-        wildcards = SimpleNamespace(unit=unit)
-        plan.prepare_spec(wildcards), plan.prepare_code(wildcards)
-        paths += [plan.raw(wildcards), plan.raw_manifest(wildcards)]
+    made_from = MadeFrom(plan)
+    for job in plan.jobs():
+        made_from.shown(job), plan.needed_by(job)
+        paths += [path.as_posix() for path in (*job.outputs().values(), job.log())]
     for model in study.models:
-        wildcards = SimpleNamespace(model=model, unit=next(iter(study.units)))
-        plan.weights_spec(wildcards), plan.local_weights(wildcards), plan.predict_spec(wildcards)
-        plan.predict_code(wildcards), plan.timing_settings(wildcards), plan.timing_code(wildcards)
+        wildcards: Any = SimpleNamespace(model=model, unit=next(iter(study.units)))
+        plan.local_weights(wildcards)
         paths += [*plan.weights(wildcards), *plan.weights_folder(wildcards)]
         needs.predict_gpus(wildcards), needs.predict_kind(wildcards), needs.predict_cpus(wildcards)
         if study.timing:
@@ -177,9 +173,7 @@ def plan_everything(path: Path, scripts: Path) -> None:
         needs.predict_mem_mb(wildcards, given, 1), needs.predict_runtime(wildcards, given, 1)
         for protocol in study.protocols:
             wildcards.protocol = protocol
-            plan.protocol_spec(wildcards), plan.stores_to_fit(wildcards)
-    for kind in ("spec", "datasets", "models", "protocols"):
-        plan.summary_specs(kind)(None), plan.report_specs(kind)(None)
+            plan.stores_to_fit(wildcards)
     for made in paths:
         if "\n" in made or os.path.normpath(made) != made or not made.startswith("results/"):
             raise AssertionError(f"a path that is none below results/: {made!r}")

@@ -21,7 +21,6 @@ rule align:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.align_runtime,
     params:
-        protocol=PLAN.protocol_spec,
-        code=PLAN.code("align"),
+        made_from=MADE_FROM.param("align"),
     script:
         "../workflow_scripts/align.py"

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,17 +19,22 @@ sys.path.insert(0, str(SCRIPTS))
 
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.display import Display
+from scopedepth.made_from import MadeFrom
 from scopedepth.needs import Needs
 from scopedepth.plan import Plan
 from scopedepth.signatures import signed
+from scopedepth.targets import check_targets
 
 try:
     PLAN = Plan(select_study(config), SCRIPTS)
+    check_targets(sys.argv[1:] if workflow.is_main_process else [], PLAN, config)
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds citations written out.
 for name, spec in PLAN.study.datasets.items():
     config["datasets"][name]["citation"] = spec["citation"]
+# What each result is made from, as that lies on disk now: a parameter of every rule.
+MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 # What each job asks of a cluster's scheduler.
 NEEDS = Needs(PLAN.study)
 # Bars for running jobs, where Snakemake runs in a terminal.
@@ -53,6 +59,40 @@ wildcard_constraints:
     protocol=r"[a-z0-9_]+",
     study=r"[a-z0-9_]+",
     timing=r"[a-z0-9_]+",
+
+
+def mark_lost_records():
+    """Let Snakemake make again what does not hold and what it has no records of: else it takes that for current.
+
+    Its records lie in .snakemake/, and may be lost or left behind.
+    """
+    from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+    from snakemake.persistence.file import FilePersistence
+
+    kept = None
+    for job in PLAN.jobs():
+        outputs = [str(path) for path in job.outputs().values()]
+        if not any(map(os.path.lexists, outputs)) or MADE_FROM.holds(job):
+            continue
+        kept = kept or FilePersistence(nolock=True)
+        for path in outputs:
+            if kept._read_record(path) is None:
+                marked = MetadataRecord(params=["'lost'"], record_format_version=RECORD_FORMAT_VERSION)
+                kept._write_record(path, marked)
+
+
+if workflow.is_main_process:
+    mark_lost_records()
+
+
+def start_jobs():
+    """From here on jobs are told what is there now, and that is what Snakemake records of them."""
+    MADE_FROM.start()
+    # Snakemake keeps what it compared while it planned, and would record that.
+    kept = getattr(workflow.persistence, "_params", None)
+    if hasattr(kept, "cache_clear"):
+        kept.cache_clear()
+    DISPLAY.start()
 
 
 def show_ranking():

@@ -19,9 +19,7 @@ rule fetch_dataset:
         "../envs/scopedepth.yaml"
     threads: workflow.cores or 4
     params:
-        spec=PLAN.source_spec,
-        files=PLAN.source_files,
-        code=PLAN.source_code,
+        made_from=MADE_FROM.param("fetch_dataset"),
     script:
         "../workflow_scripts/fetch_dataset.py"
 
@@ -45,7 +43,6 @@ rule prepare:
         mem_mb=NEEDS.prepare_mem_mb,
         runtime=NEEDS.prepare_runtime,
     params:
-        spec=PLAN.prepare_spec,
-        code=PLAN.prepare_code,
+        made_from=MADE_FROM.param("prepare"),
     script:
         "../workflow_scripts/prepare.py"

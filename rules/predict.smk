@@ -20,7 +20,7 @@ rule fetch_weights:
     conda:
         "../envs/scopedepth.yaml"
     params:
-        spec=PLAN.weights_spec,
+        made_from=MADE_FROM.param("fetch_weights"),
     script:
         "../workflow_scripts/fetch_weights.py"
 
@@ -49,7 +49,6 @@ rule predict:
         disk_mb=NEEDS.predict_disk_mb,
         runtime=NEEDS.predict_runtime,
     params:
-        spec=PLAN.predict_spec,
-        code=PLAN.predict_code,
+        made_from=MADE_FROM.param("predict"),
     script:
         "../workflow_scripts/predict.py"

@@ -22,12 +22,7 @@ rule summarise:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        study=PLAN.summary_specs("spec"),
-        datasets=PLAN.summary_specs("datasets"),
-        models=PLAN.summary_specs("models"),
-        protocols=PLAN.summary_specs("protocols"),
-        # Digested when needed: every job of a cluster reads these rules.
-        code=lambda wildcards: PLAN.code("summarise"),
+        made_from=MADE_FROM.param("summarise"),
     script:
         "../workflow_scripts/summarise.py"
 
@@ -76,11 +71,7 @@ rule report:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        study=PLAN.report_specs("spec"),
-        datasets=PLAN.report_specs("datasets"),
-        models=PLAN.report_specs("models"),
-        protocols=PLAN.report_specs("protocols"),
+        made_from=MADE_FROM.param("report"),
         units=list(PLAN.study.units),
-        code=lambda wildcards: PLAN.report_code(),
     script:
         "../workflow_scripts/report.py"

@@ -22,7 +22,6 @@ rule score:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.score_runtime,
     params:
-        protocol=PLAN.protocol_spec,
-        code=PLAN.code("score"),
+        made_from=MADE_FROM.param("score"),
     script:
         "../workflow_scripts/score.py"

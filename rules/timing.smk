@@ -22,8 +22,6 @@ rule time:
         mem_mb=NEEDS.time_mem_mb,
         runtime=NEEDS.time_runtime,
     params:
-        spec=PLAN.predict_spec,
-        settings=PLAN.timing_settings,
-        code=PLAN.timing_code,
+        made_from=MADE_FROM.param("time"),
     script:
         "../workflow_scripts/measure_time.py"

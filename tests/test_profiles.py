@@ -20,6 +20,7 @@ from project import CONFIG, Project
 from scopedepth.config.load import Study, select_study
 from scopedepth.needs import ASSUMED_FRAMES, Needs, unit_size
 from scopedepth.plan import Plan
+from scopedepth.stages import Job
 
 PROFILES = ("default", "slurm", "kubernetes")
 # Options of a profile that belong to plugins, and the plugin's module.
@@ -179,9 +180,11 @@ def test_where_jobs_run_is_in_no_identity(root: Path) -> None:
     scripts = root / "workflow_scripts"
     kinds = {"predict": "a100", "time": "l4"}
     plans = [Plan(select, scripts) for select in (study(), study(batch=3, scratch="/tmp/x", gpu_kind=kinds))]
-    for name in ("predict_spec", "predict_code", "prepare_spec", "prepare_code", "timing_settings"):
-        first, second = (getattr(plan, name)(NETWORK) for plan in plans)
-        assert first == second
+    jobs = [list(plan.jobs()) for plan in plans]
+    assert jobs[0] == jobs[1]
+    for job in jobs[0]:
+        assert plans[0].spec(job) == plans[1].spec(job)
+        assert plans[0].code(job) == plans[1].code(job)
 
 
 def test_everything_that_a_study_asks_for_is_a_whole_number(
@@ -215,6 +218,6 @@ def test_another_sequence_of_a_split_dataset_makes_no_other_unit_anew(root: Path
         config = copy.deepcopy(CONFIG)
         config["datasets"]["one"].update(split="sequence", sequences=sequences)
         plans.append(Plan(select_study(config), root / "workflow_scripts"))
-    left = SimpleNamespace(unit="one@left")
-    assert plans[0].prepare_spec(left) == plans[1].prepare_spec(left)
-    assert plans[0].prepare_spec(left) != plans[0].prepare_spec(SimpleNamespace(unit="one@right"))
+    left, right = Job("prepare", ("one@left",)), Job("prepare", ("one@right",))
+    assert plans[0].spec(left) == plans[1].spec(left)
+    assert plans[0].spec(left) != plans[0].spec(right)

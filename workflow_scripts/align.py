@@ -9,14 +9,20 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.lean import leave_out
 
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.align import align_unit
 
     align_unit(
-        protocol=json.loads(snakemake.params.protocol),
+        protocol=json.loads(snakemake.params.made_from)["spec"],
         dataset=[Path(path) for path in snakemake.input.stores],
         predictions=[Path(path) for path in snakemake.input.predictions],
         keys={

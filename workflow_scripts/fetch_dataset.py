@@ -9,10 +9,16 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.fetch import fetch_dataset
 
-    spec = json.loads(snakemake.params.spec)
+    spec = json.loads(snakemake.params.made_from)["spec"]
     # Licence and citation are shown before a download; they decide no file, so they are no parameter.
     words = snakemake.config["datasets"][spec["name"]]
     fetch_dataset(

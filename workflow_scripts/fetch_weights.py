@@ -9,11 +9,17 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.weights import fetch_weights
 
     fetch_weights(
-        spec=json.loads(snakemake.params.spec),
+        spec=json.loads(snakemake.params.made_from)["spec"],
         out=Path(snakemake.output.files),
         manifest=Path(snakemake.output.manifest),
     )

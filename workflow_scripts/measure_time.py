@@ -9,13 +9,20 @@ from scopedepth.jobs import job, read_record
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input) as facts:
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+) as facts:
     from scopedepth.timing.measure import time_model
 
+    decides = json.loads(snakemake.params.made_from)["spec"]
     time_model(
-        spec=json.loads(snakemake.params.spec),
+        spec=decides["model"],
         weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
-        settings=json.loads(snakemake.params.settings),
+        settings=decides["settings"],
         out=Path(snakemake.output.table),
         record=Path(snakemake.output.record),
         device=snakemake.config.get("execution", {}).get("device", "auto"),

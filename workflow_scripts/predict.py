@@ -9,7 +9,13 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.devices import take_gpu
     from scopedepth.predict import predict_unit
     from scopedepth.scratch import built_in
@@ -19,7 +25,7 @@ with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), sn
         take_gpu(execution.get("device", "auto"))
     with built_in(execution.get("scratch"), Path(snakemake.output.store)) as store:
         predict_unit(
-            spec=json.loads(snakemake.params.spec),
+            spec=json.loads(snakemake.params.made_from)["spec"],
             dataset=Path(snakemake.input.store),
             weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
             store=store,

@@ -10,14 +10,17 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.ranking import write_ranking
     from scopedepth.report import write_paper, write_report
 
-    about = {
-        name: json.loads(getattr(snakemake.params, name))
-        for name in ("study", "datasets", "models", "protocols")
-    }
+    about = json.loads(snakemake.params.made_from)["spec"]
     tables = {
         name: Path(snakemake.input[name])
         for name in ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")

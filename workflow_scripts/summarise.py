@@ -9,14 +9,17 @@ from scopedepth.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+with job(
+    snakemake.log[0],
+    snakemake.output.record,
+    snakemake.params.made_from,
+    snakemake.output,
+    snakemake.input,
+):
     from scopedepth.summarise import summarise_study
 
     summarise_study(
-        study=json.loads(snakemake.params.study),
-        datasets=json.loads(snakemake.params.datasets),
-        models=json.loads(snakemake.params.models),
-        protocols=json.loads(snakemake.params.protocols),
+        **json.loads(snakemake.params.made_from)["spec"],
         scores=[Path(path) for path in snakemake.input.scores],
         alignments=[Path(path) for path in snakemake.input.alignments],
         timings=[Path(path) for path in snakemake.input.timings],

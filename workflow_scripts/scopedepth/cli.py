@@ -12,6 +12,7 @@ from scopedepth.errors import ScopeDepthError
 # Subcommand to its module and what it is for; a module is imported when it is asked for.
 COMMANDS = {
     "plan": ("scopedepth.commands.plan", "what a study would cost, and what is cached already"),
+    "accept": ("scopedepth.commands.accept", "take results of earlier code for results of the code now"),
     "check-dataset": ("scopedepth.commands.check_dataset", "read a dataset and say what was found"),
     "explain": ("scopedepth.commands.explain", "what a result was made from, and why it is stale"),
     "export": ("scopedepth.commands.export", "a finished study as one zip file, to keep or to publish"),

@@ -25,9 +25,15 @@ NEUTRAL = frozenset(
         "scopedepth.errors",
         "scopedepth.jobs",
         "scopedepth.progress",
+        "scopedepth.heap",
+        "scopedepth.leaves",
         "scopedepth.scratch",
     }
 )
+
+
+# What an error is called.
+ERRORS = ("Error", "Warning", "UnreadableFrame")
 
 
 def canonical_json(spec: Mapping[str, Any]) -> str:
@@ -39,7 +45,7 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     """Return a short digest of each module behind `script`, by the module's name.
 
     Behind it are the script itself and every module of this package that it imports, directly or through
-    others, each as a syntax tree without docstrings: comments, formatting and file times do not count.
+    others, each as a syntax tree without words (`_drop_words`): comments, formatting and file times do not count.
     `extra_modules` are dotted names that the code loads by name at run time, a model's family for example.
     What only reports on a job (`NEUTRAL`) is left out.
     """
@@ -64,6 +70,23 @@ def file_digests(*folders: str) -> dict[str, str]:
     }
 
 
+def declared(module: str, name: str) -> list[str] | None:
+    """Return the names that a module of this package declares in a constant `name`, or None where it has none.
+
+    The module is read and not imported: planning must not load what a loader or a network needs.
+    """
+    path = _module_file(module)
+    return _declared(path, name, path.stat().st_mtime_ns)
+
+
+@cache
+def _declared(path: Path, name: str, _modified: int) -> list[str] | None:
+    for node in ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body:
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == name for t in node.targets):
+            return sorted(ast.literal_eval(node.value))
+    return None
+
+
 def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
     """Return ``sha256:...`` over `module_digests`: the code behind a script or a module file in one string."""
     return (
@@ -86,7 +109,7 @@ def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's syntax tree and the package modules that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imported = tuple(sorted(set(_imports(tree))))
-    _drop_docstrings(tree)
+    _drop_words(tree)
     return hashlib.sha256(_written_out(tree).encode()).hexdigest()[:16], imported
 
 
@@ -135,12 +158,71 @@ def _statements(tree: ast.AST, *, running: bool = False) -> Iterable[ast.AST]:
             waiting += getattr(node, block, ())
 
 
-def _drop_docstrings(tree: ast.AST) -> None:
+def _drop_words(tree: ast.AST) -> None:
+    """Take out of a syntax tree what says something and computes nothing.
+
+    That is docstrings, annotations of arguments and results, the text of errors (what is raised, and calls of what is
+    named like an error) and what is printed.
+    """
     for node in _statements(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+            given = node.args
+            for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg):
+                if argument is not None:
+                    argument.annotation = None
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            _silence(node.exc)
+        elif isinstance(node, ast.Expr) and _called(node.value) == "print":
+            node.value = ast.Constant(None)
+    for node in _expressions(tree):
+        if _called(node).endswith(ERRORS):
+            _silence(node)
+
+
+def _called(node: ast.AST) -> str:
+    """Return the name of what an expression calls, without what stands before a dot; empty for another expression."""
+    if not isinstance(node, ast.Call):
+        return ""
+    function = node.func
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def _expressions(tree: ast.AST) -> Iterable[Any]:
+    """Yield the calls in `tree` that stand in assignments, returns and ``raise ... from`` rather than in `raise`."""
+    for node in _statements(tree):
+        for value in (getattr(node, "value", None), getattr(node, "exc", None)):
+            if isinstance(value, ast.Call):
+                yield value
+            elif isinstance(value, ast.IfExp):
+                yield from (part for part in (value.body, value.orelse) if isinstance(part, ast.Call))
+
+
+def _silence(call: ast.Call) -> None:
+    """Take the text out of a call: its arguments that are strings, put together or not."""
+    call.args = [_without_text(argument) for argument in call.args]
+    for keyword in call.keywords:
+        keyword.value = _without_text(keyword.value)
+
+
+def _without_text(value: ast.expr) -> ast.expr:
+    if isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str)):
+        return ast.Constant("")
+    if isinstance(value, ast.BinOp):
+        left, right = _without_text(value.left), _without_text(value.right)
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            return ast.Constant("")
+        return ast.BinOp(left, value.op, right)
+    if isinstance(value, ast.Call):
+        _silence(value)
+    return value
 
 
 def _written_out(node: object) -> str:

@@ -16,14 +16,29 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
-from scopedepth.plan import STUDY_TABLES, Plan
+from scopedepth.made_from import MadeFrom
+from scopedepth.plan import Plan
+from scopedepth.stages import STUDY_TABLES, Job
 
-LOGS = Path("results/logs")
+# How the jobs are called that may fail by what they are given.
+NAMES = {
+    "fetch_dataset": "dataset {0}",
+    "prepare": "preparing {0}",
+    "fetch_weights": "weights of {0}",
+    "predict": "{1} on {0}",
+    "align": "align of {1} on {0} under {2}",
+    "score": "score of {1} on {0} under {2}",
+    "time": "timing of {1}",
+    "summarise": "tables of {0}",
+    "report": "report of {0}",
+}
 
 
 def write_incomplete(plan: Plan) -> Path | None:
     """Make the tables and the report of what there is; returns the report's path, or None where there is nothing.
 
+    What there is are results that hold: one of an earlier run, made from something else than what there is now, is
+    none. Nothing is written where the study is whole, as it is when a run ends with a signal and its last job finished.
     The folder is ``results/studies/{study}/incomplete``. It is made anew each time. What keeps it from being made,
     such as a full disk, is said and is no exception: the failures that led here are what matters.
     """
@@ -38,9 +53,12 @@ def write_incomplete(plan: Plan) -> Path | None:
 def _write_incomplete(plan: Plan) -> Path | None:
     folder = Path("results/studies", plan.study.name, "incomplete")
     shutil.rmtree(folder, ignore_errors=True)
-    units = [name for name in plan.study.units if Path(f"results/datasets/{name}.json").is_file()]
+    stale = MadeFrom(plan).runs()
+    if not stale:
+        return None
+    units = [name for name in plan.study.units if Job("prepare", (name,)) not in stale]
     combinations = list(product(units, plan.study.models, plan.study.protocols))
-    scored = [key for key in combinations if _table("scores", *key).is_file()]
+    scored = [key for key in combinations if Job("score", key) not in stale]
     if not scored:
         return None
     from scopedepth.report import write_report
@@ -57,7 +75,7 @@ def _write_incomplete(plan: Plan) -> Path | None:
     study: dict[str, Any] = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
     study["notes"] = [*study["notes"], *(f"Failed: {what}. {reason}" for what, reason in failures(plan))]
-    timings = [Path(path) for path in plan.every_timing("results/timing/{timing}/{model}.parquet")]
+    timings = [job.path("table") for job in plan.jobs() if job.rule == "time" and job not in stale]
     about = {
         "study": study,
         "datasets": {name: spec for name, spec in plan.study.datasets.items() if name in datasets},
@@ -69,12 +87,13 @@ def _write_incomplete(plan: Plan) -> Path | None:
         **about,
         scores=scores,
         alignments=alignments,
-        timings=[path for path in timings if path.is_file()],
+        timings=timings,
         out=tables,
     )
     predictions = {
         (unit, model): Path(f"results/predictions/{unit}/{model}.zarr")
         for unit, model in product(units, plan.study.models)
+        if Job("predict", (unit, model)) not in stale
     }
     write_report(
         **about,
@@ -82,49 +101,31 @@ def _write_incomplete(plan: Plan) -> Path | None:
         stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
         predictions={key: path for key, path in predictions.items() if path.is_dir()},
         alignments=dict(zip(combinations, alignments, strict=True)),
-        records=[path for path in _records(plan) if path.is_file()],
+        records=[
+            job.path("record")
+            for job in plan.jobs()
+            if job.rule in ("prepare", "predict", "time") and job not in stale
+        ],
         out=folder / "report.html",
     )
     return folder / "report.html"
 
 
 def failures(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield what failed in a study and why: the last line of the log of each job whose result is not there."""
-    for dataset in plan.study.datasets:
-        if not Path(f"results/raw/{dataset}.json").is_file():
-            yield f"dataset {dataset}", _reason(LOGS / "fetch_dataset" / f"{dataset}.log")
-    for name, unit in plan.study.units.items():
-        fetched = Path(f"results/raw/{unit.dataset}.json").is_file()
-        if fetched and not Path(f"results/datasets/{name}.json").is_file():
-            yield f"preparing {name}", _reason(LOGS / "prepare" / f"{name}.log")
-    for model, spec in plan.study.models.items():
-        if spec["weights"]["kind"] != "none" and not Path(f"results/weights/{model}.json").is_file():
-            yield f"weights of {model}", _reason(LOGS / "fetch_weights" / f"{model}.log")
-            continue
-        for unit_name in plan.study.units:
-            prepared = Path(f"results/datasets/{unit_name}.json").is_file()
-            if prepared and not Path(f"results/predictions/{unit_name}/{model}.json").is_file():
-                yield f"{model} on {unit_name}", _reason(LOGS / "predict" / unit_name / f"{model}.log")
-            elif prepared:
-                yield from _failed_scores(plan, unit_name, model)
-        for path in plan.every_timing("results/timing/{timing}/{model}.parquet"):
-            if Path(path).stem == model and not Path(path).is_file():
-                log = LOGS / "time" / Path(path).parent.name / f"{model}.log"
-                yield f"timing of {model}", _reason(log)
+    """Yield what failed in a study and why: the last line of the log of each job whose result does not hold.
+
+    Of jobs that only wait for another one the first that failed is named alone.
+    """
+    stale = MadeFrom(plan).runs()
+    for job in stale:
+        if job.rule in NAMES and not any(needed in stale for needed in plan.needed_by(job)):
+            yield NAMES[job.rule].format(*job.values), _reason(job)
 
 
-def _failed_scores(plan: Plan, unit: str, model: str) -> Iterator[tuple[str, str]]:
-    for protocol in plan.study.protocols:
-        for stage, rule in (("alignments", "align"), ("scores", "score")):
-            if not _table(stage, unit, model, protocol).is_file():
-                yield (
-                    f"{rule} of {model} on {unit} under {protocol}",
-                    _reason(LOGS / rule / unit / model / f"{protocol}.log"),
-                )
-                break
-
-
-def _reason(log: Path) -> str:
+def _reason(job: Job) -> str:
+    log = job.log()
+    if job.path("record").is_file():  # of an earlier run: a job that starts loses it
+        return "It was not started again."
     try:
         lines = [
             line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
@@ -163,9 +164,3 @@ def _failed(stage: str, folder: Path, unit: str, model: str, protocol: str) -> P
     path = folder / "failed" / stage / unit / model / f"{protocol}.parquet"
     write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
     return path
-
-
-def _records(plan: Plan) -> Iterator[Path]:
-    yield from map(Path, plan.every_unit("results/datasets/{unit}.run.json"))
-    yield from map(Path, plan.every_prediction("results/predictions/{unit}/{model}.run.json"))
-    yield from map(Path, plan.every_timing("results/timing/{timing}/{model}.run.json"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import IO, Any
 
 from scopedepth.errors import DISK_FULL, ScopeDepthError
 from scopedepth.heap import keep_freed_memory
-from scopedepth.manifest import digest_file, write_json
+from scopedepth.leaves import check_unchanged, signatures
+from scopedepth.manifest import digest_file, digest_tree, write_json
 from scopedepth.progress import announced
 
 # The libraries whose versions can change a number, as far as a job has imported them.
@@ -38,29 +40,31 @@ IMPORT_NAMES = {"opencv-python-headless": "cv2"}
 def job(
     log: str | Path | None = None,
     record: str | Path | None = None,
-    params: Iterable[tuple[str, Any]] = (),
+    made_from: str = "",
+    outputs: Iterable[str | Path] = (),
     inputs: Iterable[str | Path] = (),
 ) -> Iterator[dict[str, Any]]:
     """Run a job's body with its messages copied to `log`, and write its run record to `record`.
 
-    The record says what the result was made from, `params` and the digests of the files among `inputs` (a
-    directory is stood for by its manifest), and when, where and with which versions.
+    The record says what the result was made from (`made_from`, as `scopedepth.made_from` writes it), when, where and
+    with which versions, and holds the digests of the job's `outputs`, of itself too. Where a file among or below
+    `inputs` is another at the end than at the start, the job fails: nobody could say what its result was made from.
     A `ScopeDepthError` or a full disk ends the process with status 1 and one line; any other exception keeps its
     traceback.
     Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
     """
     began = time.time()
-    made_from = {
-        "params": dict(params),
-        "inputs": {str(path): digest_file(Path(path)) for path in inputs if record and Path(path).is_file()},
-    }
     facts: dict[str, Any] = {}
     keep_freed_memory()
     with _copied_to(log), announced(_label(log)):
         try:
+            before = signatures(inputs)
             yield facts
+            check_unchanged(before, signatures(inputs))
             if record is not None:
-                write_json(Path(record), {**run_facts(began), **facts, "made_from": made_from})
+                content = {**run_facts(began), **facts, "made_from": made_from}
+                content["outputs"] = digests_of([path for path in outputs if str(path) != str(record)])
+                write_json(Path(record), sealed(content))
         except ScopeDepthError as error:
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
@@ -69,6 +73,30 @@ def job(
                 raise
             print(f"scopedepth: error: {full_disk(error, record or log)}", file=sys.stderr)
             raise SystemExit(1) from None
+
+
+def digests_of(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Return the digest of each file in `paths`, and of each folder that has no manifest among them."""
+    every = list(map(Path, paths))
+    found = {}
+    for path in every:
+        if path.is_file():
+            found[path.name] = digest_file(path)
+        elif path.is_dir() and manifest_of(path) not in every:
+            found[path.name] = digest_tree(path)
+    return found
+
+
+def manifest_of(folder: Path) -> Path:
+    """Return where the manifest of a folder lies that has one: beside it."""
+    return folder.with_name(folder.name.removesuffix(".zarr") + ".json")
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run record with a digest of all that it says, by which a changed letter is found."""
+    content = {key: value for key, value in record.items() if key != "seal"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return {**content, "seal": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()}
 
 
 def full_disk(error: OSError, near: str | Path | None) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
 
-# Snakemake leaves this marker in every directory() output.
-IGNORED = frozenset({".snakemake_timestamp"})
+# Snakemake leaves this marker in every directory() output, and Python its bytecode beside code that it imports.
+IGNORED = frozenset({".snakemake_timestamp", "__pycache__"})
 
 
 def digest_file(path: Path) -> str:
@@ -30,7 +30,7 @@ def list_files(root: Path) -> list[Path]:
     """Return every regular file below `root` as a sorted list of relative paths (links are followed)."""
     found = []
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name not in IGNORED)
         found += [Path(folder, name).relative_to(root) for name in files if name not in IGNORED]
     return sorted(found, key=lambda path: path.as_posix())
 
@@ -42,13 +42,18 @@ def digest_tree(root: Path) -> str:
     """
     if not root.is_dir():
         raise ScopeDepthError(f"{root} is not a directory; make it again before it is used.")
+    return digest_of({path.as_posix(): digest_file(root / path) for path in list_files(root)})
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """Return ``sha256:...`` over files, given as name to digest, in the order given."""
     digest = hashlib.sha256()
-    for path in list_files(root):
-        digest.update(f"{path.as_posix()}\0{digest_file(root / path)}\n".encode())
+    for name, found in files.items():
+        digest.update(os.fsencode(name) + f"\0{found}\n".encode())
     return "sha256:" + digest.hexdigest()
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a deterministic JSON file at once: beside its final name, then renamed."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)

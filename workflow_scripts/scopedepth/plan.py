@@ -1,30 +1,31 @@
-"""What each stage of a study needs: the parameters and inputs of every job, from its wildcards alone.
+"""What each stage of a study needs: the jobs, what decides each, the inputs of every rule, from its wildcards alone.
 
-The rules take their parameters and inputs from a `Plan`, and so does the command that explains why a result is
-stale: the two cannot disagree. A parameter is one canonical string; what is left out of it makes nothing stale.
-The `wildcards` of the methods are any object with the attributes dataset, unit, model, protocol or timing.
+The rules take their inputs and parameters from a `Plan`, and so do the commands that say what is stale: they cannot
+disagree. What decides a job is one canonical string for its spec and one for its code; what is left out of them makes
+nothing stale. The `wildcards` of the methods are any object with the attributes dataset, unit, model, protocol, timing.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
-from scopedepth.identity import canonical_json, file_digests, module_digests
+from scopedepth.identity import canonical_json, declared, file_digests, module_digests
+from scopedepth.leaves import Leaf
 from scopedepth.signatures import signed
-
-STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
+from scopedepth.stages import STUDY_TABLES, Job
 
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
 NOT_FOR_PREDICT = frozenset({"weights"})
 NOT_FOR_SCORES = frozenset({"averaging"})
+IN_PLACE = ("path", "registration")
+# Published files do not follow from our code: they are not fetched again when it changes.
+AS_PUBLISHED = "{}"
 
 
 @signed
@@ -34,16 +35,10 @@ class Plan:
     def __init__(self, study: Study, scripts: Path) -> None:
         self.study = study
         self.scripts = scripts
-        # The same few scripts and protocols stand behind thousands of jobs.
+        # The same few specs and scripts stand behind thousands of jobs.
         self._code = functools.cache(self._digest_code)
-        self._protocol_spec = functools.cache(self._without_averaging)
-
-    def code(self, script: str, *modules: str) -> str:
-        """Return what code is behind a script and the modules that it loads by name: a digest a module, as JSON."""
-        return self._code(script, modules)
-
-    def _digest_code(self, script: str, modules: tuple[str, ...]) -> str:
-        return canonical_json(module_digests(self.scripts / f"{script}.py", modules))
+        self._spec = functools.cache(self._write_spec)
+        self._together = functools.cache(self._find_together)
 
     # Names.
 
@@ -55,36 +50,200 @@ class Plan:
         """Return the spec of a job's model."""
         return self.study.models[wildcards.model]
 
-    # fetch_dataset
+    def has_weights(self, model: str) -> bool:
+        """Say whether a model has weights to fetch."""
+        return bool(self.study.models[model]["weights"]["kind"] != "none")
 
-    def source_spec(self, wildcards: Any) -> str:
-        """What decides the files of a dataset: its source alone."""
-        spec = self.study.datasets[wildcards.dataset]
-        return canonical_json({"name": spec["name"], "source": spec["source"]})
+    # Jobs.
 
-    def source_code(self, wildcards: Any) -> str:
-        """Rendered data follow from our code; published data do not, and are not fetched again when it changes."""
-        rendered = self.study.datasets[wildcards.dataset]["source"]["kind"] == "phantom"
-        return self.code("fetch_dataset", "scopedepth.phantom") if rendered else "as published"
+    def jobs(self) -> Iterator[Job]:
+        """Yield every job of the study, each after those that it needs."""
+        study = self.study
+        yield from (Job("fetch_dataset", (name,)) for name in study.datasets)
+        yield from (Job("fetch_weights", (name,)) for name in study.models if self.has_weights(name))
+        yield from (Job("prepare", (unit,)) for unit in study.units)
+        yield from (Job("predict", key) for key in product(study.units, study.models))
+        for rule in ("align", "score"):
+            yield from (Job(rule, key) for key in product(study.units, study.models, study.protocols))
+        if study.timing is not None:
+            yield from (Job("time", (study.timing["name"], model)) for model in study.models)
+        yield Job("summarise", (study.name,))
+        yield Job("report", (study.name,))
 
-    def source_files(self, wildcards: Any) -> str:
-        """Names and sizes of data used in place, so that added, removed and replaced files are noticed.
-
-        Times do not count: copying or touching a folder changes nothing in it.
-        """
-        source = self.study.datasets[wildcards.dataset]["source"]
-        if source["kind"] not in ("path", "registration"):
-            return "as published"
-        root = Path(source["path"]).expanduser()
-        listing = sorted(
-            (str(Path(folder, name).relative_to(root)), Path(folder, name).stat().st_size)
-            for folder, _, names in os.walk(root)
-            for name in names
-            if Path(folder, name).is_file()
+    def has(self, job: Job) -> bool:
+        """Say whether the study has such a job."""
+        known: dict[str, Collection[str]] = {
+            "dataset": self.study.datasets,
+            "unit": self.study.units,
+            "model": self.study.models,
+            "protocol": self.study.protocols,
+            "timing": () if self.study.timing is None else (self.study.timing["name"],),
+            "study": (self.study.name,),
+        }
+        values = vars(job.wildcards)
+        weightless = job.rule == "fetch_weights" and values["model"] in known["model"]
+        return all(value in known[name] for name, value in values.items()) and not (
+            weightless and not self.has_weights(values["model"])
         )
-        return hashlib.sha256(repr(listing).encode()).hexdigest()
 
-    # prepare
+    def needed_by(self, job: Job) -> list[Job]:
+        """Return the jobs whose results a job reads."""
+        study, values = self.study, job.values
+        if job.rule == "prepare":
+            return [Job("fetch_dataset", (study.units[values[0]].dataset,))]
+        if job.rule in ("predict", "time"):
+            first = [Job("prepare", values[:1])] if job.rule == "predict" else []
+            return first + [Job("fetch_weights", values[1:])] * self.has_weights(values[1])
+        if job.rule == "align":
+            units = self.fitted_together(job.wildcards)
+            return [
+                *(Job("prepare", (unit,)) for unit in units),
+                *(Job("predict", (unit, values[1])) for unit in units),
+            ]
+        if job.rule == "score":
+            return [Job("prepare", values[:1]), Job("predict", values[:2]), Job("align", values)]
+        if job.rule == "summarise":
+            return [one for one in self.jobs() if one.rule in ("align", "score", "time")]
+        if job.rule == "report":
+            rules = ("prepare", "predict", "align", "time", "summarise")
+            return [one for one in self.jobs() if one.rule in rules]
+        return []
+
+    # What decides a job, as canonical JSON.
+
+    def spec(self, job: Job) -> str:
+        """Return the part of the configuration that decides a job."""
+        if job.rule in ("summarise", "report"):
+            return self._spec(job.rule, ())
+        keys = {
+            "predict": job.values[1:],
+            "time": job.values[1:],
+            "align": job.values[2:],
+            "score": job.values[2:],
+        }
+        return self._spec(job.rule, keys.get(job.rule, job.values))
+
+    def _write_spec(self, rule: str, key: tuple[str, ...]) -> str:
+        study = self.study
+        if rule == "fetch_dataset":
+            spec = study.datasets[key[0]]
+            decides = {"name": spec["name"], "source": spec["source"]}
+            if spec["source"]["kind"] in IN_PLACE:
+                # Which files count is told to those who read them in place.
+                decides["reads"] = self.reads_of_loader(key[0])
+            return canonical_json(decides)
+        if rule == "fetch_weights":
+            spec = study.models[key[0]]
+            decides = {"name": spec["name"], "weights": spec["weights"]}
+            if spec["weights"]["kind"] == "path":
+                decides["reads"] = self.reads_of_family(key[0])
+            return canonical_json(decides)
+        if rule == "prepare":
+            # Not where its files come from, for their digest stands for them; nor the other sequences of a dataset
+            # that is split: adding one makes nothing else anew.
+            unit = study.units[key[0]]
+            spec = without(study.datasets[unit.dataset], DATASET_WORDS, NOT_FOR_PREPARE)
+            if unit.sequence is not None:
+                spec["sequences"] = [unit.sequence]
+            if unit.frames is not None:
+                spec["part"] = unit.frames
+            return canonical_json(spec)
+        if rule == "predict":
+            # Not where its weights come from, for their digest stands for them.
+            return canonical_json(without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT))
+        if rule in ("align", "score"):
+            # Not how frames are averaged, which comes after them.
+            return canonical_json(without(study.protocols[key[0]], PROTOCOL_WORDS, NOT_FOR_SCORES))
+        if rule == "time":
+            model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
+            return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
+        if rule == "summarise":
+            # Whether a model has seen a dataset is said in the tables.
+            return canonical_json(
+                {
+                    "study": without(study.spec, STUDY_WORDS),
+                    "datasets": _without_words(study.datasets, DATASET_WORDS),
+                    "models": _without_words(study.models, MODEL_WORDS - {"trained_on"}),
+                    "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
+                }
+            )
+        # A report shows everything, words and all.
+        return canonical_json(
+            {
+                "study": study.spec,
+                "datasets": study.datasets,
+                "models": study.models,
+                "protocols": study.protocols,
+            }
+        )
+
+    def code(self, job: Job) -> str:
+        """Return what code is behind a job: a digest a module."""
+        rule = job.rule
+        if rule == "fetch_dataset":
+            rendered = self.study.datasets[job.values[0]]["source"]["kind"] == "phantom"
+            return self._code(rule, "scopedepth.phantom") if rendered else AS_PUBLISHED
+        if rule == "fetch_weights":
+            return AS_PUBLISHED
+        if rule == "prepare":
+            # The dataset's own loader: another loader's code is no part of it.
+            return self._code(rule, f"scopedepth.datasets.{self.dataset(job.wildcards)['loader']}")
+        if rule == "predict":
+            # The engine and the model's own family.
+            return self._code(rule, f"scopedepth.models.{self.model(job.wildcards)['family']}")
+        if rule == "time":
+            return self._code("measure_time", f"scopedepth.models.{self.model(job.wildcards)['family']}")
+        return self._code(rule)
+
+    def _digest_code(self, script: str, *modules: str) -> str:
+        digests = module_digests(self.scripts / f"{script}.py", modules)
+        if script == "report":
+            # The templates, styles and scripts that it puts into the page.
+            digests |= file_digests("report/templates", "report/static")
+        return canonical_json(digests)
+
+    # Leaves: what lies outside results/.
+
+    def leaves(self, job: Job) -> list[Leaf]:
+        """Return the files outside results/ that a job reads."""
+        if job.rule == "fetch_dataset":
+            source = self.study.datasets[job.values[0]]["source"]
+            if source["kind"] not in IN_PLACE:
+                return []
+            reads = self.reads_of_loader(job.values[0])
+            return [Leaf(f"raw/{job.values[0]}", at(source["path"]), None if reads is None else tuple(reads))]
+        if job.rule == "fetch_weights":
+            source = self.model(job.wildcards)["weights"]
+            if source["kind"] != "path":
+                return []
+            reads = self.reads_of_family(job.values[0])
+            return [
+                Leaf(f"weights/{job.values[0]}", at(source["path"]), None if reads is None else tuple(reads))
+            ]
+        if job.rule == "prepare":
+            spec = self.dataset(job.wildcards)
+            return [
+                Leaf(f"lists/{spec['name']}/{place}", path) for place, path in enumerate(listed_files(spec))
+            ]
+        return []
+
+    def reads_of_loader(self, dataset: str) -> list[str] | None:
+        """Return the suffixes and names of the files that a dataset's loader reads; None: all may count."""
+        return declared(f"scopedepth.datasets.{self.study.datasets[dataset]['loader']}", "READS")
+
+    def reads_of_family(self, model: str) -> list[str] | None:
+        """Return the suffixes and names of the files that a model's family reads; None: all may count."""
+        return declared(f"scopedepth.models.{self.study.models[model]['family']}", "READS")
+
+    def local_weights(self, wildcards: Any) -> list[str]:
+        """The files of weights that lie on disk. fetch_weights says what is missing."""
+        try:
+            found = self.leaves(Job("fetch_weights", (wildcards.model,)))
+            return sorted(str(file) for leaf in found for file in leaf.files().values())
+        except OSError:  # a name that no file can have
+            return []
+
+    # Inputs.
 
     def raw(self, wildcards: Any) -> str:
         """Return the folder of a unit's raw files."""
@@ -94,76 +253,24 @@ class Plan:
         """Return the manifest of a unit's raw files."""
         return self.raw(wildcards) + ".json"
 
-    def prepare_spec(self, wildcards: Any) -> str:
-        """What decides a store: not where its files come from, for their digest stands for them.
-
-        Nor the other sequences of a dataset that is split: adding one makes nothing else anew.
-        """
-        spec = without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE)
-        unit = self.study.units[wildcards.unit]
-        if unit.sequence is not None:
-            spec["sequences"] = [unit.sequence]
-        if unit.frames is not None:
-            spec["part"] = unit.frames
-        return canonical_json(spec)
-
-    def prepare_code(self, wildcards: Any) -> str:
-        """The dataset's own loader: another loader's code is no part of it."""
-        return self.code("prepare", f"scopedepth.datasets.{self.dataset(wildcards)['loader']}")
-
-    # fetch_weights
-
-    def weights_spec(self, wildcards: Any) -> str:
-        """What decides the files of a model's weights: their source alone."""
-        spec = self.model(wildcards)
-        return canonical_json({"name": spec["name"], "weights": spec["weights"]})
-
-    def local_weights(self, wildcards: Any) -> list[str]:
-        """The files of weights that lie on disk, so that an edit is noticed. fetch_weights says what is missing."""
-        source = self.model(wildcards)["weights"]
-        if source["kind"] != "path":
-            return []
-        path = Path(source["path"])
-        try:
-            return sorted(str(file) for file in [path, *path.rglob("*")] if file.is_file())
-        except OSError:  # a name that no file can have
-            return []
-
-    # predict
-
     def weights(self, wildcards: Any) -> list[str]:
         """Return the manifest of a model's weights, for a model that has any."""
-        has_weights = self.model(wildcards)["weights"]["kind"] != "none"
-        return [f"results/weights/{wildcards.model}.json"] if has_weights else []
+        return [f"results/weights/{wildcards.model}.json"] if self.has_weights(wildcards.model) else []
 
     def weights_folder(self, wildcards: Any) -> list[str]:
         """Return the folder of a model's weights, for a model that has any."""
         return [path.removesuffix(".json") for path in self.weights(wildcards)]
-
-    def predict_spec(self, wildcards: Any) -> str:
-        """What decides a prediction: not where its weights come from, for their digest stands for them."""
-        return canonical_json(without(self.model(wildcards), MODEL_WORDS, NOT_FOR_PREDICT))
-
-    def predict_code(self, wildcards: Any) -> str:
-        """The engine and the model's own family: another family's code is no part of it."""
-        return self.code("predict", f"scopedepth.models.{self.model(wildcards)['family']}")
-
-    # align, score
-
-    def protocol_spec(self, wildcards: Any) -> str:
-        """What decides a frame's fit and metrics: not how they are averaged, which comes after them."""
-        return self._protocol_spec(wildcards.protocol)
-
-    def _without_averaging(self, protocol: str) -> str:
-        return canonical_json(without(self.study.protocols[protocol], PROTOCOL_WORDS, NOT_FOR_SCORES))
 
     def fitted_together(self, wildcards: Any) -> list[str]:
         """Return the units that share one fit, the job's own first.
 
         More than one where the fit spans a dataset that is split, or a sequence that is cut.
         """
-        scope = self.study.protocols[wildcards.protocol]["alignment"]["scope"]
-        own = self.study.units[wildcards.unit]
+        return self._together(wildcards.unit, wildcards.protocol)
+
+    def _find_together(self, unit: str, protocol: str) -> list[str]:
+        scope = self.study.protocols[protocol]["alignment"]["scope"]
+        own = self.study.units[unit]
         if scope == "frame" or (scope == "sequence" and own.frames is None):
             return [own.name]
         others = self.study.units_of(own.dataset)
@@ -187,16 +294,6 @@ class Plan:
             f"results/predictions/{unit}/{wildcards.model}.json" for unit in self.fitted_together(wildcards)
         ]
 
-    # time
-
-    def timing_settings(self, _wildcards: Any) -> str:
-        """What decides a measurement: its settings."""
-        return canonical_json(without(self.study.timing or {}, STUDY_WORDS))
-
-    def timing_code(self, wildcards: Any) -> str:
-        """The clocks and the model's own family."""
-        return self.code("measure_time", f"scopedepth.models.{self.model(wildcards)['family']}")
-
     # summarise, report
 
     def tables(self, study: str) -> dict[str, str]:
@@ -204,30 +301,6 @@ class Plan:
         return {name: f"results/studies/{study}/{name}.parquet" for name in STUDY_TABLES}
 
     # Functions of wildcards without need: in a plain string Snakemake would take {braces} for wildcards.
-
-    def summary_specs(self, kind: str) -> Callable[[Any], str]:
-        """Return what a study's tables follow from: the study, its datasets, models or protocols, without words."""
-        return lambda _wildcards: canonical_json(self._without_words(kind))
-
-    def _without_words(self, kind: str) -> dict[str, Any]:
-        if kind == "spec":
-            return without(self.study.spec, STUDY_WORDS)
-        # Whether a model has seen a dataset is said in the tables.
-        words = {
-            "datasets": DATASET_WORDS,
-            "models": MODEL_WORDS - {"trained_on"},
-            "protocols": PROTOCOL_WORDS,
-        }[kind]
-        return {name: without(spec, words) for name, spec in getattr(self.study, kind).items()}
-
-    def report_specs(self, kind: str) -> Callable[[Any], str]:
-        """Return what a report shows: the specs of the study, its datasets, models or protocols, words and all."""
-        return lambda _wildcards: canonical_json(getattr(self.study, kind))
-
-    def report_code(self) -> str:
-        """The report's modules, and the templates, styles and scripts that they put into the page."""
-        modules = module_digests(self.scripts / "report.py")
-        return canonical_json({**modules, **file_digests("report/templates", "report/static")})
 
     def every_unit(self, pattern: str) -> list[str]:
         return [pattern.format(unit=unit) for unit in self.study.units]
@@ -245,3 +318,21 @@ class Plan:
         if self.study.timing is None:
             return []
         return [pattern.format(timing=self.study.timing["name"], model=model) for model in self.study.models]
+
+
+def at(path: str) -> Path:
+    """Return a place of the configuration: ``~`` is the user's home, relative paths start at the workflow's folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # the home of a user whom this machine does not know
+        return Path(path)
+
+
+def listed_files(spec: dict[str, Any]) -> list[Path]:
+    """Return the files that say which frames of a dataset take part."""
+    named = spec["frames"]["list"]
+    return [at(named)] if named else []
+
+
+def _without_words(specs: dict[str, dict[str, Any]], words: frozenset[str]) -> dict[str, Any]:
+    return {name: without(spec, words) for name, spec in specs.items()}

@@ -13,6 +13,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import PREDICTION_STATUSES
 from scopedepth.identity import code_digest
 from scopedepth.jobs import library_versions
+from scopedepth.leaves import check_weights
 from scopedepth.manifest import digest_tree, read_manifest, write_manifest
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
@@ -49,6 +50,7 @@ def predict_unit(
     same code, spec, weights and data. Writes `manifest` last. Raises `ScopeDepthError` for weights, devices or
     frame sizes that do not fit, and where the model fails on every frame.
     """
+    check_weights(weights)
     data = DatasetStore(dataset)
     model = load_model(spec, weights, device)
     model.prepare(threads)

@@ -25,7 +25,7 @@ from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.masks import find_border, find_specular
-from scopedepth.datasets.place import about, data_root, raw_digest
+from scopedepth.datasets.place import about, check_as_fetched, data_root, raw_digest
 from scopedepth.errors import DISK_FULL, ScopeDepthError
 from scopedepth.flags import (
     BORDER,
@@ -38,6 +38,7 @@ from scopedepth.flags import (
     SPECULAR,
 )
 from scopedepth.identity import module_digests
+from scopedepth.leaves import check_unchanged, signatures
 from scopedepth.manifest import write_json, write_manifest
 from scopedepth.progress import progress
 from scopedepth.rectify.agreement import Agreement, edge_agreement
@@ -83,6 +84,8 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
     A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
     `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
     """
+    before_reading = signatures([data_root(raw)])
+    check_as_fetched(raw)
     chosen = choose(spec, data_root(raw))
     before = {}
     if spec["undistort"]:
@@ -121,6 +124,8 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
                     ) from error
                 advance(stop - start)
         counts = {plan.sequence.name: count_frames(writer, plan, spec) for plan in plans}
+        # Data used in place may change while they are read.
+        check_unchanged(before_reading, signatures([data_root(raw)]))
         writer.finish()
     write_manifest(
         manifest,
@@ -128,7 +133,6 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
         unit=store.stem,
         dataset=spec["name"],
         spec=dict(spec),
-        raw_digest=digest,
         sequences=counts,
     )
     write_json(store.with_suffix(".page.json"), describe_unit(store))

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import write_manifest
+from scopedepth.leaves import linked_digest
+from scopedepth.manifest import IGNORED, write_json, write_manifest
 
 # What `from_pretrained` reads besides the weights themselves.
 HUB_SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -35,29 +36,44 @@ def fetch_weights(spec: Mapping[str, Any], out: Path, manifest: Path) -> None:
     """
     source = spec["weights"]
     partial = out.with_name(out.name + ".partial")
-    facts = SOURCES[source["kind"]](spec, partial)
+    facts = SOURCES[source["kind"]](spec, partial, out)
     if out.exists():
         shutil.rmtree(out)
     os.replace(partial / "data", out)
     shutil.rmtree(partial)
-    write_manifest(manifest, out, model=spec["name"], **facts)
+    if source["kind"] != "path":
+        write_manifest(manifest, out, model=spec["name"], **facts)
+        return
+    # Where the links lead, large files are read once and not again as long as they stay as they are.
+    content = {
+        "digest": linked_digest(out, spec.get("reads")),
+        "model": spec["name"],
+        "reads": spec.get("reads"),
+    }
+    write_json(manifest, content)
 
 
-def _none(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
+def _none(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
     raise ScopeDepthError(f"Model {spec['name']} has no weights to fetch.")
 
 
-def _path(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
-    """Link to files of the user's, which are read and never written: weights can be many gigabytes."""
-    root = Path(spec["weights"]["path"]).expanduser().resolve()
+def _path(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
+    """Link to files of the user's, which are read and never written: weights can be many gigabytes.
+
+    Links are relative where the configuration's path is, so that a moved or copied project reads its own files.
+    """
+    given = Path(spec["weights"]["path"]).expanduser()
+    root = given.absolute()
     shutil.rmtree(partial, ignore_errors=True)
     data = partial / "data"
     data.mkdir(parents=True)
     try:
         if root.is_file():
-            (data / root.name).symlink_to(root)
+            (data / root.name).symlink_to(_target(root, given, out))
             return {}
-        entries = sorted(root.iterdir()) if root.is_dir() else []
+        # Python writes bytecode beside code that it imports; it is no part of the weights.
+        names = (entry for entry in root.iterdir() if entry.name not in IGNORED) if root.is_dir() else ()
+        entries = sorted(names)
     except OSError as error:  # no permission, or a name that no file can have
         raise ScopeDepthError(
             f"Model {spec['name']}: its weights cannot be read ({error.strerror}: {root}). Correct weights.path in "
@@ -69,17 +85,25 @@ def _path(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
             "are published), or correct weights.path in config.yaml."
         )
     for entry in entries:
-        (data / entry.name).symlink_to(entry)
+        (data / entry.name).symlink_to(_target(entry, given, out))
     return {}
 
 
-def _url(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
+def _target(entry: Path, given: Path, out: Path) -> str:
+    return (
+        str(entry)
+        if given.is_absolute()
+        else os.path.relpath(entry, out.absolute().parent.resolve() / out.name)
+    )
+
+
+def _url(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
     from scopedepth.fetch.remote import fetch_urls
 
     return fetch_urls({"name": spec["name"], "source": spec["weights"]}, partial, 1)
 
 
-def _hub(spec: Mapping[str, Any], partial: Path) -> dict[str, Any]:
+def _hub(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
     """Fetch a model's repository at a pinned commit, or at the newest one, which is recorded."""
     import httpx2
     from huggingface_hub import HfApi, hf_hub_download

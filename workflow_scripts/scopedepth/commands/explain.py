@@ -1,4 +1,4 @@
-"""``scopedepth explain PATH``: what a result was made from, and where it is stale, which component changed."""
+"""``scopedepth explain [PATH]``: what a result was made from, why it is stale, what a run would start."""
 
 from __future__ import annotations
 
@@ -9,80 +9,132 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.commands import configuration
-from scopedepth.commands.stages import job_of
 from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
-from scopedepth.manifest import digest_file
+from scopedepth.leaves import NONE
+from scopedepth.made_from import MadeFrom
 from scopedepth.plan import Plan
+from scopedepth.stages import Job, job_of
+
+REASONS = {
+    "missing": "it is not there",
+    "unrecorded": "there is no record of what it was made from",
+    "follows": "a job that it needs runs",
+    "needed": "a job that runs needs it",
+}
+SHOWN_CHANGES = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
-    parser.add_argument("path", type=Path, help="a store, a table or a report under results/")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        help="a store, a table or a report under results/; without one, all that the next run starts",
+    )
     configuration.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the explanation; the exit status is 1 where the result is stale."""
-    lines, stale = explain(options.path, configuration.plan_of(options))
+    """Print the explanation; the exit status is 1 where the result, or any of the study's, does not hold."""
+    plan = configuration.plan_of(options)
+    if options.path is None:
+        lines, stale = explain_study(plan)
+    else:
+        lines, stale = explain(options.path, plan)
     print("\n".join(lines))
     return 1 if stale else 0
 
 
+def explain_study(plan: Plan) -> tuple[list[str], bool]:
+    """Return the jobs that the next run of a study starts, each with the reason, and whether there are any."""
+    made_from = MadeFrom(plan)
+    found = made_from.runs()
+    if not found:
+        return [f"The study {plan.study.name} is up to date: the next run starts no job."], False
+    lines = [f"The next run of the study {plan.study.name} starts {len(found)} jobs:"]
+    for job, why in found.items():
+        lines.append(f"  {job}: {REASONS.get(why) or _first(list(differences(job, made_from)))}")
+    return lines, True
+
+
+def _first(changes: list[str]) -> str:
+    more = len(changes) - SHOWN_CHANGES
+    return "; ".join(changes[:SHOWN_CHANGES]) + (f"; and {more} more" if more > 0 else "")
+
+
 def explain(path: Path, plan: Plan) -> tuple[list[str], bool]:
-    """Return the explanation of one result as lines, and whether it is stale."""
+    """Return the explanation of one result as lines, and whether the next run makes it again."""
     job = job_of(path)
-    record = read_record(job.record)
+    record = read_record(job.path("record"))
     if not record:
-        raise ScopeDepthError(f"{path} has no run record ({job.record}); it has not been made yet.")
-    wildcards = ", ".join(f"{name} {value}" for name, value in job.wildcards.items())
+        raise ScopeDepthError(f"{path} has no run record ({job.path('record')}); it has not been made yet.")
+    wildcards = ", ".join(f"{name} {value}" for name, value in vars(job.wildcards).items())
     lines = [
         f"{path}",
-        f"  made by rule {job.stage.rule} ({wildcards})",
+        f"  made by rule {job.rule} ({wildcards})",
         f"  at {record.get('began')} on {record.get('host')} in {record.get('seconds')} s",
         "  with "
         + ", ".join(f"{name} {version}" for name, version in sorted(record.get("versions", {}).items())),
     ]
-    made_from = record.get("made_from", {})
-    current = job.current_params(plan)
-    if current is None:
+    if not plan.has(job):
         lines.append(f"  The study {plan.study.name!r} has no such job (any more).")
         return lines, True
-    changes = [
-        *_changed_params(made_from.get("params", {}), current),
-        *_changed_inputs(made_from.get("inputs", {})),
-    ]
+    made_from = MadeFrom(plan)
+    now = json.loads(made_from.now(job))
     lines.append("  from")
-    lines += [f"    {name}: {_shown(name, value)}" for name, value in current.items()]
-    lines += [f"    input {name}" for name in made_from.get("inputs", {})]
-    if changes:
-        lines += ["  stale, for these changed since then:", *(f"    {change}" for change in changes)]
-    else:
+    lines.append(f"    spec: {_shown(now['spec'])}")
+    lines.append(f"    code: {len(now['code'])} modules")
+    lines += [f"    {name}: {digest}" for name, digest in now["inputs"].items()]
+    runs = made_from.runs()
+    if job not in runs:
         lines.append("  up to date: nothing that it was made from has changed.")
-    return lines, bool(changes)
-
-
-def _shown(name: str, value: str) -> str:
-    if name == "code" and value.startswith("{"):
-        return f"{len(json.loads(value))} modules"
-    return value if len(value) <= 100 else value[:97] + "..."
-
-
-def _changed_params(before: dict[str, Any], now: dict[str, str]) -> Iterator[str]:
-    for name, value in now.items():
-        old = before.get(name)
-        if old == value:
-            continue
-        try:
-            fields = list(_differences(json.loads(str(old)), json.loads(value), ""))
-        except ValueError:
-            fields = []
-        if name == "code" and fields:
-            yield from (f"code of {field}" for field in fields)
-        elif fields:
-            yield from (f"{name}: {field}" for field in fields)
+        return lines, False
+    lines.append("  stale: the next run makes it again.")
+    for one in [*(above for above in _above(job, plan) if above in runs), job]:
+        why = runs[one]
+        if why == "changed":
+            lines.append(f"    {one}: changed since then:")
+            lines += [f"      {change}" for change in differences(one, made_from)]
         else:
-            yield f"{name}: was {old!r}, is {value!r}"
+            lines.append(f"    {one}: {REASONS[why]}")
+    return lines, True
+
+
+def _above(job: Job, plan: Plan) -> list[Job]:
+    """Return the jobs behind a job, directly or through others, in the study's order."""
+    found: set[Job] = set()
+    waiting = [job]
+    while waiting:
+        for needed in plan.needed_by(waiting.pop()):
+            if needed not in found:
+                found.add(needed)
+                waiting.append(needed)
+    return [one for one in plan.jobs() if one in found]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def differences(job: Job, made_from: MadeFrom) -> Iterator[str]:
+    """Yield each thing in which what a job's result was made from differs from what there is now."""
+    try:
+        before = json.loads(made_from.recorded(job) or "")
+    except ValueError:
+        yield "its record is of another version of ScopeDepth"
+        return
+    now = json.loads(made_from.now(job))
+    yield from (f"code of {field}" for field in _differences(before.get("code"), now["code"], ""))
+    yield from (f"spec: {field}" for field in _differences(before.get("spec"), now["spec"], ""))
+    inputs = before.get("inputs", {})
+    for name in sorted(inputs.keys() | now["inputs"].keys()):
+        old, new = inputs.get(name), now["inputs"].get(name)
+        if old != new:
+            said = {None: "no input any more", NONE: "missing or damaged"}
+            yield f"input {name}: {said.get(new, 'other content' if old else 'a new input')}"
 
 
 def _differences(before: Any, now: Any, where: str) -> Iterator[str]:
@@ -93,13 +145,4 @@ def _differences(before: Any, now: Any, where: str) -> Iterator[str]:
             inner = f"{where}.{key}" if where else key
             yield from _differences(before.get(key), now.get(key), inner)
     elif before != now:
-        yield f"{where}: {json.dumps(before)} -> {json.dumps(now)}"
-
-
-def _changed_inputs(inputs: dict[str, str]) -> Iterator[str]:
-    for name, digest in inputs.items():
-        path = Path(name)
-        if not path.is_file():
-            yield f"input {name}: missing"
-        elif digest_file(path) != digest:
-            yield f"input {name}: other content"
+        yield f"{where}: {json.dumps(before, ensure_ascii=False)} -> {json.dumps(now, ensure_ascii=False)}"

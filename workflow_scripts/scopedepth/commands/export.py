@@ -9,18 +9,18 @@ import subprocess
 import time
 from collections.abc import Iterator
 from importlib import metadata
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scopedepth.commands import configuration
-from scopedepth.commands.explain import explain
 from scopedepth.config.load import Study, select_study
 from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
+from scopedepth.made_from import MadeFrom
 from scopedepth.manifest import list_files, read_manifest
-from scopedepth.plan import STUDY_TABLES, Plan
+from scopedepth.plan import Plan
+from scopedepth.stages import RESULTS, Job
 from scopedepth.version import own_version
 
 CONFIGURATION = "config.yaml"
@@ -83,64 +83,40 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def jobs(study: Study) -> Iterator[tuple[str, list[str]]]:
-    """Yield each job of a study as its run record and what it makes, below results/."""
-    units, models, protocols = study.units, study.models, study.protocols
-    for dataset in study.datasets:
-        yield f"raw/{dataset}.run.json", [f"raw/{dataset}.json"]
-    for unit in units:
-        yield f"datasets/{unit}.run.json", [f"datasets/{unit}.json", f"datasets/{unit}.page.json"]
-    for model, spec in models.items():
-        if spec["weights"]["kind"] != "none":
-            yield f"weights/{model}.run.json", [f"weights/{model}.json"]
-    for unit, model in product(units, models):
-        yield f"predictions/{unit}/{model}.run.json", [f"predictions/{unit}/{model}.json"]
-    for stage, unit, model, protocol in product(("alignments", "scores"), units, models, protocols):
-        stem = f"{stage}/{unit}/{model}/{protocol}"
-        yield f"{stem}.run.json", [f"{stem}.parquet"]
-    if study.timing is not None:
-        for model in models:
-            stem = f"timing/{study.timing['name']}/{model}"
-            yield f"{stem}.run.json", [f"{stem}.parquet"]
-    folder = f"studies/{study.name}"
-    yield f"{folder}/summary.run.json", [f"{folder}/{name}.parquet" for name in STUDY_TABLES]
-    yield f"{folder}/report.run.json", [f"{folder}/report.html", f"{folder}/ranking.txt", f"{folder}/paper"]
+def made(plan: Plan) -> Iterator[tuple[Job, list[Path]]]:
+    """Yield each job of a study with its results, without the data, weights and stores that it makes."""
+    for job in plan.jobs():
+        outputs = job.outputs(RESULTS)
+        yield job, [path for name, path in outputs.items() if name not in ("files", "store")]
 
 
-def check_finished(plan: Plan, results: Path = Path("results")) -> None:
+def check_finished(plan: Plan) -> None:
     """Refuse a study of which a result is missing, or was made from something else than what there is now."""
     name = plan.study.name
     remedy = f"Run: snakemake --cores all --config study={name}"
-    every = list(jobs(plan.study))
-    missing = [path for record, made in every for path in [*made, record] if not (results / path).exists()]
+    every = [path for _, paths in made(plan) for path in paths]
+    missing = [path for path in every if not path.exists()]
     if missing:
-        total = sum(len(made) + 1 for _, made in every)
         raise ScopeDepthError(
-            f"The study {name} is not finished: {len(missing)} of {total} results are missing, the first one "
-            f"{results / missing[0]}. {remedy}"
+            f"The study {name} is not finished: {len(missing)} of {len(every)} results are missing, the first one "
+            f"{missing[0]}. {remedy}"
         )
-    for _record, made in every:
-        _, stale = explain(results / made[0], plan)
-        if stale:
-            raise ScopeDepthError(
-                f"The study {name} is out of date: {results / made[0]} was made from something else than what is "
-                f"there now (scopedepth explain {results / made[0]} --study {name} says what). {remedy}"
-            )
+    stale = MadeFrom(plan).runs()
+    if stale:
+        first = next(iter(stale)).path("record")
+        raise ScopeDepthError(
+            f"The study {name} is out of date: {first} was made from something else than what is there now (scopedepth "
+            f"explain --study {name} says what). {remedy}"
+        )
 
 
-def result_parts(plan: Plan, predictions: bool, results: Path = Path("results")) -> Iterator[Part]:
+def result_parts(plan: Plan, predictions: bool) -> Iterator[Part]:
     """Yield the files of every job of a study: all but datasets, weights and, where they are not asked for, stores."""
-    for record, made in jobs(plan.study):
-        for path in [*made, record]:
-            place = results / path
+    for job, paths in made(plan):
+        stores = [job.path("store")] if predictions and job.rule == "predict" else []
+        for place in [*paths, *stores]:
             inside = list_files(place) if place.is_dir() else [Path()]
-            yield from (Part((Path("results") / path / file).as_posix(), place / file) for file in inside)
-        if predictions and record.startswith("predictions/"):
-            store = Path(record.removesuffix(".run.json") + ".zarr")
-            yield from (
-                Part((Path("results") / store / file).as_posix(), results / store / file)
-                for file in list_files(results / store)
-            )
+            yield from (Part((place / file).as_posix(), place / file) for file in inside)
 
 
 def code_parts(workflow: Path) -> Iterator[Part]:
@@ -168,12 +144,12 @@ def resolved(study: Study) -> bytes:
     return (json.dumps(parts, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def times(plan: Plan, results: Path = Path("results")) -> tuple[str, str]:
+def times(plan: Plan) -> tuple[str, str]:
     """Return when the first job of a study began and when its last one ended."""
     began: list[float] = []
     ended: list[float] = []
-    for path, _ in jobs(plan.study):
-        record = read_record(results / path)
+    for job in plan.jobs():
+        record = read_record(job.path("record"))
         start = calendar.timegm(time.strptime(record["began"], "%Y-%m-%dT%H:%M:%SZ"))
         began.append(start)
         ended.append(start + record.get("seconds", 0))

@@ -31,6 +31,8 @@ from scopedepth.datasets.images import read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
+# What is read of data used in place: other files there make nothing stale.
+READS = (".png", ".tif", ".tiff")
 MILLIMETRES_A_STEP = 100.0 / 65535.0
 CLIPPED = 65535
 

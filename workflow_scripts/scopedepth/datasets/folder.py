@@ -37,6 +37,8 @@ from scopedepth.datasets.images import DEPTH_SUFFIXES, IMAGE_SUFFIXES, read_raw_
 from scopedepth.errors import ScopeDepthError
 
 OPTIONS = ("images", "depths", "intrinsics", "distortion")
+# What is read of data used in place: other files there make nothing stale.
+READS = (".bmp", ".exr", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", "intrinsics.txt")
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:

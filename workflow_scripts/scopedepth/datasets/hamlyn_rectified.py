@@ -34,6 +34,8 @@ from scopedepth.datasets.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
 OPTIONS = ("images", "depths")
+# What is read of data used in place: other files there make nothing stale.
+READS = (".jpg", ".png", "intrinsics.txt")
 NAME = re.compile(r"rectified(\d+)")
 HALF_CALIBRATED, WITH_SAME_CAMERA = "01", "06"
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import digest_file, list_files, write_json
-from scopedepth.progress import progress
+from scopedepth.leaves import Leaf, leaf_digest
+from scopedepth.manifest import digest_tree, write_json
 
 POINTER = "in_place.json"
 ABOUT = "about.json"
-THREADS = 4
 WORDS = ("title", "licence", "citation", "homepage")
 
 
@@ -24,7 +22,7 @@ def data_root(raw: Path) -> Path:
     pointer = raw / POINTER
     if not pointer.is_file():
         return raw / "data"
-    root = Path(json.loads(pointer.read_text(encoding="utf-8"))["path"])
+    root = Path(_pointed_to(pointer)["path"])
     if not root.is_dir():
         raise ScopeDepthError(
             f"The data that {pointer} points to are no longer at {root}. Correct source.path."
@@ -32,9 +30,18 @@ def data_root(raw: Path) -> Path:
     return root
 
 
-def point_to(raw: Path, root: Path) -> None:
-    """Record that a dataset's files are used in place. A file, not a link: nothing that deletes `raw` can follow it."""
-    write_json(raw / POINTER, {"path": str(root)})
+def point_to(raw: Path, root: Path, reads: SequenceOf[str] | None) -> None:
+    """Record that a dataset's files are used in place, and which of them count (`Leaf.reads`).
+
+    A file, not a link: nothing that deletes `raw` can follow it. A relative `root` starts at the workflow's folder, so
+    that a moved or copied project reads its own data.
+    """
+    write_json(raw / POINTER, {"path": str(root), "reads": None if reads is None else list(reads)})
+
+
+def _pointed_to(pointer: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
+    return content
 
 
 def raw_digest(raw: Path) -> str | None:
@@ -46,20 +53,26 @@ def raw_digest(raw: Path) -> str | None:
     return str(digest)
 
 
-def content_digest(raw: Path) -> str:
-    """Return ``sha256:...`` over a dataset's files alone: neither where they are nor what is said of them counts."""
-    root = data_root(raw)
-    files = list_files(root)
-    digest = hashlib.sha256()
-    # Terabytes in place are read once here: in several threads (hashing lets go of Python's lock), and visibly.
-    with (
-        ThreadPoolExecutor(THREADS) as pool,
-        progress(f"digest of {raw.name}", len(files), "files") as advance,
-    ):
-        for path, found in zip(files, pool.map(lambda path: digest_file(root / path), files), strict=True):
-            digest.update(f"{path.as_posix()}\0{found}\n".encode())
-            advance(1)
-    return "sha256:" + digest.hexdigest()
+def content_digest(raw: Path, afresh: bool = False) -> str:
+    """Return ``sha256:...`` over a dataset's files alone: neither where they are nor what is said of them counts.
+
+    Of data used in place, those count that their loader reads, and one that was read before is read again only where
+    it may have changed, or `afresh`. ``none`` where no file counts.
+    """
+    pointer = raw / POINTER
+    if not pointer.is_file():
+        return digest_tree(raw / "data")
+    reads = _pointed_to(pointer).get("reads")
+    leaf = Leaf(f"{raw.parent.name}/{raw.name}", data_root(raw), None if reads is None else tuple(reads))
+    return leaf_digest(leaf, raw.parent.parent, afresh=afresh)
+
+
+def check_as_fetched(raw: Path) -> None:
+    """Raise a `ScopeDepthError` where data used in place are not what they were when they were fetched."""
+    if (raw / POINTER).is_file() and raw_digest(raw) not in (None, content_digest(raw)):
+        raise ScopeDepthError(
+            f"The files in {data_root(raw)} changed since they were looked at. Run the same command again."
+        )
 
 
 def about(raw: Path, spec: Mapping[str, Any]) -> dict[str, str]:

@@ -36,6 +36,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import NO_DEPTH, OCCLUDED
 
 DEPTH_IS_KNOWN = True
+# What is read of data used in place: other files there make nothing stale.
+READS = (".json", ".png")
 OPTIONS = ("reference",)
 
 

@@ -30,6 +30,8 @@ from scopedepth.datasets.images import read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
+# What is read of data used in place: other files there make nothing stale.
+READS = (".png",)
 MILLIMETRES_A_STEP = 20.0 * 10.0 / 65280.0
 INTRINSICS = ((227.6, 0.0, 237.5), (0.0, 227.6, 237.5), (0.0, 0.0, 1.0))
 

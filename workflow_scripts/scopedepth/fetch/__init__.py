@@ -18,7 +18,7 @@ from typing import Any
 
 from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, point_to
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import write_json
+from scopedepth.manifest import digest_file, write_json
 
 # What a source adds to the manifest: the commit, the digests of the downloads.
 Facts = dict[str, Any]
@@ -40,7 +40,14 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
     if out.exists():
         shutil.rmtree(out)
     os.replace(partial, out)
-    content = {"digest": content_digest(out), "dataset": spec["name"], "source": dict(source), **facts}
+    beside = {name: digest_file(out / name) for name in (ABOUT, POINTER) if (out / name).is_file()}
+    content = {
+        "digest": content_digest(out),
+        "beside": beside,
+        "dataset": spec["name"],
+        "source": dict(source),
+        **facts,
+    }
     write_json(manifest, content)
 
 
@@ -63,20 +70,20 @@ def _phantom(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
 
 
 def _path(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
-    return use_in_place(Path(spec["source"]["path"]), partial, spec["name"])
+    return use_in_place(spec, partial)
 
 
-def use_in_place(folder: Path, partial: Path, name: str) -> Facts:
+def use_in_place(spec: Mapping[str, Any], partial: Path) -> Facts:
     """Point to a folder of the user's, which is read and never written."""
-    root = folder.expanduser().resolve()
+    root, name = Path(spec["source"]["path"]).expanduser(), spec["name"]
     if not root.is_dir():
         raise ScopeDepthError(
-            f"Dataset {name}: there is no folder {root}. Correct source.path, or put the data there."
+            f"Dataset {name}: there is no folder {root.absolute()}. Correct source.path, or put the data there."
         )
     if not any(root.iterdir()):
-        raise ScopeDepthError(f"Dataset {name}: the folder {root} is empty. Put the data there.")
+        raise ScopeDepthError(f"Dataset {name}: the folder {root.absolute()} is empty. Put the data there.")
     shutil.rmtree(partial)  # what an earlier source left
-    point_to(partial, root)
+    point_to(partial, root, spec.get("reads"))
     return {}
 
 
@@ -84,7 +91,7 @@ def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts
     source = spec["source"]
     folder = Path(source["path"]).expanduser()
     if folder.is_dir() and any(folder.iterdir()):
-        return use_in_place(folder, partial, spec["name"])
+        return use_in_place(spec, partial)
     raise ScopeDepthError(
         f"Dataset {spec['name']} is given out by its owners only. Ask for it and accept its terms at "
         f"{source['request_at']}, put it into {folder.resolve()}, and run again. Nothing was downloaded."

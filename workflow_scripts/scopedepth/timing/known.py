@@ -58,7 +58,18 @@ def timing_rows(results: Path, timing: str | None, models: Iterable[str]) -> lis
         return []
     tables = [results / "timing" / timing / f"{model}.parquet" for model in models]
     # The frame rate plays no part in a forecast.
-    return summarise_timing([table for table in tables if table.is_file()], 30.0).to_pylist()
+    return summarise_timing([table for table in tables if _is_readable(table)], 30.0).to_pylist()
+
+
+def _is_readable(table: Path) -> bool:
+    """Say whether a table can be read. A damaged one is for the job that needs it to name; a forecast does without."""
+    if not table.is_file():
+        return False
+    try:
+        summarise_timing([table], 30.0)
+    except Exception:  # whatever a damaged file makes of its reader
+        return False
+    return True
 
 
 def finished_predictions(results: Path, units: Iterable[str], models: Iterable[str]) -> set[Pair]:
