@@ -107,7 +107,9 @@ def test_a_finished_study_is_exported_whole(finished: Project, tmp_path: Path) -
     of_the_study = [path for path in results.rglob("*") if path.is_file() and path.suffix != ".log"]
     for path in of_the_study:
         name = path.relative_to(finished.folder).as_posix()
-        in_store = ".zarr/" in name or name.startswith(("results/raw/one/", "results/raw/two/"))
+        in_store = ".zarr/" in name or name.startswith(
+            ("results/raw/one/", "results/raw/two/", "results/.leaves/")
+        )
         assert (name in files) == (not in_store and path.name != ".snakemake_timestamp"), name
     assert files["config.yaml"] == (finished.folder / "config.yaml").read_bytes()
     resolved = json.loads(files["study.json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_digest_follows_what_the_code_does(
         ("x[a:b]\n", "x[a::b]\n"),
         ("x: int\n", "x = int\n"),
         ("import a\n", "import a as b\n"),
+        ("x = 'one two three four'.split()\n", "x = 'one two three five'.split()\n"),
+        ("x = f'{a}/{b}.zarr'\n", "x = f'{a}/{b}.json'\n"),
+        ("x = 'no_depth'\n", "x = 'no_valid'\n"),
+        ("x = {'a b': 1}\n", "x = {'a c': 1}\n"),
+        ("raise E(1)\n", "raise E(2)\n"),
+        ("raise E('a')\n", "raise F('a')\n"),
+        ("x = E('a')\n", "x = E('b')\n"),
+        ("print(x)\n", "show(x)\n"),
+        ("def f(a=1): pass\n", "def f(a=2): pass\n"),
+        ("x: int = 1\n", "x: int = 2\n"),
         ("from . import a\n", "from .. import a\n"),
     ],
 )
@@ -100,6 +111,66 @@ def test_code_that_differs_has_another_digest(package: Path, one: str, other: st
         identity._parse.cache_clear()
         digests.append(module_digests(package / "script.py")["script.py"])
     assert digests[0] != digests[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("raise E('bad')\n", "raise E('worse')\n"),
+        ("raise E(f'bad {x}') from e\n", "raise E(f'{x} is bad: {y}') from e\n"),
+        ("raise E('bad ' + 'x')\n", "raise E('worse ' + 'y')\n"),
+        ("x = AnError('bad')\n", "x = AnError('worse')\n"),
+        ("x = AnError('a') if b else None\n", "x = AnError('c') if b else None\n"),
+        ("def f(): return f'{a} is damaged ({b}).'\n", "def f(): return f'{a} has been damaged, {b}'\n"),
+        ("note = 'the camera is omnidirectional'\n", "note = 'the camera is no pinhole'\n"),
+        ("print('a')\n", "print(f'b {c}', file=d)\n"),
+        ("def f(a: int) -> int: return a\n", "def f(a: float) -> None: return a\n"),
+        ("def f(*a: int, **b: int): pass\n", "def f(*a: str, **b: str): pass\n"),
+        ("x: int = 1\n", "x: float = 1\n"),
+        ("class A:\n    'Words.'\n    x: int = 1\n", "class A:\n    x: str = 1\n"),
+    ],
+)
+def test_words_do_not_count(package: Path, one: str, other: str) -> None:
+    digests = []
+    for text in (one, other):
+        (package / "script.py").write_text(text)
+        identity._parse.cache_clear()
+        digests.append(module_digests(package / "script.py")["script.py"])
+    assert digests[0] == digests[1]
+
+
+def test_no_number_depends_on_a_sentence() -> None:
+    """What a sentence says is in no identity: so none is compared, is a key, or is taken apart."""
+    scripts = Path(identity.__file__).parent.parent
+    loaded = [f"scopedepth.{path.parent.name}.{path.stem}" for path in scripts.glob("scopedepth/*/*.py")]
+    loaded = [name for name in loaded if name.split(".")[1] in ("datasets", "models")]
+    behind = {
+        name
+        for rule in ("fetch_dataset", "prepare", "predict", "align", "score", "measure_time", "summarise")
+        for name in imported_modules(scripts / f"{rule}.py", loaded)
+    }
+    assert len(behind) > 100
+    for path in sorted(map(identity._module_file, behind)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for part in decisive_parts(node):
+                assert not identity.is_sentence(part), f"{path.name}: {ast.unparse(node)}"
+
+
+def decisive_parts(node: ast.AST) -> list[ast.expr]:
+    """Return the parts of a syntax node whose value decides what happens."""
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Dict):
+        return [key for key in node.keys if key is not None]
+    if isinstance(node, ast.Subscript):
+        return [node.slice]
+    if isinstance(node, ast.MatchValue):
+        return [node.value]
+    if isinstance(node, ast.Set):
+        return list(node.elts)
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("get", "setdefault", "compile"):
+        return list(node.args[:1])
+    return []
 
 
 @pytest.mark.parametrize(

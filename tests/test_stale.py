@@ -176,10 +176,7 @@ def interrupted(project: Project, log: str, how: int) -> None:
         (write_weights, "predict/one/net.log"),
         (another_camera, "fetch_dataset/one.log"),
         (another_camera, "prepare/one.log"),
-        (
-            lambda project: in_place(project, "evaluation/score.py", "import ", "import  "),
-            "score/one/net/median_depth.log",
-        ),
+        (lambda project: None, "score/one/net/median_depth.log"),
     ],
 )
 def test_a_change_that_met_a_kill_is_not_forgotten(
@@ -328,10 +325,14 @@ def test_files_that_change_while_a_job_reads_them_fail_it(
     file.write_bytes(b"one")
     before = file.stat()
     record = tmp_path / "x.run.json"
-    with pytest.raises(SystemExit), job(tmp_path / "x.log", record, inputs=[weights]):
+
+    def swap() -> None:
         file.write_bytes(b"two")
         file.write_bytes(b"one")
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with pytest.raises(SystemExit), job(tmp_path / "x.log", record, inputs=[weights]):
+        swap()
     said = capsys.readouterr().err
     assert f"{file} changed while this job read it" in said
     assert not record.exists()

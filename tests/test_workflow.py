@@ -30,7 +30,7 @@ def content(project: Project) -> dict[str, bytes]:
             not path.is_file()
             or path.name in SCRATCH
             or name.endswith(".run.json")
-            or name.startswith("logs/")
+            or name.startswith(("logs/", ".leaves/"))
         ):
             continue
         # Where the user's own data lie is different in each copy.

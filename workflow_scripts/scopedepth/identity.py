@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,8 @@ NEUTRAL = frozenset(
 )
 
 
+# A word between spaces, with what a sentence puts behind it.
+WORD = re.compile(r"(?<!\S)[A-Za-z][a-z']*[.,:;)]?(?!\S)")
 # What an error is called.
 ERRORS = ("Error", "Warning", "UnreadableFrame")
 
@@ -187,6 +190,19 @@ def _drop_words(tree: ast.AST) -> None:
             _silence(node)
 
 
+def is_sentence(node: ast.AST) -> bool:
+    """Say whether a string says something to a reader: four words or more; two in one that is put together.
+
+    No number may depend on what such a string says: a test holds the library to it.
+    """
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        return len(WORD.findall(" ".join(map(str, parts)))) >= 2
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and len(WORD.findall(node.value)) >= 4
+    )
+
+
 def _called(node: ast.AST) -> str:
     """Return the name of what an expression calls, without what stands before a dot; empty for another expression."""
     if not isinstance(node, ast.Call):
@@ -228,9 +244,17 @@ def _without_text(value: ast.expr) -> ast.expr:
 def _written_out(node: object) -> str:
     """Return a syntax tree as text: as `ast.dump`, in half the time.
 
-    Left out is what is empty, and whether a name is read or written, which follows from where it stands.
+    Left out is what is empty, whether a name is read or written, which follows from where it stands, and what
+    sentences say (`is_sentence`).
     """
+    if isinstance(node, ast.JoinedStr) and is_sentence(node):
+        return "sentence"
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant):
+        # "one two three".split() is no sentence but a list of words.
+        return f"Attribute(value={node.value.value!r},attr={node.attr!r})"
     if isinstance(node, ast.AST):
+        if isinstance(node, ast.Constant) and is_sentence(node):
+            return "sentence"
         fields = []
         for name in node._fields:
             value = getattr(node, name, None)
