@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from project import Project
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+import operations  # noqa: E402
+from project import Project  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +43,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
     """A small project whose study is done. Copy it before changing it."""
-    base = tmp_path_factory.getbasetemp()
-    # One for all of pytest-xdist's processes, which have folders beside each other.
-    folder = (base if worker_id == "master" else base.parent) / "finished"
+    return _made_once("finished", tmp_path_factory, worker_id, Project.create)
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The tiny study of `operations`, done: data in place, a list of frames, a network with weights. Copy it, too."""
+
+    def create(folder: Path) -> Project:
+        project = Project.create(folder, copy.deepcopy(operations.CONFIG))
+        operations.make_study(folder)
+        return project
+
+    return _made_once("settled", tmp_path_factory, worker_id, create)
+
+
+def _made_once(
+    name: str, factory: pytest.TempPathFactory, worker_id: str, create: Callable[[Path], Project]
+) -> Project:
+    """Make a project and run its study: one for all of pytest-xdist's processes, which have folders side by side."""
+    base = factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.with_suffix(".done").exists():
-            Project.create(folder).snakemake()
+            create(folder).snakemake()
             folder.with_suffix(".done").touch()
     return Project(folder)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from project import ROOT, write_frames
 from scopedepth import predict
@@ -33,8 +34,6 @@ from scopedepth.plan import Plan
 from scopedepth.stages import Job, job_at, read_outputs
 
 SCRIPTS = ROOT / "workflow_scripts"
-# A store tells which libraries its job had loaded; in this one process that depends on what ran before.
-predict.library_versions = dict
 SCRIPT_OF = {"time": "measure_time"}
 # A report takes longer than all the rest of so small a study; its tables say what it shows.
 LEFT_OUT = ("report",)
@@ -231,7 +230,12 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     )
     finders = list(sys.meta_path)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with (
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            # A store tells which libraries its job had loaded; in this one process that depends on what ran before.
+            patch.object(predict, "library_versions", dict),
+        ):
             exec(compile(text, job.rule, "exec"), {"snakemake": given, "__name__": "__main__"})
             if trouble == "fail":
                 return False

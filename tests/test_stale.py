@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import shutil
@@ -15,19 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from operations import CONFIG, make_study
 from project import Project
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny study of `operations`, finished: folders in place, a list of frames, a network with weights."""
-    project = Project.create(tmp_path_factory.mktemp("stale") / "project", copy.deepcopy(CONFIG))
-    make_study(project.folder)
-    project.snakemake()
-    return project
 
 
 @pytest.fixture

@@ -125,10 +125,10 @@ def _read_seal(record: Path) -> tuple[dict[str, str], str]:
 
 
 def _problem_of(path: Path, recorded: str) -> str:
+    if not path.exists():
+        return "missing, although its record is there"
     try:
         digest = digest_tree(path) if path.is_dir() else digest_file(path)
-    except FileNotFoundError:
-        return "missing, although its record is there"
     except OSError as error:
         return f"cannot be read ({error})"
     return "" if digest == recorded else "its content is not what its record says"
