@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation_fakes import ALL_PIXEL, Array, holed_depth
 from scopedepth.evaluation.kernels import error_sums
-from scopedepth.evaluation.metrics import median_relative, pixel_metrics, scale_drift
+from scopedepth.evaluation.metrics import median_error, pixel_metrics, relative_errors, scale_drift
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY, LOG_DEPTH, NO_LIMIT, Limits, Source
 from scopedepth.evaluation.registry import METRICS, PIXEL_METRICS
 from scopedepth.evaluation.selection import SMALL, middle
@@ -159,9 +159,9 @@ def test_median_relative_error() -> None:
     rng = np.random.default_rng(6)
     for n in (1, 2, 999, 30001, 30002):
         g, p = rng.uniform(2, 200, n), rng.uniform(2, 200, n)
-        assert median_relative(p, g, 1.0, 0.0, PLAIN, FREE) == pytest.approx(
-            np.median(np.abs(p - g) / g), rel=1e-14
-        )
+        for epsilon in (0.0, 0.5):
+            errors = relative_errors(p, g, 1.0, 0.0, PLAIN, FREE, epsilon)
+            assert median_error(errors) == pytest.approx(np.median(np.abs(p - g) / (g + epsilon)), rel=1e-14)
 
 
 def both_middles(values: Array) -> tuple[float, float]:
