@@ -49,8 +49,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow_scripts")]
 # Loaded before any stand-in: the sources import them, and compiled modules load once.
 LOADED = (cv2, matplotlib.pyplot, pandas, PIL.Image, scipy.ndimage, scipy.stats, torch, tqdm.auto)
 
-from conformance.arrays import Case, Frames, make
-from conformance.cases import all_cases
+from conformance.arrays import Case, Frames, make  # noqa: E402
+from conformance.cases import all_cases  # noqa: E402
 
 Array = NDArray[Any]
 Answers = list[dict[str, float] | None]
@@ -120,7 +120,9 @@ def _unless_dunder(member: str) -> Any:
 
 
 @contextlib.contextmanager
-def loaded(checkout: Path, file: str, stand_ins: dict[str, types.ModuleType], own: tuple[str, ...] = ()) -> Any:
+def loaded(
+    checkout: Path, file: str, stand_ins: dict[str, types.ModuleType], own: tuple[str, ...] = ()
+) -> Any:
     """Give a checkout's module with stand-ins for others; `own` are its packages that are really imported."""
     before = set(sys.modules)
     with (
@@ -174,7 +176,7 @@ def on_the_cpu() -> Iterator[None]:
 
     with (
         mock.patch.object(torch.Tensor, "cuda", lambda self, *args, **kwargs: self),
-        mock.patch.object(torch, "load", lambda *args, **kwargs: {}),
+        mock.patch.object(torch, "load", return_value={}),
     ):
         yield
 
@@ -232,9 +234,13 @@ def monodepth2_file(metres: float | int, split: str) -> Callable[[Path, Case, Fr
 
     def run(checkout: Path, case: Case, frames: Frames) -> Answers:
         stand_ins = {
-            name: stand_in(name) for name in ("layers", "utils", "options", "datasets", "networks", "torchvision")
+            name: stand_in(name)
+            for name in ("layers", "utils", "options", "datasets", "networks", "torchvision")
         }
-        with loaded(checkout, "evaluate_depth.py", stand_ins) as module, tempfile.TemporaryDirectory() as folder:
+        with (
+            loaded(checkout, "evaluate_depth.py", stand_ins) as module,
+            tempfile.TemporaryDirectory() as folder,
+        ):
             answers = recorded(module, EIGEN)
             place = Path(folder) / split
             place.mkdir()
@@ -275,7 +281,7 @@ class Network:
         self.outputs = iter(outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-    
+
         return {("disp", 0): torch.from_numpy(next(self.outputs)[None, None])}
 
     def state_dict(self) -> dict[str, Any]:
@@ -311,10 +317,19 @@ def descendant(
         names = ("SCAREDRAWDataset", "HamlynDataset", "C3VDDataset", "SERVCTDataset", "SimColRAWDataset")
         stand_ins = {
             name: stand_in(name)
-            for name in ("options", "models", "models.encoders", "models.decoders", "torchvision", "six", "six.moves", *extra)
+            for name in (
+                "options",
+                "models",
+                "models.encoders",
+                "models.decoders",
+                "torchvision",
+                "six",
+                "six.moves",
+                *extra,
+            )
         }
         stand_ins["six.moves"].urllib = maker  # type: ignore[attr-defined]
-        stand_ins["datasets"] = stand_in("datasets", **{name: loader for name in names})
+        stand_ins["datasets"] = stand_in("datasets", **dict.fromkeys(names, loader))
         stand_ins[network[0]] = maker_module
         setattr(stand_ins["models"], network[0].rpartition(".")[2], maker_module)
         with (
@@ -322,7 +337,9 @@ def descendant(
             tempfile.TemporaryDirectory() as folder,
             on_the_cpu(),
         ):
-            answers = recorded(module, EIGEN, "compute_errors_simcol" if split == "simcol" else "compute_errors")
+            answers = recorded(
+                module, EIGEN, "compute_errors_simcol" if split == "simcol" else "compute_errors"
+            )
             (Path(folder) / split).mkdir()
             np.savez(Path(folder) / split / "gt_depths.npz", data=depths)
             module.splits_dir = folder
@@ -366,40 +383,49 @@ class Pretrained(Network):
 
 def endodac_script(checkout: Path, case: Case, frames: Frames) -> Answers:
     """Run mytest_da.py, a script, once for each frame, in a folder of its own."""
+    depths = without_missing(frames.depth)
+    return [_run_script(checkout, depth, output) for depth, output in zip(depths, frames.output, strict=True)]
 
-    answers: Answers = []
-    for depth, output in zip(without_missing(frames.depth), frames.output, strict=True):
-        given = Pretrained(output)
-        stand_ins = {
-            name: stand_in(name)
-            for name in ("datasets", "depth_anything", "depth_anything.util", "torchvision", "matplotlib")
-        }
-        image = {"image": np.zeros((3, 2, 2), np.float32)}
-        stand_ins["torchvision.transforms"] = stand_in(
-            "torchvision.transforms", Compose=lambda steps: lambda sample: image
+
+def _run_script(checkout: Path, depth: Array, output: Array) -> dict[str, float] | None:
+    stand_ins = {
+        name: stand_in(name)
+        for name in (
+            "depth_anything",
+            "depth_anything.util",
+            "depth_anything.util.transform",
+            "torchvision",
+            "matplotlib",
         )
-        stand_ins["datasets"].SCAREDRAWDataset = FrameList(depth[None])  # type: ignore[attr-defined]
-        stand_ins["depth_anything.dpt"] = stand_in("depth_anything.dpt", DepthAnything=given)
-        stand_ins["depth_anything.util.transform"] = stand_in("depth_anything.util.transform")
+    }
+    seen = {"image": np.zeros((3, 2, 2), np.float32)}
+    stand_ins["torchvision.transforms"] = stand_in(
+        "torchvision.transforms", Compose=lambda steps: lambda sample: seen
+    )
+    stand_ins["datasets"] = stand_in("datasets", SCAREDRAWDataset=FrameList(depth[None]))
+    stand_ins["depth_anything.dpt"] = stand_in("depth_anything.dpt", DepthAnything=Pretrained(output))
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "mytest_da.py"
+        shutil.copy(checkout / "mytest_da.py", script)
+        place = Path(folder) / "splits" / "endovis"
+        place.mkdir(parents=True)
+        (place / "test_files.txt").write_text("dataset3/keyframe4 390 l\n", encoding="utf-8")
+        np.savez(place / "gt_depths.npz", data=depth[None])
+        # A frame without a pixel leaves no errors to average, and the script ends on that.
+        ends_early = () if (depth > 0).any() else (IndexError, TypeError)
         errors: Any = ()
-        with tempfile.TemporaryDirectory() as folder, instead(stand_ins), quiet(), on_the_cpu():
-            script = Path(folder) / "mytest_da.py"
-            shutil.copy(checkout / "mytest_da.py", script)
-            place = Path(folder) / "splits" / "endovis"
-            place.mkdir(parents=True)
-            (place / "test_files.txt").write_text("dataset3/keyframe4 390 l\n", encoding="utf-8")
-            np.savez(place / "gt_depths.npz", data=depth[None])
-            with (
-                contextlib.chdir(folder),
-                mock.patch.object(cv2, "imread", lambda name: np.zeros((*depth.shape, 3), np.uint8)),
-                mock.patch("scipy.stats.t.interval", lambda **kwargs: (0.0, 0.0)),
-                mock.patch("scipy.stats.sem", lambda values: 0.0),
-            ):
-                # A frame without a pixel leaves no errors to average, and the script ends on that.
-                with contextlib.suppress(*(() if (depth > 0).any() else (IndexError, TypeError))):
-                    errors = runpy.run_path(str(script))["errors"]
-        answers.append(named(EIGEN, errors[0]) if len(errors) else None)
-    return answers
+        with (
+            instead(stand_ins),
+            quiet(),
+            on_the_cpu(),
+            contextlib.chdir(folder),
+            mock.patch.object(cv2, "imread", return_value=np.zeros((*depth.shape, 3), np.uint8)),
+            mock.patch("scipy.stats.t.interval", return_value=(0.0, 0.0)),
+            mock.patch("scipy.stats.sem", return_value=0.0),
+            contextlib.suppress(*ends_early),
+        ):
+            errors = runpy.run_path(str(script))["errors"]
+    return named(EIGEN, errors[0]) if len(errors) else None
 
 
 def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
@@ -415,7 +441,14 @@ def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
                     "filename": "rectified01",
                 }
 
-        names = ("options", "models", "models.encoders", "models.decoders", "models.endodac", "models.endodav")
+        names = (
+            "options",
+            "models",
+            "models.encoders",
+            "models.decoders",
+            "models.endodac",
+            "models.endodav",
+        )
         stand_ins = {name: stand_in(name) for name in (*names, "torchvision", "imageio", "imageio.v2")}
         stand_ins["datasets"] = stand_in("datasets", HamlynVideos=Videos)
         with (
@@ -441,7 +474,14 @@ def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
 def endoomni(checkout: Path, case: Case, frames: Frames) -> Answers:
 
     stand_ins = {
-        name: stand_in(name) for name in ("util", "util.Mix_Dataloader", "models", "models.depth_anything", "models.depth_anything.dpt")
+        name: stand_in(name)
+        for name in (
+            "util",
+            "util.Mix_Dataloader",
+            "models",
+            "models.depth_anything",
+            "models.depth_anything.dpt",
+        )
     }
     with loaded(checkout, "evaluate.py", stand_ins) as module:
         answers = recorded(module, EIGEN)
@@ -470,8 +510,15 @@ def marigold(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
     """Run script/depth/eval.py, a script, with one frame a time; the mask is that of its loader's class."""
 
     def run(checkout: Path, case: Case, frames: Frames) -> Answers:
-    
-        names = ("src", "src.util", "src.util.depth_transform", "omegaconf", "torchvision", "torchvision.transforms")
+
+        names = (
+            "src",
+            "src.util",
+            "src.util.depth_transform",
+            "omegaconf",
+            "torchvision",
+            "torchvision.transforms",
+        )
         stand_ins = {name: stand_in(name) for name in names}
         with loaded(checkout, "src/dataset/base_depth_dataset.py", stand_ins) as module:
             maker = module.BaseDepthDataset.__new__(module.BaseDepthDataset)
@@ -485,6 +532,7 @@ def marigold(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
                 "valid_mask_raw": valid_mask(metres),
                 "rgb_relative_path": "a.png",
             }
+
             class One:
                 name_mode, min_depth, max_depth, disp_name, filename_ls_path = None, 1e-3, 10.0, "", ""
 
@@ -530,7 +578,10 @@ def package(name: str, place: Path) -> Iterator[None]:
 def midas(checkout: Path, case: Case, frames: Frames) -> Answers:
     """The gist's BadPixelMetric, with NYU's mask and depth cap, in double precision; bad pixels are 1 - delta1."""
 
-    stand_ins = {name: stand_in(name) for name in ("dpt", "dpt.midas_net", "dpt.transforms", "torchvision", "torchvision.transforms")}
+    stand_ins = {
+        name: stand_in(name)
+        for name in ("dpt", "dpt.midas_net", "dpt.transforms", "torchvision", "torchvision.transforms")
+    }
     answers: Answers = []
     with loaded(checkout, "validate_nyu.py", stand_ins) as module:
         metric = module.BadPixelMetric()
@@ -548,7 +599,8 @@ def moge(checkout: Path, case: Case, frames: Frames) -> Answers:
 
     stand_ins = {
         "utils3d": stand_in(
-            "utils3d", pt=types.SimpleNamespace(masked_nearest_resize=lambda mask, size, return_index: (mask, None))
+            "utils3d",
+            pt=types.SimpleNamespace(masked_nearest_resize=lambda mask, size, return_index: (mask, None)),
         ),
         "moge.utils.geometry_torch": stand_in("moge.utils.geometry_torch"),
         "moge.utils.tools": stand_in("moge.utils.tools", timeit=lambda function=None, **kwargs: function),
@@ -586,7 +638,9 @@ def video_depth_anything(checkout: Path, case: Case, frames: Frames) -> Answers:
     ):
         module.device = "cpu"
         outputs, depths = [], []
-        for number, (depth, output) in enumerate(zip(without_missing(frames.depth), frames.output, strict=True)):
+        for number, (depth, output) in enumerate(
+            zip(without_missing(frames.depth), frames.output, strict=True)
+        ):
             outputs.append(f"{folder}/output{number}.npy")
             depths.append(f"{folder}/depth{number}.npy")
             np.save(outputs[-1], output)
@@ -604,7 +658,10 @@ def simcol(checkout: Path, case: Case, frames: Frames) -> Answers:
     """process_depths() on files, without its assertions (python -O): frames of another size, and float64."""
 
     code = compile(
-        (checkout / "evaluation/eval_synthetic_depth.py").read_text(encoding="utf-8"), "eval", "exec", optimize=1
+        (checkout / "evaluation/eval_synthetic_depth.py").read_text(encoding="utf-8"),
+        "eval",
+        "exec",
+        optimize=1,
     )
     with tempfile.TemporaryDirectory() as folder, quiet():
         trajectory = "/SyntheticColon_I_Test/Frames_S5_OP"
@@ -679,7 +736,9 @@ def depth_anything_metric(checkout: Path, case: Case, frames: Frames) -> Answers
         for depth, output in zip(without_missing(frames.depth), frames.output, strict=True):
             target = torch.from_numpy(depth.astype(np.float64) / 1000)
             pred = torch.from_numpy(output.astype(np.float64) / 1000)
-            pred = torch.nn.functional.interpolate(pred[None, None], target.shape, mode="bilinear", align_corners=True)[0, 0]
+            pred = torch.nn.functional.interpolate(
+                pred[None, None], target.shape, mode="bilinear", align_corners=True
+            )[0, 0]
             valid = (target > 0) & (target >= 0.001) & (target <= 20.0)
             if valid.sum() < 10:
                 answers.append(None)
@@ -695,7 +754,8 @@ IN_METRES = {"sq_rel": 1000.0, "rmse": 1000.0, "irmse": 0.001}
 SOURCES: dict[str, Source] = {
     "monodepth2": Source(
         "nianticlabs/monodepth2", "b676244", "evaluate_depth.py", "evaluate, compute_errors",
-        "whole, on files of disparities and depths, with a split other than eigen", monodepth2_file(1e-3, "eigen_benchmark"),
+        "whole, on files of disparities and depths, with a split other than eigen",
+        monodepth2_file(1e-3, "eigen_benchmark"),
         factors=IN_METRES,
     ),
     "af_sfmlearner": Source(
@@ -718,7 +778,8 @@ SOURCES: dict[str, Source] = {
         "whole, with stand-ins for network and loader", endoomni,
     ),
     "endodav_scale": Source(
-        "Zanue/EndoDAV", "8a9681b", "evaluate_depth_video_hamlyn.py, utils/", "evaluate, median_scaling, compute_errors",
+        "Zanue/EndoDAV", "8a9681b", "evaluate_depth_video_hamlyn.py, utils/",
+        "evaluate, median_scaling, compute_errors",
         "whole, with depth_align scale and given depths", endodav("scale"),
     ),
     "endodav_scale_shift": Source(
@@ -727,7 +788,8 @@ SOURCES: dict[str, Source] = {
         endodav("scale_shift"),
     ),
     "endo_gede": Source(
-        "BaymaxShao/Endo-GeDE", "33a236b", "evaluate_depth.py, utils/", "evaluate, compute_errors, compute_errors_simcol",
+        "BaymaxShao/Endo-GeDE", "33a236b", "evaluate_depth.py, utils/",
+        "evaluate, compute_errors, compute_errors_simcol",
         "whole, with stand-ins for network and loaders; SimCol in its own unit, 20 cm", descendant(
             "gdemode", ("models.gdemode", "gd_emode"),
             {
@@ -738,18 +800,22 @@ SOURCES: dict[str, Source] = {
         factors_of={"simcol3d": {"sq_rel": 10.0, "rmse": 10.0}},
     ),
     "marigold_depth": Source(
-        "prs-eth/Marigold", "b1dffaa", "script/depth/eval.py, src/util/", "the script; BaseDepthDataset._get_valid_mask",
+        "prs-eth/Marigold", "b1dffaa", "script/depth/eval.py, src/util/",
+        "the script; BaseDepthDataset._get_valid_mask",
         "whole, once a frame, with --alignment least_square and NYU's range; depths in metres and float64",
         marigold("least_square"), "float64 depths, float32 predictions", factors=IN_METRES,
     ),
     "marigold_disparity": Source(
-        "prs-eth/Marigold", "b1dffaa", "script/depth/eval.py, src/util/", "the script; BaseDepthDataset._get_valid_mask",
+        "prs-eth/Marigold", "b1dffaa", "script/depth/eval.py, src/util/",
+        "the script; BaseDepthDataset._get_valid_mask",
         "whole, once a frame, with --alignment least_square_disparity and NYU's range; depths in metres and float64",
         marigold("least_square_disparity"), "float64 depths, float32 predictions", factors=IN_METRES,
     ),
     "midas": Source(
-        "gist.github.com/ranftlr/a1c7a24ebb24ce0e2f2ace5bce917022", "as EVALUATION.md of isl-org/DPT names it",
-        "validate_nyu.py", "BadPixelMetric", "as it is, with NYU's mask, float64", midas, "float64",
+        "gist ranftlr/a1c7a24ebb24ce0e2f2ace5bce917022", "a copy",
+        "validate_nyu.py", "BadPixelMetric",
+        "the class as public copies of the gist hold it, given NYU's mask and made to calculate in float64", midas,
+        "float64",
     ),
     "moge_affine_disparity": Source(
         "microsoft/MoGe", "0744441", "moge/test/metrics.py, moge/utils/alignment.py",
@@ -798,7 +864,7 @@ def answers_of(name: str, checkouts: Path) -> dict[str, Any]:
     found = {}
     for case in all_cases(name):
         frames = make(case)
-        given = frames if "float32" in source.precision else as_float64(case, frames)
+        given = as_float64(case, frames)
         with quiet():
             answers = source.run(checkouts / source.folder, case, given)
         found[case.name] = {

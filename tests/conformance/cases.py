@@ -27,12 +27,19 @@ def everything(base: Case) -> list[Case]:
 
 SCARED = Case("ordinary", ends=(0.001, 150.0))
 HAMLYN_VIEW = Case(
-    "ordinary", dataset="hamlyn_view", sequence="rectified14", ends=(0.001, 150.0), size=(288, 410), grid=NETWORK
+    "ordinary",
+    dataset="hamlyn_view",
+    sequence="rectified14",
+    ends=(0.001, 150.0),
+    size=(288, 410),
+    grid=NETWORK,
 )
 HAMLYN = Case("ordinary", dataset="hamlyn", sequence="rectified01", ends=(0.001, 150.0))
 C3VD_VIEW = Case("ordinary", dataset="c3vd_view", ends=(0.001, 100.0), size=(720, 950), span=(2, 120))
 SERV_CT = Case("ordinary", dataset="serv_ct", ends=(0.001, 200.0), span=(4, 260))
-SIMCOL = Case("ordinary", dataset="simcol3d", ends=(200.0,), span=(0.5, 200), step=20.0 * 10.0 / 65280.0, holes=0)
+SIMCOL = Case(
+    "ordinary", dataset="simcol3d", ends=(200.0,), span=(0.5, 200), step=20.0 * 10.0 / 65280.0, holes=0
+)
 VIDEO = Case("ordinary", dataset="hamlyn", kind="depth", ends=(0.001, 150.0), frames=3)
 METRES = (1.0, 10000.0)
 NYU = Case("ordinary", dataset="nyu", ends=METRES, span=(0.5, 200))
@@ -61,15 +68,17 @@ CASES: dict[str, list[Case]] = {
     ],
     "marigold_depth": cases(replace(NYU, kind="depth"), *COMMON, *WITH_SIGN),
     "marigold_disparity": cases(replace(NYU, kind="disparity"), *COMMON, *WITH_SIGN),
-    "midas": cases(replace(NYU, kind="disparity"), *(name for name in COMMON if name != "constant"), *WITH_SIGN),
+    "midas": cases(
+        replace(NYU, kind="disparity"), *(name for name in COMMON if name not in ("constant", "one pixel")), *WITH_SIGN
+    ),
     "moge_affine_disparity": cases(replace(NYU, kind="disparity", ends=()), *COMMON, *WITH_SIGN, "near"),
     "video_depth_anything": [
         *cases(replace(NYU, kind="disparity", frames=3), *COMMON, *WITH_SIGN),
         *with_grids(replace(NYU, kind="disparity", frames=3), "ordinary", "negatives"),
     ],
     "simcol_challenge": cases(
-        replace(SIMCOL, kind="metric_depth", unit="mm", frames=3), "ordinary", "odd", "even", "zeros", "negatives",
-        "outlier", "constant", "near",
+        replace(SIMCOL, kind="metric_depth", unit="mm", frames=3), "ordinary", "ends", "zeros", "negatives",
+        "outlier", "constant",
     ),
     "endoslam_minmax": cases(
         replace(SCARED, dataset="endoslam_unity", kind="depth", span=(1, 255), step=1.0, holes=0), "ordinary", "zeros",
@@ -89,7 +98,7 @@ CASES: dict[str, list[Case]] = {
 """By protocol. A source that evaluates several data sets has cases of each layout."""
 
 KNOWN: dict[str, dict[str, list[Case]]] = {
-    "midas": {"a constant output": cases(replace(NYU, kind="disparity"), "constant")},
+    "midas": {"a constant output": cases(replace(NYU, kind="disparity"), "constant", "one pixel")},
     "simcol_challenge": {
         "predictions in float16": cases(
             replace(SIMCOL, kind="metric_depth", unit="mm", frames=3), "half precision"
@@ -100,7 +109,8 @@ KNOWN: dict[str, dict[str, list[Case]]] = {
     },
     "endoslam_minmax": {
         "depths of zero": cases(
-            replace(SCARED, dataset="endoslam_unity", kind="depth", span=(1, 255), step=1.0, holes=0.02), "missing"
+            replace(SCARED, dataset="endoslam_unity", kind="depth", span=(1, 255), step=1.0, holes=0.02),
+            "missing",
         )
     },
 }

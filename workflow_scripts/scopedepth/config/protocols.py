@@ -120,7 +120,8 @@ class DepthRange(Limits):
     """Which reference depths count, in mm."""
 
     inclusive: bool = Field(
-        True, description="whether the two ends themselves count; they are compared in the depth's own precision"
+        True,
+        description="whether the two ends themselves count; they are compared in the depth's own precision",
     )
     per_dataset: list[RangeFor] = Field(
         [], description="other limits for some datasets; the first match counts"
@@ -197,7 +198,9 @@ class Interpolation(Spec):
         "resampled and inverted again, also where the grids are the same)",
     )
     epsilon: float = Field(
-        0.0, ge=0, description="with space disparity, added before each inversion, in the output's own numbers"
+        0.0,
+        ge=0,
+        description="with space disparity, added before each inversion, in the output's own numbers",
     )
 
 
@@ -221,7 +224,8 @@ class ProtocolSpec(Spec):
         [], description="what the source's text and code do not say, and what was chosen instead"
     )
     differs: list[str] = Field(
-        [], description="where this protocol does not do what its source's code does, and by how much that moves it"
+        [],
+        description="where this protocol does not do what its source's code does, and by how much that moves it",
     )
     not_comparable: str = Field(
         "", description="why its numbers must not stand beside those of other protocols; empty: they may"
@@ -301,11 +305,15 @@ class ProtocolSpec(Spec):
         if fit.depth_epsilon and not (
             fit.method in ("lsq_scale", "lsq_affine") and fit.space == "disparity" and fit.weight == "none"
         ):
-            raise ValueError("alignment.depth_epsilon is for lsq_scale and lsq_affine in disparity, without weight")
+            raise ValueError(
+                "alignment.depth_epsilon is for lsq_scale and lsq_affine in disparity, without weight"
+            )
         if fit.constant == "score" and fit.method != "lsq_affine":
             raise ValueError("alignment.constant: score is for lsq_affine only")
         if fit.negative_disparity == "inverted" and fit.invert_epsilon and fit.scope != "frame":
-            raise ValueError("alignment: negative_disparity inverted with invert_epsilon is for scope frame only")
+            raise ValueError(
+                "alignment: negative_disparity inverted with invert_epsilon is for scope frame only"
+            )
         low, high = fit.output_limits
         if low is not None and high is not None and low >= high:
             raise ValueError("alignment.output_limits: the first must be below the second")
