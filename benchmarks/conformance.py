@@ -461,7 +461,8 @@ def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
             with contextlib.suppress(TypeError, ValueError, IndexError):
                 module.evaluate(
                     options(
-                        pred_root=folder, eval_split="hamlyn_video", max_length=None, disp2depth=False,
+                        pred_root=folder, eval_split="hamlyn_video", max_length=None,
+                        disp2depth=case.kind == "scaled_disparity",
                         depth_align=alignment,
                     )
                 )  # fmt: skip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import golden, table
-from conformance.cases import CASES, KNOWN
+from conformance.cases import CASES, KNOWN, SAMPLES
 from conformance.compare import answers, compared, differences, protocols
 
 SPECS = protocols()
@@ -37,6 +38,12 @@ def test_numbers_are_those_of_the_source(name: str) -> None:
     assert not unseen or (name, unseen) == ("midas", {"abs_rel"})
     # The commit that was run is the one that the protocol names.
     assert source["commit"] in SPECS[name]["source"] or name == "midas"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_numbers_on_samples_are_those_of_the_source(name: str, samples: Path) -> None:
+    for difference in differences(SPECS[name], answers(name), SAMPLES[name]):
+        assert difference.relative <= table.AGREES, difference
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -10,14 +10,19 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Array = NDArray[Any]
 
 SIZE = (37, 53)
+
+# Frames of others, which are not part of the repository.
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Case:
 def make(case: Case) -> Frames:
     """Return the arrays of `case`."""
     rng = np.random.default_rng(zlib.crc32(case.name.encode()))
-    depth = _depth(rng, case)
+    depth = _sample(case) if case.recipe == "sample" else _depth(rng, case)
     output = _output(rng, case, depth)
     RECIPES[case.recipe](rng, case, depth, output)
     return Frames(_rounded(depth, case.step), output.astype(np.float32))
@@ -106,6 +111,16 @@ def _depth(rng: np.random.Generator, case: Case) -> Array:
     depth = low + (high - low) * scene * scene
     depth[rng.random(depth.shape) < case.holes] = np.nan
     return depth
+
+
+def _sample(case: Case) -> Array:
+    """Return the depth of the first frames of a sample of `case.dataset`, mm, NaN where missing."""
+    if case.dataset == "simcol3d":
+        paths = sorted((SAMPLES / "simcol3d").glob("Depth_*.png"))[: case.frames]
+        return np.stack([np.asarray(Image.open(path), np.float64) * case.step for path in paths])
+    paths = sorted((SAMPLES / "c3vd").glob("*_depth.tiff"))[: case.frames]
+    stored = np.stack([np.asarray(Image.open(path), np.float64)[180:900, 200:1150] for path in paths])
+    return np.where((stored == 0) | (stored == 65535), np.nan, stored * case.step)
 
 
 def _output(rng: np.random.Generator, case: Case, depth: Array) -> Array:
@@ -219,6 +234,7 @@ RECIPES: dict[str, Change] = {
     "near": _near,
     "half precision": _nothing,
     "missing": _nothing,
+    "sample": _nothing,
     "one pixel": _pixels(1),
     "three pixels": _pixels(3),
     "nine pixels": _pixels(9),

@@ -41,6 +41,7 @@ SIMCOL = Case(
     "ordinary", dataset="simcol3d", ends=(200.0,), span=(0.5, 200), step=20.0 * 10.0 / 65280.0, holes=0
 )
 VIDEO = Case("ordinary", dataset="hamlyn", kind="depth", ends=(0.001, 150.0), frames=3)
+VIDEO_OF_DISPARITY = replace(VIDEO, kind="scaled_disparity")
 METRES = (1.0, 10000.0)
 NYU = Case("ordinary", dataset="nyu", ends=METRES, span=(0.5, 200))
 
@@ -58,8 +59,8 @@ CASES: dict[str, list[Case]] = {
         *everything(replace(HAMLYN, ends=(1.0, 150.0), span=(0.5, 190))),
         *cases(replace(HAMLYN, kind="disparity", ends=(1.0, 150.0)), "ordinary", "negatives"),
     ],
-    "endodav_scale": cases(VIDEO, *COMMON, *WITH_SIGN),
-    "endodav_scale_shift": cases(VIDEO, *COMMON, *WITH_SIGN),
+    "endodav_scale": [*cases(VIDEO, *COMMON, *WITH_SIGN), *cases(VIDEO_OF_DISPARITY, *WITH_SIGN)],
+    "endodav_scale_shift": [*cases(VIDEO, *COMMON, *WITH_SIGN), *cases(VIDEO_OF_DISPARITY, *WITH_SIGN)],
     "endo_gede": [
         *everything(SCARED),
         *cases(SERV_CT, "ordinary", "negatives", "ends"),
@@ -116,7 +117,22 @@ KNOWN: dict[str, dict[str, list[Case]]] = {
 }
 """By protocol and by what it does otherwise than its source: arrays on which the two are known to differ."""
 
+SIMCOL_SAMPLE = replace(SIMCOL, recipe="sample", size=(475, 475))
+C3VD_SAMPLE = replace(C3VD_VIEW, recipe="sample", step=100.0 / 65535.0)
+
+SAMPLES: dict[str, list[Case]] = {
+    "endodac": [C3VD_SAMPLE],
+    "endo_gede": [C3VD_SAMPLE, SIMCOL_SAMPLE],
+    "simcol_challenge": [replace(SIMCOL_SAMPLE, kind="metric_depth", unit="mm", frames=4)],
+    "marigold_depth": [replace(SIMCOL_SAMPLE, kind="depth")],
+    "marigold_disparity": [replace(SIMCOL_SAMPLE, kind="disparity")],
+    "moge_affine_disparity": [replace(SIMCOL_SAMPLE, kind="disparity")],
+    "video_depth_anything": [replace(SIMCOL_SAMPLE, kind="disparity", frames=4)],
+}
+"""By protocol: depths of public samples, where they lie beside the repository, under made outputs."""
+
 
 def all_cases(name: str) -> list[Case]:
-    """Return a protocol's cases, those on which it is known to differ included."""
-    return CASES[name] + [case for known in KNOWN.get(name, {}).values() for case in known]
+    """Return a protocol's cases, those on which it is known to differ and those of samples included."""
+    known = [case for cases in KNOWN.get(name, {}).values() for case in cases]
+    return CASES[name] + known + SAMPLES.get(name, [])

@@ -75,6 +75,7 @@ depth's. What it answered is kept as numbers in tests/conformance; tests/test_co
 the functions that a job runs, and demands 1e-6 relative (differences below 1e-9 in the source's own units are
 rounding). benchmarks/conformance.py describes how each was run, and runs them again beside their checkouts.
 *Difference* is the power of ten that the largest relative difference stays below.
+Where the public samples of C3VD and SimCol3D lie beside the repository, the same holds on their depths.
 
 Where a source uses float32 throughout, its functions were given the same numbers in float64, but for the ends of the
 range; *precision* says what they calculated in.
