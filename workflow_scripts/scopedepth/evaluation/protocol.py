@@ -184,7 +184,7 @@ def plan_for(
         constant_claimed=family == "baseline",
         metrics=metrics,
         fit_above=-NO_LIMIT if fit["fit_above"] is None else fit["fit_above"],
-        depth_epsilon=fit["depth_epsilon"],
+        depth_epsilon=fit["depth_epsilon"] if metric else 0.0,
         score_constant=fit["constant"] == "score",
         error_epsilon=protocol["error_epsilon"] if metric else 0.0,
         resample_inverse=protocol["interpolation"]["space"] == "disparity",
