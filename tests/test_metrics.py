@@ -164,6 +164,9 @@ def test_median_relative_error() -> None:
             assert median_error(errors) == pytest.approx(np.median(np.abs(p - g) / (g + epsilon)), rel=1e-14)
 
 
+MAGNITUDES = st.floats(2.0**-60, 2.0**60, width=32) | st.just(0.0)
+
+
 def both_middles(values: Array) -> tuple[float, float]:
     ordered = np.sort(values)
     return float(ordered[(values.size - 1) // 2]), float(ordered[values.size // 2])
@@ -208,6 +211,20 @@ def test_streaming_medians_are_exact(numbers: list[float]) -> None:
     for part in np.array_split(values, 5):
         stream.second(part)
     assert stream.result() == both_middles(values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(MAGNITUDES, min_size=1, max_size=60), st.data())
+def test_streaming_medians_in_the_order_of_the_inverses(numbers: list[float], data: st.DataObject) -> None:
+    signs = data.draw(st.lists(st.sampled_from([1, -1]), min_size=len(numbers), max_size=len(numbers)))
+    values = np.array([a if a == 0 else a * b for a, b in zip(numbers, signs, strict=True)], np.float32)
+    stream = StreamingMiddle(inverted=True)
+    stream.first(values)
+    stream.turn()
+    stream.second(values)
+    with np.errstate(divide="ignore"):
+        got = 1 / np.array(stream.result())
+        assert tuple(got) == both_middles(1 / values.astype(np.float64))
 
 
 @pytest.mark.parametrize("case", range(6))

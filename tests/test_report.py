@@ -117,7 +117,7 @@ def test_what_a_protocol_does_otherwise_than_its_source_is_printed(page: str) ->
     assert "it counts a depth of zero; here that is missing" in text[before:after]
     assert "whether the median is over all frames" in text[after:]
     # It is said once, among the words about the protocol and not among its fields.
-    assert "differs" not in [text for text in re.findall(r"<code>([^<]*)</code>", page)]
+    assert "differs" not in re.findall(r"<code>([^<]*)</code>", page)
 
 
 def test_pictures_show_what_is_there(page: str) -> None:

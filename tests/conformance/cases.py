@@ -99,7 +99,7 @@ CASES: dict[str, list[Case]] = {
 """By protocol. A source that evaluates several data sets has cases of each layout."""
 
 KNOWN: dict[str, dict[str, list[Case]]] = {
-    "midas": {"a constant output": cases(replace(NYU, kind="disparity"), "constant", "one pixel")},
+    "midas": {"a constant output, one pixel": cases(replace(NYU, kind="disparity"), "constant", "one pixel")},
     "simcol_challenge": {
         "predictions in float16": cases(
             replace(SIMCOL, kind="metric_depth", unit="mm", frames=3), "half precision"
