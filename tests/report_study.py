@@ -188,7 +188,8 @@ PAGE = {
 PROTOCOLS = {
     "median_depth": {"title": "Median scale in depth", "depth_range": {"min": 1, "max": 150},
                      "alignment": {"method": "median", "affine_disparity": "zero_shift"},
-                     "unknown": ["whether the median is over all frames"]},
+                     "unknown": ["whether the median is over all frames"],
+                     "differs": ["it counts a depth of zero; here that is missing"]},
     "lsq_disparity": {"title": "Least squares in disparity",
                       "alignment": {"method": "lsq_affine", "space": "disparity"},
                       "clamp": {"disparity": "inverse_max_depth"}, "metrics": ["abs_rel", "rmse", "delta1"]},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation_fakes import ALL_PIXEL, Array, holed_depth
 from scopedepth.evaluation.kernels import error_sums
-from scopedepth.evaluation.metrics import median_relative, pixel_metrics, scale_drift
+from scopedepth.evaluation.metrics import median_error, pixel_metrics, relative_errors, scale_drift
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY, LOG_DEPTH, NO_LIMIT, Limits, Source
 from scopedepth.evaluation.registry import METRICS, PIXEL_METRICS
 from scopedepth.evaluation.selection import SMALL, middle
@@ -159,9 +159,12 @@ def test_median_relative_error() -> None:
     rng = np.random.default_rng(6)
     for n in (1, 2, 999, 30001, 30002):
         g, p = rng.uniform(2, 200, n), rng.uniform(2, 200, n)
-        assert median_relative(p, g, 1.0, 0.0, PLAIN, FREE) == pytest.approx(
-            np.median(np.abs(p - g) / g), rel=1e-14
-        )
+        for epsilon in (0.0, 0.5):
+            errors = relative_errors(p, g, 1.0, 0.0, PLAIN, FREE, epsilon)
+            assert median_error(errors) == pytest.approx(np.median(np.abs(p - g) / (g + epsilon)), rel=1e-14)
+
+
+MAGNITUDES = st.floats(2.0**-60, 2.0**60, width=32) | st.just(0.0)
 
 
 def both_middles(values: Array) -> tuple[float, float]:
@@ -208,6 +211,20 @@ def test_streaming_medians_are_exact(numbers: list[float]) -> None:
     for part in np.array_split(values, 5):
         stream.second(part)
     assert stream.result() == both_middles(values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(MAGNITUDES, min_size=1, max_size=60), st.data())
+def test_streaming_medians_in_the_order_of_the_inverses(numbers: list[float], data: st.DataObject) -> None:
+    signs = data.draw(st.lists(st.sampled_from([1, -1]), min_size=len(numbers), max_size=len(numbers)))
+    values = np.array([a if a == 0 else a * b for a, b in zip(numbers, signs, strict=True)], np.float32)
+    stream = StreamingMiddle(inverted=True)
+    stream.first(values)
+    stream.turn()
+    stream.second(values)
+    with np.errstate(divide="ignore"):
+        got = 1 / np.array(stream.result())
+        assert tuple(got) == both_middles(1 / values.astype(np.float64))
 
 
 @pytest.mark.parametrize("case", range(6))

@@ -111,6 +111,15 @@ def test_what_failed_or_is_missing_is_shown_as_such(page: str) -> None:
     assert "Share of pixels with depth" in text  # from the dataset's page of facts
 
 
+def test_what_a_protocol_does_otherwise_than_its_source_is_printed(page: str) -> None:
+    text = Reader(page).text
+    before, after = text.index("Not done as its source does"), text.index("Not stated by the source")
+    assert "it counts a depth of zero; here that is missing" in text[before:after]
+    assert "whether the median is over all frames" in text[after:]
+    # It is said once, among the words about the protocol and not among its fields.
+    assert "differs" not in re.findall(r"<code>([^<]*)</code>", page)
+
+
 def test_pictures_show_what_is_there(page: str) -> None:
     alts = [a["alt"] for tag, a in Reader(page).elements if tag == "img"]
     assert "Affine Net, depth" in alts

@@ -24,7 +24,7 @@ SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Words about an entry: they reach the report, but no number depends on them, and so no result's identity.
 DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published"})
 MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "trained_on"})
-PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "not_comparable"})
+PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_comparable"})
 STUDY_WORDS = frozenset({"title", "notes"})
 
 

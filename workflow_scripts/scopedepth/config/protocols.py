@@ -47,8 +47,32 @@ class Alignment(Spec):
     invert_epsilon: float = Field(
         0.0,
         ge=0,
-        description="added to an output, cut off below at zero, before it is inverted; with 0 a disparity of zero or "
-        "less is infinitely far, and ends at the greatest depth",
+        description="added to an output before it is inverted, in the output's own numbers",
+    )
+    negative_disparity: Literal["far", "inverted"] = Field(
+        "far",
+        description="what an output below zero is when it is inverted: far (cut off at zero, so infinitely far with "
+        "invert_epsilon 0; it ends at the greatest depth); inverted (1 / itself, a negative depth: the lowest in a "
+        "median, and it ends at the least depth, as in monodepth2 and its descendants)",
+    )
+    output_limits: tuple[float | None, float | None] = Field(
+        (None, None),
+        description="least and greatest output, in the output's own numbers, set before anything else; null: none",
+    )
+    fit_above: float | None = Field(
+        None,
+        description="only pixels whose output, in its own numbers, is above this enter the fit; all valid pixels are "
+        "scored; null: all enter",
+    )
+    depth_epsilon: float = Field(
+        0.0,
+        ge=0,
+        description="mm added to the reference depth before it is inverted for a least-squares fit in disparity",
+    )
+    constant: Literal["refuse", "score"] = Field(
+        "refuse",
+        description="an output of one value under a fit of factor and offset by least squares: no number "
+        "(constant_prediction), or the mean of the reference (score), the shortest of its least-squares solutions",
     )
     weight: Literal["none", "inverse_depth"] = Field(
         "none",
@@ -70,7 +94,7 @@ class Alignment(Spec):
         description="metrics of a frame whose fitted factor is negative (an output that runs against depth): null, or "
         "computed all the same; the status is negative_scale and the table keeps the factor in both cases",
     )
-    min_pixels: int = Field(10, ge=2, description="fewer valid pixels than this give no fit (too_few_pixels)")
+    min_pixels: int = Field(10, ge=1, description="fewer valid pixels than this give no fit (too_few_pixels)")
 
 
 class Limits(Spec):
@@ -95,7 +119,10 @@ class RangeFor(Limits):
 class DepthRange(Limits):
     """Which reference depths count, in mm."""
 
-    inclusive: bool = Field(True, description="whether the two ends themselves count")
+    inclusive: bool = Field(
+        True,
+        description="whether the two ends themselves count; they are compared in the depth's own precision",
+    )
     per_dataset: list[RangeFor] = Field(
         [], description="other limits for some datasets; the first match counts"
     )
@@ -110,6 +137,17 @@ class Crop(Spec):
     right: int | None = Field(None, gt=0, description="column after the last; null: the frame's edge")
     top: int = Field(0, ge=0, description="first row")
     bottom: int | None = Field(None, gt=0, description="row after the last; null: the frame's edge")
+    before_network: bool = Field(
+        False,
+        description="the source cuts this window out before the network sees the image: frames of exactly its size "
+        "are taken for that window already (a view of the dataset) and count whole",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> Self:
+        if self.before_network and (self.right is None or self.bottom is None):
+            raise ValueError("before_network needs right and bottom")
+        return self
 
 
 class Masks(Spec):
@@ -154,6 +192,16 @@ class Interpolation(Spec):
     align_corners: bool = Field(
         False, description="whether corner pixels' centres coincide instead of the edges"
     )
+    space: Literal["output", "disparity"] = Field(
+        "output",
+        description="what is resampled: the output as it is, or the inverse of its depth (depth is inverted, "
+        "resampled and inverted again, also where the grids are the same)",
+    )
+    epsilon: float = Field(
+        0.0,
+        ge=0,
+        description="with space disparity, added before each inversion, in the output's own numbers",
+    )
 
 
 class Ordinal(Spec):
@@ -172,7 +220,13 @@ class ProtocolSpec(Spec):
     version: int = Field(1, ge=1, description="raised when the numbers can change")
     title: str = Field(description="what it is, in a line")
     source: str = Field("ScopeDepth", description="where it is published, or ours")
-    unknown: list[str] = Field([], description="what the source does not say, and what was chosen instead")
+    unknown: list[str] = Field(
+        [], description="what the source's text and code do not say, and what was chosen instead"
+    )
+    differs: list[str] = Field(
+        [],
+        description="where this protocol does not do what its source's code does, and by how much that moves it",
+    )
     not_comparable: str = Field(
         "", description="why its numbers must not stand beside those of other protocols; empty: they may"
     )
@@ -182,6 +236,11 @@ class ProtocolSpec(Spec):
     masks: Masks = Field(Masks(), description="pixels that count")
     clamp: Clamp = Field(Clamp(), description="limits set to predictions")
     interpolation: Interpolation = Field(Interpolation(), description="resampling of the prediction")
+    error_epsilon: float = Field(
+        0.0,
+        ge=0,
+        description="mm added to the reference depth where an error is divided by it, in abs_rel and median_rel",
+    )
     unit_unknown: Literal["reference", "skip", "refuse"] = Field(
         "reference",
         description="where a dataset's depth has no unit, limits in mm mean nothing. The range is left out; limits of "
@@ -241,6 +300,25 @@ class ProtocolSpec(Spec):
             raise ValueError("alignment.weight is for lsq_scale, lsq_affine and l1_affine only")
         if fit.weight != "none" and fit.pool != "pixels":
             raise ValueError("alignment.weight is for pool pixels only")
+        if fit.fit_above is not None and fit.points is not None:
+            raise ValueError("alignment: fit_above and points do not go together")
+        if fit.depth_epsilon and not (
+            fit.method in ("lsq_scale", "lsq_affine") and fit.space == "disparity" and fit.weight == "none"
+        ):
+            raise ValueError(
+                "alignment.depth_epsilon is for lsq_scale and lsq_affine in disparity, without weight"
+            )
+        if fit.constant == "score" and fit.method != "lsq_affine":
+            raise ValueError("alignment.constant: score is for lsq_affine only")
+        if fit.negative_disparity == "inverted" and fit.invert_epsilon and fit.scope != "frame":
+            raise ValueError(
+                "alignment: negative_disparity inverted with invert_epsilon is for scope frame only"
+            )
+        low, high = fit.output_limits
+        if low is not None and high is not None and low >= high:
+            raise ValueError("alignment.output_limits: the first must be below the second")
+        if self.interpolation.epsilon and self.interpolation.space != "disparity":
+            raise ValueError("interpolation.epsilon is for space disparity only")
         ranges = [self.depth_range, *self.depth_range.per_dataset]
         if self.clamp.disparity == "inverse_range_max" and any(limits.max is None for limits in ranges):
             raise ValueError("clamp.disparity: inverse_range_max needs depth_range.max")

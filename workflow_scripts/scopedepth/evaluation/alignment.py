@@ -65,6 +65,7 @@ def fit_frame(
     not_positive: how many of the outputs are zero or less. valid: the mask (h, w) that they were gathered by,
     needed where the plan fits on a subset.
     """
+    x, y, not_positive = entering(plan, x, y, not_positive)
     n = x.size
     if n < plan.min_pixels:
         return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
@@ -74,6 +75,8 @@ def fit_frame(
     middles = spread = None
     if plan.method in ("median", "median_mad"):
         middles = medians(plan, middle(x, scratch), middle(y, scratch))
+        if not_positive and plan.source.flip and plan.source.negative:
+            middles = _middle_in_space(plan, x), middles[1]
         if plan.method == "median_mad":
             spread = deviations(x, y, plan.source, plan.space, *middles)
     limits = extremes(plan, x, y) if plan.method == "minmax" else None
@@ -95,12 +98,18 @@ def solve(
     middles: medians of x and y. spread: sums of absolute deviations from them. limits: least and greatest
     x, least and greatest y. line: of least absolute deviations. Which are needed follows from the method.
     """
-    if (plan.source.flip or plan.source.log) and 2 * moments.not_positive >= moments.points:
+    keeps_sign = plan.source.flip and plan.source.negative and not plan.source.log
+    if (
+        (plan.source.flip or plan.source.log)
+        and 2 * moments.not_positive >= moments.points
+        and not keeps_sign
+    ):
         return no_fit(n, codes.DEGENERATE_FIT)
     widest = max(abs(moments.least_x), abs(moments.greatest_x))
     if plan.method in SHIFTING and moments.greatest_x - moments.least_x <= CONSTANT * widest:
         best = middles[1] if middles else (limits[2] + limits[3]) / 2 if limits else moments.mean_y
-        return Fit(0.0, best, n, codes.OK) if plan.constant_claimed else no_fit(n, codes.CONSTANT_PREDICTION)
+        scored = plan.constant_claimed or plan.score_constant
+        return Fit(0.0, best, n, codes.OK) if scored else no_fit(n, codes.CONSTANT_PREDICTION)
     if plan.method == "lsq_affine":
         scale = _ratio(moments.sxy, moments.sxx)
         shift = moments.mean_y - scale * moments.mean_x
@@ -148,10 +157,25 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan
 
 
+def entering(
+    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], not_positive: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating], int]:
+    """Return the outputs and depths that enter the fit, and how many of these outputs are zero or less."""
+    if plan.fit_above == -math.inf:
+        return x, y, not_positive
+    enters = x > x.dtype.type(plan.fit_above)
+    x, y = x[enters], y[enters]
+    return x, y, int(np.count_nonzero(x <= 0))
+
+
 def frame_moments(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], not_positive: int) -> Moments:
-    """Return the moments of one frame's pixels, n >= 1, in the alignment's space."""
+    """Return the moments of one frame's pixels in the alignment's space."""
+    if not x.size:
+        return NO_MOMENTS
     if plan.method == "median":  # medians are all that it needs
         return NO_MOMENTS._replace(points=x.size, weight=float(x.size), not_positive=not_positive)
+    if plan.depth_epsilon:
+        x, y = x.astype(np.float64), y.astype(np.float64) + plan.depth_epsilon
     least, greatest, _, _ = extremes(plan, x, y)
     weight, mean_x, mean_y, sxx, sxy = _moments(x, y, plan.source, plan.space, plan.weighted)
     return Moments(x.size, weight, mean_x, mean_y, sxx, sxy, least, greatest, not_positive)
@@ -184,6 +208,14 @@ def medians(plan: Plan, x: tuple[float, float], y: tuple[float, float]) -> tuple
     Space changes keep or turn the order of values, so the middle values stay the middle ones.
     """
     return float(np.mean(_outputs(plan, x))), float(np.mean(_depths(plan, y)))
+
+
+def _middle_in_space(plan: Plan, x: NDArray[np.floating]) -> float:
+    """Return the median of outputs in the alignment's space where some of them change their place there."""
+    values = np.empty(x.size)
+    outputs_in_space(x, plan.source, values)
+    with np.errstate(invalid="ignore"):  # one middle value may be infinite, or each of another sign
+        return float(np.mean(middle(values, np.empty(x.size))))
 
 
 def extremes(

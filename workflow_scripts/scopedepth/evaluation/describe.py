@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,18 +65,68 @@ IN_LATEX = {
 }
 
 
-def protocols_page(protocols: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return docs/protocols.md for `protocols`, specs by name."""
+CONFORMANCE_HEAD = """
+## Beside their sources' own code
+
+Each source's own evaluation was run, at the commit named, on arrays that a seed makes: ordinary ones, and awkward ones
+with missing pixels, depths at the ends of the range and just beside them, outputs of zero and below, even and odd
+numbers of pixels, constant maps, frames of one, three, nine and no pixels, and outputs on another grid than the
+depth's. What it answered is kept as numbers in tests/conformance; tests/test_conformance.py makes the same arrays, runs
+the functions that a job runs, and demands 1e-6 relative (differences below 1e-9 in the source's own units are
+rounding). benchmarks/conformance.py describes how each was run, and runs them again beside their checkouts.
+*Difference* is the power of ten that the largest relative difference stays below.
+Where the public samples of C3VD and SimCol3D lie beside the repository, the same holds on their depths.
+
+Where a source uses float32 throughout, its functions were given the same numbers in float64, but for the ends of the
+range; *precision* says what they calculated in.
+
+"""
+
+
+def protocols_page(
+    protocols: Mapping[str, Mapping[str, Any]], conformance: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """Return docs/protocols.md for `protocols`, specs by name; `conformance`: rows made by the conformance test."""
     parts = [PROTOCOLS_HEAD, "## What they do\n\n", _table(protocols, _DOES)]
     parts += ["\n## What they look at\n\n", _table(protocols, _LOOKS)]
     parts += ["\n## What they report\n\n", _table(protocols, _REPORTS)]
-    parts += ["\n## Sources, and what they do not say\n\n"]
+    if conformance:
+        parts += [CONFORMANCE_HEAD, _conformance_table(protocols, conformance)]
+    parts += ["\n## Sources, what they do not say, and where we differ\n\n"]
     for name, spec in protocols.items():
         parts.append(f"**{name}** (version {spec['version']}): {spec['title']}. Source: {spec['source']}.")
         if spec["not_comparable"]:
             parts.append(f" Not comparable: {spec['not_comparable']}.")
-        parts.append("\n" + "".join(f"- unknown: {text}\n" for text in spec["unknown"]) + "\n")
+        lines = [f"- differs: {text}\n" for text in spec["differs"]]
+        lines += [f"- unknown: {text}\n" for text in spec["unknown"]]
+        parts.append("\n" + "".join(lines) + "\n")
     return "".join(parts).rstrip() + "\n"
+
+
+def _conformance_table(
+    protocols: Mapping[str, Mapping[str, Any]], conformance: Mapping[str, Mapping[str, Any]]
+) -> str:
+    columns = (
+        "protocol",
+        "source at commit",
+        "run",
+        "precision",
+        "cases",
+        "numbers",
+        "difference",
+        "known to differ",
+    )
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for name, spec in protocols.items():
+        if name in conformance:
+            row = conformance[name]
+            known = "; ".join(f"{what}: {size}" for what, size in row["known"].items()) or "–"
+            run = f"{row['file']}: {row['functions']}; {row['how']}"
+            cells = (row["source"], run, row["precision"], row["cases"], row["numbers"], row["below"], known)
+            rows.append(f"| {name} | {' | '.join(map(str, cells))} |")
+        elif spec["source"] != "ScopeDepth" and "after " not in spec["source"] and "@" in spec["source"]:
+            rows.append(f"| {name} | {spec['source']} | not run | – | – | – | – | – |")
+    return "\n".join(rows) + "\n"
 
 
 def metrics_page() -> str:
@@ -109,6 +160,16 @@ def _method(spec: Mapping[str, Any]) -> str:
         notes.append(f"{fit['points']}x{fit['points']} points")
     if fit["pool"] != "pixels":
         notes.append(fit["pool"])
+    low, high = fit["output_limits"]
+    if low is not None or high is not None:
+        ends = ["" if end is None else _number(end) for end in (low, high)]
+        notes.append(f"output cut to {ends[0]}..{ends[1]}")
+    if fit["fit_above"] is not None:
+        notes.append(f"fit to outputs above {_number(fit['fit_above'])}")
+    if fit["depth_epsilon"]:
+        notes.append(f"1/(g + {_number(fit['depth_epsilon'])})")
+    if fit["constant"] == "score":
+        notes.append("a constant is scored")
     return fit["method"] + (f" ({', '.join(notes)})" if notes else "")
 
 
@@ -123,7 +184,8 @@ def _affine_disparity(spec: Mapping[str, Any]) -> str:
     if fit["space"] == "disparity" and fit["method"] not in ("median", "lsq_scale"):
         return "fitted"
     epsilon = f" (+{_number(fit['invert_epsilon'])})" if fit["invert_epsilon"] else ""
-    return fit["affine_disparity"] + epsilon
+    negative = ", below zero a negative depth" if fit["negative_disparity"] == "inverted" else ""
+    return fit["affine_disparity"] + epsilon + negative
 
 
 def _limits(limits: Mapping[str, Any], inclusive: bool) -> str:
@@ -146,7 +208,8 @@ def _crops(spec: Mapping[str, Any]) -> str:
         if crop["sequences"] != ["*"]:
             where += " " + _globs(crop["sequences"])
         right, bottom = crop["right"] or "edge", crop["bottom"] or "edge"
-        texts.append(f"{where}: x {crop['left']}–{right}, y {crop['top']}–{bottom}")
+        network = ", before the network" if crop["before_network"] else ""
+        texts.append(f"{where}: x {crop['left']}–{right}, y {crop['top']}–{bottom}{network}")
     return "; ".join(texts)
 
 
@@ -178,7 +241,9 @@ def _clamp(spec: Mapping[str, Any]) -> str:
 
 def _interpolation(spec: Mapping[str, Any]) -> str:
     how = spec["interpolation"]
-    return how["method"] + (", corners aligned" if how["align_corners"] else "")
+    space = ", of inverse depth" if how["space"] == "disparity" else ""
+    epsilon = f" (+{_number(how['epsilon'])})" if how["epsilon"] else ""
+    return how["method"] + (", corners aligned" if how["align_corners"] else "") + space + epsilon
 
 
 def _globs(patterns: list[str]) -> str:
@@ -209,6 +274,9 @@ _LOOKS = {
 _REPORTS = {
     "averaging": lambda spec: spec["averaging"],
     "metrics": lambda spec: ", ".join(name for name in METRICS if name in spec["metrics"]),
+    "errors are divided by": lambda spec: (
+        f"g + {_number(spec['error_epsilon'])} (AbsRel, median)" if spec["error_epsilon"] else "g"
+    ),
 }
 
 
@@ -223,7 +291,11 @@ def pages() -> dict[Path, str]:
         name: {"name": name, **ProtocolSpec.model_validate(spec).model_dump(mode="json")}
         for name, spec in config["protocols"].items()
     }
-    return {ROOT / "docs/protocols.md": protocols_page(protocols), ROOT / "docs/metrics.md": metrics_page()}
+    rows = json.loads((ROOT / "tests/conformance/table.json").read_text(encoding="utf-8"))
+    return {
+        ROOT / "docs/protocols.md": protocols_page(protocols, rows),
+        ROOT / "docs/metrics.md": metrics_page(),
+    }
 
 
 if __name__ == "__main__":

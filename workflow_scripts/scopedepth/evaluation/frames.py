@@ -20,7 +20,7 @@ from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.kernels import gather
 from scopedepth.evaluation.masks import valid_pixels
 from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.resample import resample
+from scopedepth.evaluation.resample import inverse, resample
 
 T = TypeVar("T")
 
@@ -74,9 +74,15 @@ def ready(
     """Return one frame's pixels: the prediction on the reference's grid, masked and gathered."""
     workspace.fit(depth.shape, depth.dtype)
     output = prediction
+    if plan.resample_inverse:
+        # A disparity is the inverse already, but for what is added before each inversion.
+        depths = inverse(prediction, 0.0) if plan.turned else prediction
+        prediction = output = inverse(depths, plan.resample_epsilon)
     if prediction.shape != depth.shape:
         output = workspace.output
         resample(prediction, output, nearest=plan.nearest, align_corners=plan.align_corners)
+    if plan.resample_inverse and not plan.turned:
+        output = inverse(output, plan.resample_epsilon)
     valid = valid_pixels(plan, depth, flags, rgb, workspace.valid)
     n, wrong, not_positive = gather(output, depth, valid, workspace.x, workspace.y)
     status = codes.OK

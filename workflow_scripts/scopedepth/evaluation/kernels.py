@@ -40,7 +40,10 @@ def outputs_in_space(x, source, out):  # type: ignore[no-untyped-def]
     if low > -np.inf or high < np.inf:
         for i in range(x.size):
             out[i] = min(max(out[i], low), high)
-    if source.flip:
+    if source.flip and source.negative:
+        for i in range(x.size):
+            out[i] = 1.0 / (out[i] + epsilon)
+    elif source.flip:
         for i in range(x.size):
             out[i] = 1.0 / (max(out[i], 0.0) + epsilon)
     if source.log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
-from scopedepth.evaluation.protocol import NO_LIMIT, Plan
+from scopedepth.evaluation.protocol import Plan
 
 # Rec. 601, as OpenCV and PIL turn colour to grey.
 GREY = np.array([0.299, 0.587, 0.114])
@@ -28,11 +29,13 @@ def valid_pixels(
     where the plan says so.
     """
     valid = np.empty(depth.shape, np.bool_) if out is None else out
-    low, high = bounds_as(depth.dtype, plan.depth_low, plan.depth_high)
+    low, high = bounds_as(depth.dtype, plan.depth_low, plan.depth_high, plan.ends_count)
     if plan.erode > 1:
         # Only missing depth erodes, not the ends of the range: they come at the end.
-        low, high = bounds_as(depth.dtype, -NO_LIMIT, NO_LIMIT)
-    _flagged(depth, flags, np.uint8(plan.flag_bits), low, high, valid)
+        most = np.finfo(depth.dtype).max
+        _flagged(depth, flags, np.uint8(plan.flag_bits), -most, most, valid)
+    else:
+        _flagged(depth, flags, np.uint8(plan.flag_bits), low, high, valid)
     if plan.grey_above is not None:
         assert rgb is not None
         valid &= rgb @ GREY > plan.grey_above
@@ -41,7 +44,7 @@ def valid_pixels(
         valid &= rgb.sum(axis=2, dtype=np.int32) < plan.rgb_sum_below
     if plan.erode > 1:
         valid = erode(valid, plan.erode)
-        valid &= (depth >= plan.depth_low) & (depth <= plan.depth_high)
+        valid &= (depth >= low) & (depth <= high)
     top, bottom, left, right = plan.window
     if (bottom - top, right - left) != depth.shape:
         inside = np.zeros_like(valid)
@@ -56,14 +59,17 @@ def erode(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     return _erode_rows(_erode_rows(mask, half).T.copy(), half).T
 
 
-def bounds_as(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
-    """Return the least and the greatest finite value of `dtype` within [low, high]: comparing stays exact."""
-    most = float(np.finfo(dtype).max)
-    low, high = max(low, -most), min(high, most)
-    least, greatest = dtype.type(low), dtype.type(high)
-    if float(least) < low:
+def bounds_as(dtype: np.dtype[Any], low: float, high: float, ends_count: bool) -> tuple[Any, Any]:
+    """Return the least and the greatest finite value of `dtype` that count between `low` and `high`.
+
+    The ends are rounded to `dtype` first, as NumPy and PyTorch do where they compare an array with a number: of
+    a depth range from 0.001 in float32 the end is the float32 nearest to 0.001. A depth of 0 never counts.
+    """
+    most = np.finfo(dtype).max
+    least, greatest = dtype.type(low), dtype.type(min(high, float(most)))
+    if least == 0 or not ends_count:
         least = np.nextafter(least, dtype.type(np.inf))
-    if float(greatest) > high:
+    if math.isfinite(high) and not ends_count:
         greatest = np.nextafter(greatest, dtype.type(-np.inf))
     return least, greatest
 

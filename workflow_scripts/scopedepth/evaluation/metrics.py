@@ -26,8 +26,13 @@ def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | Non
         values = pixel_metrics(
             pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits, "nrmse" in wanted
         )
-    if "median_rel" in wanted:
-        values["median_rel"] = median_relative(pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits)
+    if "median_rel" in wanted or ("abs_rel" in wanted and plan.error_epsilon):
+        errors = relative_errors(
+            pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits, plan.error_epsilon
+        )
+        values["median_rel"] = median_error(errors) if "median_rel" in wanted else None
+        if plan.error_epsilon:
+            values["abs_rel"] = _finite(errors.mean())
     if "spearman" in wanted:
         rank = spearman(pixels.x, pixels.y)
         values["spearman"] = -rank if rank is not None and plan.turned else rank
@@ -70,23 +75,29 @@ def aligned_map(plan: Plan, pixels: Pixels, fit: Fit) -> NDArray[np.float64]:
     return depth.reshape(pixels.output.shape)
 
 
-def median_relative(
+def relative_errors(
     x: NDArray[np.floating],
     y: NDArray[np.floating],
     scale: float,
     shift: float,
     source: Source,
     limits: Limits,
-) -> float | None:
-    """Return the median of |p - g| / g. Arguments as of pixel_metrics."""
+    epsilon: float = 0.0,
+) -> NDArray[np.float64]:
+    """Return |p - g| / (g + epsilon) of every pixel (n,), epsilon in mm. Other arguments as of pixel_metrics."""
     error = np.empty(x.size)
     k.aligned_depths(x, source, scale, shift, limits, error)
     error -= y
     np.abs(error, out=error)
-    error /= y
-    if not np.isfinite(error).all():
+    error /= y + np.float64(epsilon) if epsilon else y
+    return error
+
+
+def median_error(values: NDArray[np.float64]) -> float | None:
+    """Return the median of `values` (n,), n >= 1, None where one of them is not finite."""
+    if not np.isfinite(values).all():
         return None
-    low, high = middle(error, np.empty(x.size))
+    low, high = middle(values, np.empty(values.size))
     return 0.5 * (low + high)
 
 

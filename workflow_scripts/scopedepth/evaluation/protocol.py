@@ -33,7 +33,8 @@ NO_LIMIT = math.inf
 class Source(NamedTuple):
     """How an output's number becomes a number of the alignment's space (see kernels.to_space).
 
-    times unit, cut to [low, high], inverted as 1 / (max(v, 0) + epsilon) if flip, then its logarithm if log.
+    times unit, cut to [low, high], inverted if flip, then its logarithm if log. Inverted is
+    1 / (max(v, 0) + epsilon), or 1 / (v + epsilon) if negative: then what is below zero stays below zero.
     """
 
     unit: float
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     flip: bool
     epsilon: float
     log: bool
+    negative: bool = False
 
 
 class Limits(NamedTuple):
@@ -77,7 +79,9 @@ class Plan:
     """Limits of depth are the least and greatest valid depth of the frame."""
     depth_low: float
     depth_high: float
-    """Reference depths that count, both ends included."""
+    """Reference depths that count."""
+    ends_count: bool
+    """Whether the two ends themselves count; 0 never does."""
     window: tuple[int, int, int, int]
     """top, bottom, left, right."""
     flag_bits: int
@@ -92,6 +96,17 @@ class Plan:
     """The model says that it is a baseline, so a constant map is its answer and not a failure."""
     metrics: tuple[str, ...]
     """What is computed; empty: the output permits nothing (not_applicable)."""
+    fit_above: float
+    """Outputs above this enter the fit."""
+    depth_epsilon: float
+    """Added to the reference depth, mm, before it is inverted for a fit."""
+    score_constant: bool
+    """A constant output is scored as the mean of the reference."""
+    error_epsilon: float
+    """Added to the reference depth, mm, that abs_rel and median_rel divide by."""
+    resample_inverse: bool
+    resample_epsilon: float
+    """Whether the inverse of depth is resampled, and what is added before each inversion."""
     ordinal_pairs: int
     ordinal_ratio: float
     ordinal_seed: int
@@ -126,7 +141,7 @@ def plan_for(
     fit = protocol["alignment"]
     space = SPACES[fit["space"]]
     metric = units == "mm"
-    low, high = _range(protocol["depth_range"], dataset) if metric else (math.nextafter(0.0, 1.0), NO_LIMIT)
+    low, high = _range(protocol["depth_range"], dataset) if metric else (0.0, NO_LIMIT)
     masks = protocol["masks"]
     ordinal = protocol["ordinal"]
     metrics = permitted_metrics(protocol, output_kind, units)
@@ -157,6 +172,7 @@ def plan_for(
         and protocol["unit_unknown"] == "reference",
         depth_low=low,
         depth_high=high,
+        ends_count=protocol["depth_range"]["inclusive"],
         window=_window(protocol["crops"], dataset, sequence, size),
         flag_bits=flags.NO_DEPTH | sum(flags.FLAG_MEANINGS[name] for name in masks["exclude"]),
         grey_above=masks["grey_above"],
@@ -167,6 +183,12 @@ def plan_for(
         turned=output_kind in ("disparity", "scaled_disparity"),
         constant_claimed=family == "baseline",
         metrics=metrics,
+        fit_above=-NO_LIMIT if fit["fit_above"] is None else fit["fit_above"],
+        depth_epsilon=fit["depth_epsilon"] if metric else 0.0,
+        score_constant=fit["constant"] == "score",
+        error_epsilon=protocol["error_epsilon"] if metric else 0.0,
+        resample_inverse=protocol["interpolation"]["space"] == "disparity",
+        resample_epsilon=protocol["interpolation"]["epsilon"],
         ordinal_pairs=ordinal["pairs"],
         ordinal_ratio=ordinal["min_ratio"],
         ordinal_seed=ordinal["seed"],
@@ -211,15 +233,9 @@ def _limits_for(depth_range: Mapping[str, Any], dataset: str) -> Mapping[str, An
 
 
 def _range(depth_range: Mapping[str, Any], dataset: str) -> tuple[float, float]:
-    """Return the least and greatest depth that count, both included."""
+    """Return the ends of the depths that count."""
     limits = _limits_for(depth_range, dataset)
-    low, high = limits["min"] or 0.0, limits["max"] or NO_LIMIT
-    # Depth is a float32 whose neighbours are much further away than this, so that >= means > here.
-    if low == 0.0 or not depth_range["inclusive"]:
-        low = math.nextafter(low, math.inf)
-    if math.isfinite(high) and not depth_range["inclusive"]:
-        high = math.nextafter(high, 0.0)
-    return low, high
+    return limits["min"] or 0.0, limits["max"] or NO_LIMIT
 
 
 def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, float]:
@@ -280,7 +296,20 @@ def _source(
         low, high = _depth_limits(protocol, dataset)
         if disparity_kind and not raw:
             low, high = 1.0 / high, 1.0 / low if low > 0 else NO_LIMIT
-    return Source(MILLIMETRES[unit], low, high, flip, float(fit["invert_epsilon"]), space == LOG_DEPTH)
+    least, greatest = fit["output_limits"]
+    if least is not None:
+        low = max(low, least * MILLIMETRES[unit])
+    if greatest is not None:
+        high = min(high, greatest * MILLIMETRES[unit])
+    return Source(
+        MILLIMETRES[unit],
+        low,
+        high,
+        flip,
+        float(fit["invert_epsilon"]),
+        space == LOG_DEPTH,
+        fit["negative_disparity"] == "inverted",
+    )
 
 
 def _window(
@@ -290,10 +319,17 @@ def _window(
     height, width = size
     for crop in crops:
         if _matches(crop["datasets"], dataset) and _matches(crop["sequences"], sequence):
+            if crop["before_network"] and size == _size_of(crop):
+                break
             bottom = height if crop["bottom"] is None else min(crop["bottom"], height)
             right = width if crop["right"] is None else min(crop["right"], width)
             return min(crop["top"], bottom), bottom, min(crop["left"], right), right
     return 0, height, 0, width
+
+
+def _size_of(crop: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width of a crop with four edges."""
+    return crop["bottom"] - crop["top"], crop["right"] - crop["left"]
 
 
 def _matches(patterns: list[str], name: str) -> bool:

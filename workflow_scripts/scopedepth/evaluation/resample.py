@@ -26,6 +26,12 @@ def resample(
     _interpolate(prediction, out, *rows, *columns)
 
 
+def inverse(values: NDArray[np.floating], epsilon: float) -> NDArray[np.floating]:
+    """Return 1 / (values + epsilon) in the values' own type; 1 / 0 is infinite."""
+    with np.errstate(divide="ignore"):
+        return 1 / (values + values.dtype.type(epsilon))
+
+
 def _taps(
     size: int, wanted: int, nearest: bool, align_corners: bool
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float64]]:

@@ -12,6 +12,7 @@ from scopedepth.evaluation.alignment import (
     Fit,
     Moments,
     deviations,
+    entering,
     frame_moments,
     medians,
     merge,
@@ -39,16 +40,16 @@ def fit_scope(
     """
     plan = pairs[0][0]
     by_median = plan.method in ("median", "median_mad")
-    x, y = _Shared(), _Shared()
+    x, y = _Shared(plan.source.flip and plan.source.negative), _Shared()
 
     def gather(pixels: Pixels) -> tuple[int, int, Moments]:
-        n = pixels.x.size
         if pixels.status != codes.OK:
-            return n, pixels.status, NO_MOMENTS
+            return pixels.x.size, pixels.status, NO_MOMENTS
+        outputs, depths, not_positive = entering(plan, pixels.x, pixels.y, pixels.not_positive)
         if by_median:
-            x.count(pixels.x, first=True)
-            y.count(pixels.y, first=True)
-        return n, codes.OK, frame_moments(plan, pixels.x, pixels.y, pixels.not_positive)
+            x.count(outputs, first=True)
+            y.count(depths, first=True)
+        return outputs.size, codes.OK, frame_moments(plan, outputs, depths, not_positive)
 
     total = NO_MOMENTS
     frames: list[list[tuple[int, int]]] = []
@@ -68,8 +69,9 @@ def fit_scope(
         y.middle.turn()
 
         def count(pixels: Pixels) -> bool:
-            x.count(pixels.x, first=False)
-            y.count(pixels.y, first=False)
+            outputs, depths, _ = entering(plan, pixels.x, pixels.y, 0)
+            x.count(outputs, first=False)
+            y.count(depths, first=False)
             return True
 
         list(_again(pairs, count, threads))
@@ -77,7 +79,12 @@ def fit_scope(
     if plan.method == "median_mad":
         assert middles is not None
         of_x, of_y = middles
-        sums = _again(pairs, lambda p: deviations(p.x, p.y, plan.source, plan.space, of_x, of_y), threads)
+
+        def spreads(pixels: Pixels) -> tuple[float, float]:
+            outputs, depths, _ = entering(plan, pixels.x, pixels.y, 0)
+            return deviations(outputs, depths, plan.source, plan.space, of_x, of_y)
+
+        sums = _again(pairs, spreads, threads)
         spread = (0.0, 0.0)
         for part in sums:
             spread = spread[0] + part[0], spread[1] + part[1]
@@ -87,8 +94,8 @@ def fit_scope(
 class _Shared:
     """A streaming median that several threads add to; counts do not depend on their order."""
 
-    def __init__(self) -> None:
-        self.middle = StreamingMiddle()
+    def __init__(self, inverted: bool = False) -> None:
+        self.middle = StreamingMiddle(inverted)
         self._lock = threading.Lock()
 
     def count(self, values: Any, *, first: bool) -> None:

@@ -23,9 +23,13 @@ class StreamingMiddle:
     >>> middle.turn()
     >>> for values in stream: middle.second(values)
     >>> low, high = middle.result()
+
+    inverted: the values stand in the order of their inverses, so that the middle ones are those of 1 / value:
+    negative values first, those nearest to zero at the two ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inverted: bool = False) -> None:
+        self.mask = np.uint32(0x7FFFFFFF if inverted else 0)
         self.upper = np.zeros(_HALF, np.int64)
         self.lower = np.zeros((2, _HALF), np.int64)
         self.wanted = np.zeros(2, np.int64)
@@ -33,7 +37,7 @@ class StreamingMiddle:
 
     def first(self, values: NDArray[np.float32]) -> None:
         """Count `values`, finite float32 (n,)."""
-        _count_upper(values.view(np.uint32), self.upper)
+        _count_upper(values.view(np.uint32), self.mask, self.upper)
 
     def turn(self) -> None:
         """End the first pass."""
@@ -45,7 +49,7 @@ class StreamingMiddle:
 
     def second(self, values: NDArray[np.float32]) -> None:
         """Count the same values again, in any order."""
-        _count_lower(values.view(np.uint32), self.wanted, self.lower)
+        _count_lower(values.view(np.uint32), self.mask, self.wanted, self.lower)
 
     def add(self, other: StreamingMiddle) -> None:
         """Add what another one has counted in the present pass."""
@@ -57,7 +61,7 @@ class StreamingMiddle:
         found = []
         for i in range(2):
             lower = np.searchsorted(np.cumsum(self.lower[i]), self.rank[i], side="right")
-            found.append(_value(int(self.wanted[i]) << 16 | int(lower)))
+            found.append(_value((int(self.wanted[i]) << 16 | int(lower)) ^ int(self.mask)))
         return found[0], found[1]
 
 
@@ -75,15 +79,15 @@ def _key(bits):  # type: ignore[no-untyped-def]
 
 
 @njit(**STRICT)
-def _count_upper(bits, upper):  # type: ignore[no-untyped-def]
+def _count_upper(bits, mask, upper):  # type: ignore[no-untyped-def]
     for i in range(bits.size):
-        upper[_key(bits[i]) >> np.uint32(16)] += 1
+        upper[(_key(bits[i]) ^ mask) >> np.uint32(16)] += 1
 
 
 @njit(**STRICT)
-def _count_lower(bits, wanted, lower):  # type: ignore[no-untyped-def]
+def _count_lower(bits, mask, wanted, lower):  # type: ignore[no-untyped-def]
     for i in range(bits.size):
-        key = _key(bits[i])
+        key = _key(bits[i]) ^ mask
         high = np.int64(key >> np.uint32(16))
         if high == wanted[0]:
             lower[0, key & np.uint32(0xFFFF)] += 1

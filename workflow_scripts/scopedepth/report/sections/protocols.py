@@ -10,7 +10,7 @@ from scopedepth.report.table import Cell, Column, Table, code
 from scopedepth.report.words import metric_value
 
 # Words about a protocol, not what it does.
-DESCRIPTIVE = ("name", "title", "source", "unknown", "not_comparable")
+DESCRIPTIVE = ("name", "title", "source", "unknown", "differs", "not_comparable")
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:
@@ -62,6 +62,7 @@ def protocol_cards(results: Results) -> list[dict[str, Any]]:
             "version": results.protocols[name].get("version", "?"),
             "source": results.protocols[name].get("source", ""),
             "unknown": results.protocols[name].get("unknown", []),
+            "differs": results.protocols[name].get("differs", []),
             "warning": results.protocols[name].get("not_comparable", ""),
             "headline": name == results.protocol,
         }
