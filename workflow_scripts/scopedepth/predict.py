@@ -139,6 +139,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
         "model": spec["name"],
         "output_kind": model.output_kind,
         "unit": model.unit,
+        "greatest_depth": model.greatest_depth,
         "spec": dict(spec),
         "weights_digest": digest,
         "commit": known.get("commit"),

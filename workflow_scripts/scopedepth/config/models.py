@@ -53,15 +53,18 @@ Weights = Annotated[NoWeights | PathWeights | UrlWeights | HubSource, Field(disc
 class Output(Spec):
     """What the network's number means. Never guessed."""
 
-    kind: Literal["disparity", "scaled_disparity", "depth", "metric_depth"] = Field(
-        description="inverse depth up to scale and shift; inverse depth up to scale; depth up to scale; depth in a unit"
+    kind: Literal["disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth"] = Field(
+        description="inverse depth up to scale and shift; inverse depth up to scale; inverse of depth in a unit; depth "
+        "up to scale; depth in a unit"
     )
-    unit: Literal["mm", "cm", "m"] | None = Field(None, description="unit of metric_depth")
+    unit: Literal["mm", "cm", "m"] | None = Field(
+        None, description="unit of the depth of metric_depth and metric_disparity"
+    )
 
     @model_validator(mode="after")
-    def _unit_of_metric_depth(self) -> Output:
-        if (self.kind == "metric_depth") != (self.unit is not None):
-            raise ValueError("`unit` belongs to metric_depth, and metric_depth needs it")
+    def _unit_of_the_metric_kinds(self) -> Output:
+        if self.kind.startswith("metric_") != (self.unit is not None):
+            raise ValueError("`unit` belongs to metric_depth and metric_disparity, and they need it")
         return self
 
 
