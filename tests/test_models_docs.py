@@ -41,7 +41,11 @@ def test_every_family_runs_in_a_study_as_the_page_shows_it(tmp_path: Path) -> No
     config["models"] = models
     # Of every kind of output this protocol finds what is unknown.
     config["protocols"] = {
-        "fitted": {"title": "least squares", "alignment": {"method": "lsq_affine", "space": "disparity"}}
+        "fitted": {
+            "title": "least squares",
+            "alignment": {"method": "lsq_affine", "space": "disparity"},
+            "clamp": {"disparity": "inverse_max_depth"},
+        }
     }
     config["studies"]["small"].update(
         datasets=["one"],
