@@ -359,7 +359,7 @@ def test_rounding_of_shifted_frames_that_are_odd() -> None:
     np.testing.assert_array_equal(rounded[1], frames[1])
     for number in (2, 3):
         inside = np.isfinite(frames[number])
-        assert 0 < np.abs(rounded[number] - frames[number])[inside].max() <= 2.0**-13
+        assert 0 < np.abs(rounded[number][inside] - frames[number][inside]).max() <= 2.0**-13
     assert spread_step(frames[0]) is None
     assert spread_step(frames[6], finite=False) is None
 
