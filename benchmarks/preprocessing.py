@@ -3,8 +3,9 @@
     python benchmarks/preprocessing.py
 
 Random weights of the real classes at a small width, with the published sizes of input, and the demonstration's
-networks. Both predictions of a frame are brought to its size, one is fitted to the other (factor and shift), and what is left is
-printed as a part of the spread (mean deviation). Frames are those of shared/samples beside the project, else waves.
+networks. Both predictions of a frame are brought to its size, one is fitted to the other (factor and shift), and what
+is left is printed as a part of the spread (mean deviation). Frames are those of shared/samples beside the project, else
+waves.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def videos() -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     c3vd = np.where((c3vd == 0) | (c3vd == 65535), np.nan, c3vd / 65535 * 100)
     return {
         "SimCol3D": (rgb("simcol3d/FrameBuffer_*.png")[:4], simcol[:4]),
-        "Hamlyn f7": (rgb("hamlyn_f7/*left*.png")[:1], None),
+        "Hamlyn f7": (rgb("hamlyn_f7/*_L_*.png")[:1], None),
         "C3VD": (rgb("c3vd/*_color.png"), c3vd),
     }
 
