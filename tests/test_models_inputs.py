@@ -22,7 +22,7 @@ from scopedepth.models.authors import authors_processor
 from scopedepth.models.onnx import Onnx
 from scopedepth.models.processors import read_processor
 from test_models_families import export, write_monodepth2, write_sc
-from tiny_models import depth_anything, dpt, processor_file, scene, spec, zoedepth
+from tiny_models import depth_anything, dpt, processor_file, save, scene, spec, zoedepth
 
 KEPT = json.loads(Path(__file__).with_name("conformance_inputs.json").read_text("utf-8"))["cases"]
 # The same library's filter, in float32 where the source has float64.
@@ -168,6 +168,73 @@ def test_a_choice_that_was_not_made_is_said(write: Any, tmp_path: Path, capsys: 
     assert "Set options" not in capsys.readouterr().err
     assert hub.input_size(40, 60) != authors.input_size(40, 60)
     assert np.isfinite(authors.predict(frames)).all()
+
+
+def dpt_of(kind: str, folder: Path) -> Path:
+    """A tiny DPT whose backbone is another class (MiDaS 3.1's BEiT), or a convolutional one and a ViT (hybrid)."""
+    from transformers import BeitConfig, BitConfig, DPTConfig, DPTForDepthEstimation
+
+    torch.manual_seed(0)
+    small = {"neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8}
+    stages = ["stage1", "stage2", "stage3", "stage4"]
+    vit = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 48}
+    if kind == "beit":
+        backbone = BeitConfig(
+            **vit,
+            image_size=64,
+            use_relative_position_bias=True,
+            out_features=stages,
+            reshape_hidden_states=False,
+        )
+        config = DPTConfig(backbone_config=backbone, **small)
+    else:
+        convolutions = BitConfig(
+            embedding_size=8,
+            hidden_sizes=[8, 8, 8],
+            depths=[1, 1, 1],
+            num_groups=4,
+            layer_type="bottleneck",
+            global_padding="SAME",
+            embedding_dynamic_padding=True,
+            out_features=stages[:3],
+        )
+        config = DPTConfig(
+            **vit,
+            **small,
+            image_size=64,
+            is_hybrid=True,
+            backbone_config=convolutions,
+            backbone_featmap_shape=[1, 8, 4, 4],
+            backbone_out_indices=[0, 1, 2, 3],
+            reassemble_factors=[1, 1, 1, 0.5],
+            neck_ignore_stages=[0, 1],
+            readout_type="project",
+        )
+    return save(DPTForDepthEstimation(config), folder, "DPT", size=64, resample=2)
+
+
+@pytest.mark.parametrize("kind", ["vit", "beit", "hybrid"])
+def test_networks_of_midas_take_frames_that_are_not_square(kind: str, tmp_path: Path) -> None:
+    folder = dpt(tmp_path) if kind == "vit" else dpt_of(kind, tmp_path)
+    model = load_model(spec("transformers", "disparity", preprocessing="authors"), folder, "cpu")
+    for size, given in [((64, 64), (64, 64)), ((60, 200), (64, 224)), ((300, 90), (224, 64))]:
+        assert model.input_size(*size) == given
+        frames = scene(2, *size)
+        out = model.predict(frames)
+        assert out.shape[1] / out.shape[2] == pytest.approx(given[0] / given[1])
+        assert np.isfinite(out).all()
+        assert out.std() > 0
+        alone = np.concatenate([model.predict(frame[None]) for frame in frames])
+        np.testing.assert_allclose(out, alone, rtol=1e-4, atol=1e-4 * float(np.abs(out).max()))
+    # For square ones the class does what transformers' own does.
+    batch = model.preprocess(scene(1, 64, 64))
+    told = model.forward(batch, (64, 64))
+    network = model.network  # type: ignore[attr-defined]
+    network.neck._forward_pre_hooks.clear()
+    if kind != "vit":
+        return
+    with torch.inference_mode():
+        assert torch.equal(network(pixel_values=batch).predicted_depth, told)
 
 
 def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from scopedepth.models.base import DepthModel, read_options
 from scopedepth.models.resampling import resample_number
 
 OPENCV = "opencv"
+DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 DEFAULTS: dict[str, Any] = {
     "file": None,
     "height": None,
@@ -58,9 +59,22 @@ class Onnx(DepthModel):
                 f"Model {self.name}: {path.name} takes {first.shape}, not images (n, 3, h, w)."
             )
         self.input_name = first.name
-        self.dtype = np.float16 if "float16" in first.type else np.float32
+        if first.type not in DTYPES:
+            raise ScopeDepthError(
+                f"Model {self.name}: {path.name} takes {first.type}, and is given {' or '.join(DTYPES)}. Export it "
+                "with images as floats."
+            )
+        self.dtype = DTYPES[first.type]
         fixed = [side if isinstance(side, int) and side > 0 else None for side in first.shape]
         self.fixed_batch, self.fixed_size = fixed[0], (fixed[2], fixed[3])
+        for side, given, has in zip(
+            ("height", "width"), (options["height"], options["width"]), self.fixed_size, strict=True
+        ):
+            if given and has and given != has:
+                raise ScopeDepthError(
+                    f"Model {self.name}: options.{side} is {given}, and {path.name} was exported for {has}. "
+                    "Leave it out."
+                )
         outputs = [output.name for output in self.session.get_outputs()]
         wanted = options["output"]
         if wanted not in outputs and not (isinstance(wanted, int) and wanted < len(outputs)):
@@ -173,6 +187,10 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Open the exported network in `weights`."""
     options = read_options(spec, DEFAULTS)
     name, file = spec["name"], options["file"]
+    if options["mean"] is not None and options["std"] is None:
+        raise ScopeDepthError(
+            f"Model {name}: options.std is null and mean is not. Give both, or null for both."
+        )
     found = sorted(weights.glob("*.onnx"))
     if file is None and len(found) != 1:
         raise ScopeDepthError(
