@@ -81,13 +81,14 @@ class OnnxOptions(Options):
 class PythonOptions(Options):
     """Of `python`."""
 
-    code: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")] | None = None
+    code: str | None = None
     options: dict[str, Any] = Field({})
 
     @model_validator(mode="after")
     def _has_code(self) -> Self:
-        if self.code is None:
-            raise ValueError('code is missing; it is "file.py:Class"')
+        file, _, name = (self.code or "").partition(":")
+        if not file.endswith(".py") or not name.isidentifier():
+            raise ValueError(f'code must be "file.py:Class", not {self.code!r:.60}')
         return self
 
 
