@@ -158,7 +158,9 @@ def model(
 ) -> dict[str, Any]:
     kind = {"kind": output, "unit": unit}
     invented = {"noise": noise, **options}
-    own = {"kind": options["kind"]} if family == "baseline" else {"code": "network.py", "options": invented}
+    own = (
+        {"kind": options["kind"]} if family == "baseline" else {"code": "network.py:Net", "options": invented}
+    )
     spec = {"title": title, "family": family, "output": kind, "options": own}
     return spec if family == "baseline" else {**spec, "weights": {"kind": "path", "path": "weights"}}
 

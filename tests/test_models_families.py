@@ -246,6 +246,30 @@ def test_onnx(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[2], image @ np.float32([1, 2, 3]), rtol=1e-4, atol=1e-5)
 
 
+def test_onnx_that_is_given_what_it_does_not_take(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    export(tmp_path / "fixed.onnx", "n", 64)
+    for options, said in [
+        ({"height": 96}, r"options\.height is 96, and fixed\.onnx was exported for 64"),
+        ({"width": 96, "height": 64}, r"options\.width is 96"),
+        ({"std": None}, r"options\.std is null and mean is not"),
+    ]:
+        with pytest.raises(ScopeDepthError, match=said):
+            load_model(spec("onnx", **options), tmp_path, "cpu")
+    assert load_model(spec("onnx", height=64, width=64), tmp_path, "cpu").grid(90, 130) == (64, 64)
+    (tmp_path / "fixed.onnx").unlink()
+    for kind in (TensorProto.UINT8, TensorProto.DOUBLE, TensorProto.INT64):
+        image = helper.make_tensor_value_info("image", kind, ["n", 3, "h", "w"])
+        out = helper.make_tensor_value_info("depth", kind, ["n", 3, "h", "w"])
+        graph = helper.make_graph([helper.make_node("Identity", ["image"], ["depth"])], "g", [image], [out])
+        opset = helper.make_opsetid("", 17)
+        onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "net.onnx")
+        with pytest.raises(ScopeDepthError, match=r"net\.onnx takes tensor\(.*as floats"):
+            load_model(spec("onnx"), tmp_path, "cpu")
+
+
 def test_bad_onnx(tmp_path: Path) -> None:
     export(tmp_path / "net.onnx", "n", "s", channels=2)
     with pytest.raises(ScopeDepthError, match="not one number a pixel"):
@@ -287,6 +311,41 @@ def test_python(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ScopeDepthError, match=said):
             load_model(spec("python", code=code), tmp_path, "cpu")
+
+
+TOLD = """
+class Told:
+    def __init__(self, weights, device, options):
+        assert isinstance(device, str)
+        self.device = device
+
+    def predict(self, frames):
+        return frames.mean(axis=-1)
+"""
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_class_of_ones_own_is_told_where_to_compute(tmp_path: Path, device: str) -> None:
+    """`auto` is what the workflow hands over; neither the class nor the engine knows it."""
+    from scopedepth.engine import Engine
+
+    (tmp_path / "told.py").write_text(TOLD)
+    model = load_model(spec("python", code="told.py:Told"), tmp_path, device)
+    wanted = "cuda:0" if device == "auto" and torch.cuda.is_available() else "cpu"
+    assert model.device == model.user.device == wanted  # type: ignore[attr-defined]
+    assert Engine(model, None).frames_at_once(model, 24, 32) >= 1  # type: ignore[arg-type]
+    with pytest.raises(ScopeDepthError, match="no device 'gpu'"):
+        load_model(spec("python", code="told.py:Told"), tmp_path, "gpu")
+
+
+def test_a_network_is_not_given_less_than_it_takes(tmp_path: Path) -> None:
+    """The coarsest map of 32 pixels is one pixel, whose border cannot be reflected."""
+    folder = write_sc(tmp_path / "dispnet_model_best.pth.tar")
+    model = load_model(spec("sc_sfmlearner"), folder, "cpu")
+    assert model.grid(24, 32) == (64, 64)
+    assert np.isfinite(model.predict(scene(1, 24, 32))).all()
+    with pytest.raises(ScopeDepthError, match="at least 64"):
+        load_model(spec("monodepth2", height=32), write_monodepth2(tmp_path / "w"), "cpu")
 
 
 def test_baselines() -> None:

@@ -21,7 +21,7 @@ from scopedepth.manifest import digest_tree
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
 from scopedepth.predict import predict_unit
-from scopedepth.rounding import round_frames, round_mantissa
+from scopedepth.rounding import round_frames, round_mantissa, spread_step
 from scopedepth.stores.prediction import PredictionStore
 from tiny_models import depth_anything, scene, spec, write_dataset
 
@@ -269,6 +269,99 @@ METRICS = [
     lambda d, t: np.sqrt(np.mean((np.log(scaled(d, t)) - np.log(t)) ** 2)),
     lambda d, t: np.mean(np.maximum(scaled(d, t) / t, t / scaled(d, t)) < 1.25),
 ]
+
+
+def test_a_free_shift_takes_no_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A perfect disparity on any offset: what is stored, fitted again, is as good as float32 lets it be."""
+    depth = 20 + 80 * scene(1, 60, 80)[0, ..., 0].astype(float) / 255
+    disparity = 1 / depth
+    for offset in (0, 0.01, -0.02, 1, 10, -10, 1000, -1000, 1e5):
+        told = (disparity + offset * disparity.std() * 2).astype(np.float32)
+        stored = stored_as(told, "disparity", tmp_path / f"shift{offset}", monkeypatch)
+        lost = abs_rel_of_fit(told, depth)
+        assert abs_rel_of_fit(stored, depth) < 1e-4 + 1.01 * lost, offset
+        # As every other kind, whose zero is known.
+        kept = stored_as(told, "scaled_disparity", tmp_path / f"scale{offset}", monkeypatch)
+        assert np.abs(kept / told - 1).max() <= 2.0**-13
+        if abs(offset) >= 10:
+            assert abs_rel_of_fit(kept, depth) > 1e-4 + 2 * lost
+
+
+def stored_as(told: np.ndarray, kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """What the engine stores of a model that says `told` of a frame."""
+    folder.mkdir()
+    data = write_dataset(folder / "d.zarr", {"s": scene(1, *told.shape)})
+    model = Odd(spec("baseline", kind), {})
+    monkeypatch.setattr(model, "grid", lambda height, width: told.shape)
+    monkeypatch.setattr(model, "forward", lambda batch, size: told[None].copy())
+    monkeypatch.setattr(predict_module, "load_model", lambda *args: model)
+    predict(data, folder, spec("baseline", kind))
+    return PredictionStore(folder / "m.zarr").sequences["s"].prediction(0, 1)[0]
+
+
+def abs_rel_of_fit(values: np.ndarray, depth: np.ndarray) -> float:
+    """AbsRel after the affine fit in disparity."""
+    centred = values.astype(float) - values.astype(float).mean()
+    design = np.stack([centred.ravel(), np.ones(centred.size)], axis=1)
+    found, *_ = np.linalg.lstsq(design, (1 / depth).ravel(), rcond=None)
+    aligned = np.maximum(design @ found, 1 / (2 * depth.max()))
+    return float(np.mean(np.abs(1 / aligned - depth.ravel()) / depth.ravel()))
+
+
+def shifted_frames() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    plain = np.abs(scene(1, 50, 60)[0, ..., 0].astype(np.float32)) / 50 + rng.uniform(0, 0.01, (50, 60))
+    far_off, bordered, signed = plain + 1000, plain + 1000, plain - 3
+    far_off[3, 4], far_off[5, 6] = 1e6, 0
+    bordered[:, :20] = 0
+    return np.stack([plain, plain + 1000, far_off, bordered, signed]).astype(np.float32)
+
+
+def test_rounding_of_shifted_frames() -> None:
+    """The error is at most half a step, whatever lies far off; and never more than that of a value's own bits."""
+    values = shifted_frames()
+    rounded, plain = values.copy(), values.copy()
+    assert round_frames(rounded, shifted=True).all()
+    round_frames(plain)
+    error = np.abs(rounded.astype(float) - values)
+    assert (error <= np.abs(values) * 2.0**-13).all()
+    for number, frame in enumerate(values):
+        step = spread_step(frame)
+        assert step is not None
+        assert step == 2.0 ** round(np.log2(step))
+        assert error[number].max() <= step / 2
+        # Deviations of single pixels and of a border that says nothing are bounded.
+        assert step <= 2.0**-11 * (400 if number == 3 else 20)
+    assert np.abs(plain[1] - values[1]).max() > 100 * error[1].max()
+    again = rounded.copy()
+    round_frames(again, shifted=True)
+    np.testing.assert_array_equal(again, rounded)
+
+
+def test_rounding_of_shifted_frames_that_are_odd() -> None:
+    """Constant, nearly constant, not finite, and at the ends of float32's range: kept as with all kinds."""
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0, 1, (20, 30)).astype(np.float32)
+    frames = np.stack([
+        np.full_like(noise, 5), 5 + 1e-6 * noise, noise + 100, noise + 100, noise * np.float32(1e38),
+        noise * np.float32(1e-38), np.full_like(noise, np.nan), -noise * np.float32(1e-30) - np.float32(1e-20),
+    ]).astype(np.float32)  # fmt: skip
+    frames[2, 0, 0], frames[3, 4, 4] = np.nan, np.inf
+    rounded = frames.copy()
+    finite = round_frames(rounded, shifted=True)
+    assert list(finite) == [True, True, False, False, True, True, False, True]
+    np.testing.assert_array_equal(np.isnan(rounded), np.isnan(frames))
+    np.testing.assert_array_equal(np.isinf(rounded), np.isinf(frames))
+    ordinary = np.isfinite(frames)
+    error = np.abs(rounded[ordinary].astype(float) - frames[ordinary])
+    tiny = float(np.finfo(np.float32).tiny)
+    assert (error <= np.maximum(np.abs(frames[ordinary].astype(float)) * 2.0**-13, tiny)).all()
+    np.testing.assert_array_equal(rounded[1], frames[1])
+    for number in (2, 3):
+        inside = np.isfinite(frames[number])
+        assert 0 < np.abs(rounded[number][inside] - frames[number][inside]).max() <= 2.0**-13
+    assert spread_step(frames[0]) is None
+    assert spread_step(frames[6], finite=False) is None
 
 
 def test_rounding() -> None:

@@ -92,11 +92,11 @@ DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "de
 @pytest.mark.parametrize(
     ("fit", "kinds"),
     [
-        ({"method": "none"}, {"metric_depth"}),
-        ({"method": "median"}, {"metric_depth", "depth", "scaled_disparity"}),
+        ({"method": "none"}, {"metric_depth", "metric_disparity"}),
+        ({"method": "median"}, set(OUTPUT_KINDS) - {"disparity"}),
         ({"method": "median", "affine_disparity": "zero_shift"}, set(OUTPUT_KINDS)),
-        ({"method": "lsq_affine"}, {"metric_depth", "depth", "scaled_disparity"}),
-        ({"method": "lsq_scale", "space": "disparity"}, {"metric_depth", "depth", "scaled_disparity"}),
+        ({"method": "lsq_affine"}, set(OUTPUT_KINDS) - {"disparity"}),
+        ({"method": "lsq_scale", "space": "disparity"}, set(OUTPUT_KINDS) - {"disparity"}),
         ({"method": "lsq_affine", "space": "disparity"}, set(OUTPUT_KINDS)),
         ({"method": "median_mad", "space": "disparity"}, set(OUTPUT_KINDS)),
     ],

@@ -220,7 +220,7 @@ class Engine:
         unreadable = self.data.sequences[shard.sequence].status(shard.start, shard.stop) == FRAME_UNREADABLE
         failed = shard.failed | unreadable
         shard.prediction[failed] = np.nan
-        finite = round_frames(shard.prediction)
+        finite = round_frames(shard.prediction, shifted=self.model.output_kind == "disparity")
         status = np.where(finite, PREDICTION_OK, PREDICTION_NONFINITE)
         status = np.where(failed, PREDICTION_FAILED, status).astype(np.uint8)
         blocks = {"prediction": shard.prediction, "status": status}

@@ -17,7 +17,7 @@ from scopedepth.leaves import check_weights
 from scopedepth.manifest import digest_tree, read_manifest, write_manifest
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.rounding import MANTISSA_BITS
+from scopedepth.rounding import MANTISSA_BITS, SPREAD_BITS
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
@@ -110,7 +110,7 @@ def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
         fill=float("nan"),
         level=ZSTD_LEVEL,
         block=ZSTD_BLOCK,
-        attrs={"output_kind": own.output_kind, "units": own.unit or "", "mantissa_bits": MANTISSA_BITS},
+        attrs={"output_kind": own.output_kind, "units": own.unit or "", **_rounding(own)},
     )
     meanings = {
         "flag_values": list(PREDICTION_STATUSES.values()),
@@ -141,6 +141,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
         "model": spec["name"],
         "output_kind": model.output_kind,
         "unit": model.unit,
+        "greatest_depth": model.greatest_depth,
         "spec": dict(spec),
         "weights_digest": digest,
         "commit": known.get("commit"),
@@ -148,8 +149,15 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
         "device": model.device.split(":")[0],
         "precision": model.precision,
         "versions": versions,
-        "mantissa_bits": MANTISSA_BITS,
+        **_rounding(model),
     }
+
+
+def _rounding(model: DepthModel) -> dict[str, int]:
+    """Return how a model's output is rounded: to bits of each value, and with a free shift to bits of the spread."""
+    return {"mantissa_bits": MANTISSA_BITS} | (
+        {"spread_bits": SPREAD_BITS} if model.output_kind == "disparity" else {}
+    )
 
 
 def _digest_of(directory: Path, manifest: Path) -> str:

@@ -10,20 +10,9 @@ from pydantic import Field, model_validator
 from scopedepth.config.base import Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
+from scopedepth.config.options import OPTIONS, check_options
 
 FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
-# The options of each family, as its module has them (a test holds the two together): what checks a configuration must
-# not import torch. docs/models.md and the modules say what they mean.
-OPTIONS = {
-    "baseline": ("kind", "exponent", "gamma"),
-    "monodepth2": ("checkpoint", "min_depth", "max_depth", "factor", "saturate", "height", "width", "resample"),
-    "onnx": (
-        "file", "height", "width", "multiple", "mean", "std", "scale", "channels", "resample", "output",
-    ),
-    "python": ("code", "options"),
-    "sc_sfmlearner": ("checkpoint", "alpha", "beta", "height", "width", "resample"),
-    "transformers": ("flip", "processor"),
-}  # fmt: skip
 
 
 class NoWeights(Spec):
@@ -53,15 +42,18 @@ Weights = Annotated[NoWeights | PathWeights | UrlWeights | HubSource, Field(disc
 class Output(Spec):
     """What the network's number means. Never guessed."""
 
-    kind: Literal["disparity", "scaled_disparity", "depth", "metric_depth"] = Field(
-        description="inverse depth up to scale and shift; inverse depth up to scale; depth up to scale; depth in a unit"
+    kind: Literal["disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth"] = Field(
+        description="inverse depth up to scale and shift; inverse depth up to scale; inverse of depth in a unit; depth "
+        "up to scale; depth in a unit"
     )
-    unit: Literal["mm", "cm", "m"] | None = Field(None, description="unit of metric_depth")
+    unit: Literal["mm", "cm", "m"] | None = Field(
+        None, description="unit of the depth of metric_depth and metric_disparity"
+    )
 
     @model_validator(mode="after")
-    def _unit_of_metric_depth(self) -> Output:
-        if (self.kind == "metric_depth") != (self.unit is not None):
-            raise ValueError("`unit` belongs to metric_depth, and metric_depth needs it")
+    def _unit_of_the_metric_kinds(self) -> Output:
+        if self.kind.startswith("metric_") != (self.unit is not None):
+            raise ValueError("`unit` belongs to metric_depth and metric_disparity, and they need it")
         return self
 
 
@@ -93,12 +85,13 @@ class ModelSpec(Spec):
 
     @model_validator(mode="after")
     def _known_options(self) -> ModelSpec:
-        known = OPTIONS[self.family]
+        known = tuple(OPTIONS[self.family].model_fields)
         for name in self.options:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
                 meant = f"did you mean {near[0]!r}? " if near else ""
                 raise ValueError(f"no option {name!r}; {meant}{self.family} has {', '.join(known)}")
+        check_options(self.family, self.options)
         return self
 
     @model_validator(mode="after")

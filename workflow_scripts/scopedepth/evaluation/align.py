@@ -129,6 +129,7 @@ def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str
             output_kind=predicted.output_kind,
             output_unit=predicted.unit,
             family=family,
+            output_greatest=predicted.attrs.get("greatest_depth"),
         )
         pairs[sequence] = (plan, frames, output)
     return pairs

@@ -20,7 +20,10 @@ from scopedepth.evaluation.registry import METRICS
 DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
 SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}
 
-OUTPUT_KINDS = ("disparity", "scaled_disparity", "depth", "metric_depth")
+OUTPUT_KINDS = ("disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth")
+DISPARITY_KINDS = frozenset({"disparity", "scaled_disparity", "metric_disparity"})
+# Those that claim a unit of their own.
+METRIC_KINDS = frozenset({"metric_disparity", "metric_depth"})
 MILLIMETRES = {None: 1.0, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 
 # Methods that find an offset as well as a factor.
@@ -126,11 +129,13 @@ def plan_for(
     output_kind: str,
     output_unit: str | None,
     family: str = "",
+    output_greatest: float | None = None,
 ) -> Plan:
     """Return the plan of `protocol` for one sequence.
 
     size: height, width of the reference. units: "mm" or "relative", of the reference's depth.
     output_kind, output_unit, family: what the prediction store claims. Unknown kinds and units are `ScopeDepthError`.
+    output_greatest: of a metric_disparity, the depth in its unit at which its authors cut, once it is resampled.
     """
     if output_kind not in OUTPUT_KINDS:
         raise ScopeDepthError(
@@ -147,7 +152,7 @@ def plan_for(
     metrics = permitted_metrics(protocol, output_kind, units)
     fitted = fit["method"] != "none" and _needs_fit(metrics, output_kind)
     # Limits mean something only where the prediction is on the reference's scale.
-    on_scale = fitted or (metric and output_kind == "metric_depth")
+    on_scale = fitted or (metric and output_kind in METRIC_KINDS)
     limits = (
         _limits(protocol, space, metric, dataset)
         if on_scale
@@ -163,7 +168,9 @@ def plan_for(
         points=fit["points"] or 0,
         min_pixels=fit["min_pixels"],
         score_negative=fit["negative_scale"] == "score",
-        source=_source(protocol, space, output_kind, output_unit, metric, dataset),
+        source=_own_limit(
+            _source(protocol, space, output_kind, output_unit, metric, dataset), output_unit, output_greatest
+        ),
         limits=limits,
         floor_from_frame=on_scale and space == DISPARITY and _floor_from_frame(protocol, metric),
         limits_from_frame=on_scale
@@ -180,7 +187,7 @@ def plan_for(
         erode=masks["erode"],
         nearest=protocol["interpolation"]["method"] == "nearest",
         align_corners=protocol["interpolation"]["align_corners"],
-        turned=output_kind in ("disparity", "scaled_disparity"),
+        turned=output_kind in DISPARITY_KINDS,
         constant_claimed=family == "baseline",
         metrics=metrics,
         fit_above=-NO_LIMIT if fit["fit_above"] is None else fit["fit_above"],
@@ -199,7 +206,7 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
     """Return the protocol's metrics that an output's claim and the reference's unit permit, in registry order.
 
     A metric of depth wants every unknown of the output to be found by the fit: the factor of all but
-    metric_depth, and the offset of a disparity known up to scale and shift, which only a fit in disparity
+    the metric kinds, and the offset of a disparity known up to scale and shift, which only a fit in disparity
     finds (or the protocol takes as zero in so many words). A metric of order wants no fit at all.
     """
     fit = protocol["alignment"]
@@ -210,7 +217,7 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
         finds_shift = fit["space"] == "disparity" and fit["method"] in SHIFTING
         depth = aligned and (finds_shift or fit["affine_disparity"] != "refuse")
         ratio = depth  # a shift of disparity changes the ratios of depth
-    elif output_kind == "metric_depth":
+    elif output_kind in METRIC_KINDS:
         depth = aligned or units == "mm"
         ratio = True
     else:
@@ -288,7 +295,7 @@ def _source(
 ) -> Source:
     """Return how this kind of output enters the alignment's space."""
     fit = protocol["alignment"]
-    disparity_kind = kind in ("disparity", "scaled_disparity")
+    disparity_kind = kind in DISPARITY_KINDS
     raw = kind == "disparity" and fit["affine_disparity"] == "raw"
     flip = (disparity_kind != (space == DISPARITY)) and not raw
     low, high = -NO_LIMIT, NO_LIMIT
@@ -296,13 +303,14 @@ def _source(
         low, high = _depth_limits(protocol, dataset)
         if disparity_kind and not raw:
             low, high = 1.0 / high, 1.0 / low if low > 0 else NO_LIMIT
+    factor = _factor(kind, unit)
     least, greatest = fit["output_limits"]
     if least is not None:
-        low = max(low, least * MILLIMETRES[unit])
+        low = max(low, least * factor)
     if greatest is not None:
-        high = min(high, greatest * MILLIMETRES[unit])
+        high = min(high, greatest * factor)
     return Source(
-        MILLIMETRES[unit],
+        factor,
         low,
         high,
         flip,
@@ -310,6 +318,18 @@ def _source(
         space == LOG_DEPTH,
         fit["negative_disparity"] == "inverted",
     )
+
+
+def _factor(kind: str, unit: str | None) -> float:
+    """Return what an output is multiplied with: to millimetres, or to their inverse."""
+    return 1.0 / MILLIMETRES[unit] if kind == "metric_disparity" else MILLIMETRES[unit]
+
+
+def _own_limit(source: Source, unit: str | None, greatest: float | None) -> Source:
+    """Return `source` with the output's own greatest depth, which is a least inverse depth."""
+    if greatest is None:
+        return source
+    return source._replace(low=max(source.low, 1.0 / (greatest * MILLIMETRES[unit])))
 
 
 def _window(

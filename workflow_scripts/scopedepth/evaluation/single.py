@@ -27,11 +27,13 @@ def evaluate_frame(
     rgb: NDArray[np.uint8] | None = None,
     dataset: str = "",
     sequence: str = "",
+    output_greatest: float | None = None,
 ) -> tuple[dict[str, float | None], Fit, str]:
     """Return metrics, fit and status of one frame; a sequence's protocol sees a sequence of this one frame.
 
     protocol: the spec. prediction: (v, u) of `output_kind`. depth: (h, w), NaN where missing, in mm unless
     units is "relative". flags, rgb: uint8 (h, w) and (h, w, 3), where the protocol looks at them.
+    output_greatest: the output's own limit of depth (see `plan_for`).
     """
     plan = plan_for(
         protocol,
@@ -41,6 +43,7 @@ def evaluate_frame(
         units=units,
         output_kind=output_kind,
         output_unit=output_unit,
+        output_greatest=output_greatest,
     )
     if not plan.metrics:
         return {}, no_fit(0, codes.NOT_APPLICABLE), codes.STATUSES[codes.NOT_APPLICABLE]

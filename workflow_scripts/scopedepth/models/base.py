@@ -23,7 +23,8 @@ class DepthModel(ABC):
     The grid (v, u) covers exactly the image's field of view: what a network pads is cut off again.
 
     Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
-    `precision` ("fp32", "bf16", "fp16").
+    `precision` ("fp32", "bf16", "fp16"), `greatest_depth` (of a metric_disparity: the depth, in its unit, at which
+    its authors cut after resampling; None: nowhere).
     """
 
     def __init__(self, spec: Mapping[str, Any], device: str = "cpu", parameters: int = 0) -> None:
@@ -33,6 +34,7 @@ class DepthModel(ABC):
         self.precision: str = spec["precision"]
         self.device = device
         self.parameters = parameters
+        self.greatest_depth: float | None = None
 
     def for_sequence(self, name: str) -> DepthModel:
         """Return the model for a sequence: another one where the weights differ by sequence, itself else."""

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
+import pathlib
 import pickle
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from scopedepth.errors import ScopeDepthError
+
+# Plain data that training scripts keep beside tensors: options, paths, NumPy's numbers. Making one runs no code of
+# the file's choice.
+PLAIN: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    np.ndarray,
+    *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"},
+]
+# What NumPy calls to make a number and an array, under the names of its versions 1 and 2.
+for _made in (np.float64(0), np.empty(0)):
+    _maker: Any = _made.__reduce__()[0]
+    PLAIN += [(_maker, f"{module}.multiarray.{_maker.__name__}") for module in ("numpy.core", "numpy._core")]
+# Always a path that this system can make, whichever the file was written on.
+PLAIN += [
+    (pathlib.PurePosixPath, f"{module}.{name}")
+    for module in ("pathlib", "pathlib._local")
+    for name in ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+]
+# Under which training scripts keep a network's tensors.
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "params", "weights")
 
 
 def read_checkpoint(path: Path, name: str) -> dict[str, Any]:
     """Return the content of a checkpoint: safetensors, or torch's format with nothing but plain data in it.
 
-    Raises `ScopeDepthError` for a missing or damaged file, and for a pickle that would run code.
+    A mapping that holds the tensors under another key is opened, and said. Raises `ScopeDepthError` for a missing or
+    damaged file, and for a pickle that would run code.
     """
     if not path.is_file():
         raise ScopeDepthError(
@@ -28,31 +54,120 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Any]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(PLAIN):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ScopeDepthError(
-            f"Model {name}: {path} is refused: it is damaged, or holds more than tensors and would run code "
-            "when opened. Save its state_dict alone, or as safetensors."
+            f"Model {name}: {path} is refused: it is damaged, or holds {_what_would_run(path)} and would run code when "
+            f"opened. If you trust it: {_converting(path, 'state_dict')}"
         ) from error
     except Exception as error:  # the readers of either format fail in many ways on bytes that are none of it
         raise ScopeDepthError(
             f"Model {name}: {path} is damaged ({_first_line(error)}). Fetch it again."
         ) from error
     if not isinstance(content, Mapping):
-        raise ScopeDepthError(f"Model {name}: {path} holds a {type(content).__name__}, not named tensors.")
-    return dict(content)
+        raise ScopeDepthError(
+            f"Model {name}: {path} holds a {type(content).__name__}, not named tensors. If it is a whole network: "
+            f"{_converting(path)}"
+        )
+    return _unwrapped(content, name, path)
+
+
+def _unwrapped(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Return the mapping that holds the tensors: `content`, or the one mapping of tensors in it."""
+    if any(isinstance(value, torch.Tensor) for value in content.values()):
+        return dict(content)
+    inner = {
+        key: value
+        for key, value in content.items()
+        if isinstance(value, Mapping) and any(isinstance(one, torch.Tensor) for one in value.values())
+    }
+    usual = [key for key in WRAPPERS if key in inner] or list(inner)
+    if not usual:
+        raise ScopeDepthError(f"Model {name}: {path} holds no named tensors, only {listed(content)}.")
+    if len(usual) > 1:
+        raise ScopeDepthError(
+            f"Model {name}: {path} holds tensors under {listed(usual)}. Save those of the depth network alone: "
+            f"{_converting(path, usual[0])}"
+        )
+    if usual[0] != "state_dict":
+        _say(f"Model {name}: {path.name}: took the tensors under {usual[0]!r}, of {listed(content)}")
+    return dict(inner[usual[0]])
+
+
+def under_prefix(tensors: Mapping[str, Any], markers: Sequence[str], name: str, path: Path) -> dict[str, Any]:
+    """Return `tensors` with what stands before the network's own names taken off, as in module.encoder.conv1.weight.
+
+    `markers`: names that the network has for certain; the prefix is what stands before all of them. What lies outside
+    of it belongs to other networks and is left. Said on stderr. Tensors without a prefix come back as they are, and so
+    do those without the markers, which `load_strictly` refuses. Two networks under two prefixes are a
+    `ScopeDepthError`.
+    """
+    if all(marker in tensors for marker in markers):
+        return dict(tensors)
+    prefixes = [key.removesuffix(markers[0]) for key in tensors if key.endswith(f".{markers[0]}")]
+    fitting = [prefix for prefix in prefixes if all(prefix + marker in tensors for marker in markers)]
+    if not fitting:
+        return dict(tensors)
+    if len(fitting) > 1:
+        raise ScopeDepthError(
+            f"Model {name}: {path} holds several networks that fit, under {listed(fitting)}. Save the one that is "
+            f"meant: {_converting(path, 'state_dict', fitting[0])}"
+        )
+    prefix = fitting[0]
+    kept = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    left = [key for key in tensors if not key.startswith(prefix)]
+    also = f"; left {listed(left)}" if left else ""
+    _say(f"Model {name}: {path.name}: took the {len(kept)} tensors named {prefix}*{also}")
+    return kept
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def listed(keys: Iterable[Any], most: int = 4) -> str:
+    """Return the first of `keys` as words, and how many more there are."""
+    names = [str(key)[:60] for key in keys]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "nothing"
+
+
+def _what_would_run(path: Path) -> str:
+    """Return the names that a pickle would call or make, without opening it."""
+    try:
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # torch reads only its own newer format here
+        return "more than tensors"
+    return listed(sorted(found)) if found else "more than tensors"
+
+
+def _converting(path: Path, key: str | None = None, prefix: str = "") -> str:
+    """Return the line of Python that writes plain tensors from a file that is trusted."""
+    taken = "t.state_dict()"
+    if key is not None:
+        taken = "t.get('state_dict', t)" if key == "state_dict" else f"t[{key!r}]"
+    if prefix:
+        taken = f"{{k[{len(prefix)}:]: v for k, v in {taken}.items() if k.startswith({prefix!r})}}"
+    return f"t = torch.load({path.name!r}, 'cpu', weights_only=False); torch.save({taken}, {path.name!r})"
 
 
 def load_strictly(
     network: torch.nn.Module, tensors: Mapping[str, Any], name: str, path: Path, ignored: Iterable[str] = ()
 ) -> None:
-    """Load `tensors` into `network`: every name must be there with its shape, and no other but the `ignored`.
+    """Load `tensors` into `network`: every name must be there with its shape, and no other tensor but the `ignored`.
 
-    `ignored`: names, or beginnings of names that end in a dot.
+    `ignored`: names, or beginnings of names that end in a dot. What is no tensor (a number, an option, the state of
+    an optimiser) cannot belong to a network and is left, which is said.
     """
     drop = tuple(ignored)
     given = {key: value for key, value in tensors.items() if not _is_ignored(key, drop)}
+    others = [key for key, value in given.items() if not isinstance(value, torch.Tensor)]
     wanted = network.state_dict()
+    left = [key for key in others if key not in wanted]
+    if left:
+        _say(f"Model {name}: {path.name}: left {listed(left)}, which are no tensors")
+    given = {key: value for key, value in given.items() if key not in left}
     # Older checkpoints lack this counter, which inference does not use.
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in wanted]
@@ -65,7 +180,8 @@ def load_strictly(
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise ScopeDepthError(
-                f"Model {name}: {path} is another model's: it {what} {keys[0]}{more}. Check family and checkpoint."
+                f"Model {name}: {path} is another model's: it {what} {keys[0]}{more}; it holds {listed(tensors, 3)}. "
+                "Check family and checkpoint."
             )
     network.load_state_dict(given, strict=False)
 

@@ -2,7 +2,8 @@
 
 The decoder's sigmoid s becomes depth = 1 / (1/max_depth + (1/min_depth - 1/max_depth) s) (monodepth2, layers.py),
 times `factor`, at most `saturate`. Endo-Depth: 0.1 to 100, times 52.864 for millimetres (the training's baseline of
-0.1 against 5.2864 mm), saturating at 300 mm.
+0.1 against 5.2864 mm), saturating at 300 mm. Its authors resize the sigmoid and then do all this; the output kind
+metric_disparity, 1 / depth without the limit, is linear in the sigmoid, and the limit is handed on to the scoring.
 
 Options
     checkpoint   folder of the two files within the weights; {sequence} or {number} (the number in the sequence's
@@ -11,10 +12,14 @@ Options
     min_depth, max_depth, factor, saturate   as above; saturate null: no limit
     height, width   the network's input; null: as the checkpoint says
     resample        lanczos (monodepth2's), bicubic or bilinear
+    centred         whether the network was trained on (x - 0.45) / 0.225, as monodepth2's and Endo-Depth's were, or on
+                    x in [0, 1], as AF-SfMLearner's, IID-SfMLearner's and those of EndoDAC's copy, whose encoders leave
+                    this line out. No file says which; null: true, and a line that says so
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +29,21 @@ import torch
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel, read_options
-from scopedepth.models.checkpoints import first_place, load_strictly, place_for_sequence, read_checkpoint
-from scopedepth.models.monodepth2_networks import Decoder, Encoder, decoder_widths_from, encoder_shape_from
+from scopedepth.models.checkpoints import (
+    first_place,
+    listed,
+    load_strictly,
+    place_for_sequence,
+    read_checkpoint,
+    under_prefix,
+)
+from scopedepth.models.monodepth2_networks import (
+    LEAST_SIDE,
+    Decoder,
+    Encoder,
+    decoder_widths_from,
+    encoder_shape_from,
+)
 from scopedepth.models.resampling import resample_number
 from scopedepth.models.resize import resize_grey_levels
 from scopedepth.models.torch_model import TorchModel
@@ -39,9 +57,15 @@ DEFAULTS: dict[str, Any] = {
     "height": None,
     "width": None,
     "resample": "lanczos",
+    "centred": None,
 }
 # What encoder.pth holds besides tensors that depth needs.
 IGNORED = ("height", "width", "use_stereo", "encoder.fc.")
+# Names that the two halves have for certain.
+MARKERS = (
+    ("encoder.conv1.weight", "encoder.layer4.0.conv1.weight"),
+    ("decoder.0.conv.conv.weight", "decoder.10.conv.weight"),
+)
 
 
 class EncoderDecoder(torch.nn.Module):
@@ -62,16 +86,19 @@ class Monodepth2(TorchModel):
     def __init__(
         self, spec: Mapping[str, Any], folder: Path, device: str, options: Mapping[str, Any], place: str
     ) -> None:
-        network, size = read_network(folder / place, spec["name"])
+        centred = options["centred"] is not False
+        network, size = read_network(folder / place, spec["name"], centred)
         super().__init__(spec, network, device)
         self.spec, self.folder, self.options, self.place = spec, folder, options, place
         given = (options["height"], options["width"])
         self.size = (given[0] or size[0], given[1] or size[1])
-        if not all(side and side % 32 == 0 for side in self.size):
+        if not all(side >= LEAST_SIDE and side % 32 == 0 for side in self.size):
             raise ScopeDepthError(
                 f"Model {self.name}: an input of {self.size[1]}x{self.size[0]} (width x height) is not possible; both "
-                "must be multiples of 32. Set options.height and options.width."
+                f"must be multiples of 32, at least {LEAST_SIDE}. Set options.height and options.width."
             )
+        if self.output_kind == "metric_disparity":
+            self.greatest_depth = options["saturate"]
         self.resample = resample_number(options["resample"], self.name)
 
     def for_sequence(self, name: str) -> DepthModel:
@@ -95,33 +122,55 @@ class Monodepth2(TorchModel):
         inverse = least + (most - least) * share
         if self.output_kind == "scaled_disparity":
             return inverse
+        if self.output_kind == "metric_disparity":
+            return inverse / self.options["factor"]
         depth = self.options["factor"] / inverse
         return depth if self.options["saturate"] is None else depth.clamp(max=self.options["saturate"])
 
 
-def read_network(folder: Path, name: str) -> tuple[EncoderDecoder, tuple[int, int]]:
+def read_network(folder: Path, name: str, centred: bool) -> tuple[EncoderDecoder, tuple[int, int]]:
     """Return the network in `folder`, its widths read off the tensors, and the checkpoint's input (height, width).
 
     The size is (0, 0) where the checkpoint does not say it.
     """
     paths = folder / "encoder.pth", folder / "depth.pth"
-    encoder_tensors, decoder_tensors = (read_checkpoint(path, name) for path in paths)
+    encoder_tensors, decoder_tensors = (
+        under_prefix(read_checkpoint(path, name), markers, name, path)
+        for path, markers in zip(paths, MARKERS, strict=True)
+    )
     try:
-        encoder = Encoder(**encoder_shape_from(encoder_tensors, "encoder."))  # type: ignore[arg-type]
+        encoder = Encoder(**encoder_shape_from(encoder_tensors, "encoder."), centred=centred)  # type: ignore[arg-type]
         decoder = Decoder(encoder.widths, decoder_widths_from(decoder_tensors, "decoder."))
     except (KeyError, AttributeError, IndexError) as error:
         raise ScopeDepthError(
-            f"Model {name}: {folder} holds no monodepth2 network ({error} is missing). Check family and checkpoint."
+            f"Model {name}: {folder} holds no monodepth2 network ({error} is missing; encoder.pth holds "
+            f"{listed(encoder_tensors, 3)}; depth.pth {listed(decoder_tensors, 3)}). Check family and checkpoint."
         ) from error
     load_strictly(encoder, encoder_tensors, name, paths[0], IGNORED)
     load_strictly(decoder, decoder_tensors, name, paths[1])
-    size = (int(encoder_tensors.get("height", 0)), int(encoder_tensors.get("width", 0)))
+    size = (_side(encoder_tensors, "height", name, paths[0]), _side(encoder_tensors, "width", name, paths[0]))
     return EncoderDecoder(encoder, decoder), size
+
+
+def _side(tensors: Mapping[str, Any], key: str, name: str, path: Path) -> int:
+    """Return a side of the input as the checkpoint says it, 0 where it does not."""
+    try:
+        return int(tensors.get(key, 0))
+    except (TypeError, ValueError) as error:
+        raise ScopeDepthError(
+            f"Model {name}: {path} gives {tensors[key]!r:.60} as {key}. Set options.{key}."
+        ) from error
 
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
     options = read_options(spec, DEFAULTS)
+    if options["centred"] is None:
+        said = (
+            f"Model {spec['name']}: options.centred is not set, and no file says it; taken as true, as of monodepth2 "
+            "and Endo-Depth. AF-SfMLearner, IID-SfMLearner and EndoDAC want false."
+        )
+        print(said, file=sys.stderr, flush=True)
     place = options["checkpoint"]
     if not isinstance(place, str) or "{" in place:
         place = first_place(weights, place, "encoder.pth", spec["name"])

@@ -20,6 +20,8 @@ DECODER_WIDTHS = (16, 32, 64, 128, 256)
 BLOCKS_18 = (2, 2, 2, 2)
 STAGES = 5
 SCALES = 4
+# The coarsest map is 1/32 of the image, and a border of one pixel is reflected there, which wants two.
+LEAST_SIDE = 64
 
 
 class BasicBlock(nn.Module):

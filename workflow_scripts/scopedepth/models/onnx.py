@@ -7,7 +7,8 @@ Options
     mean, std       per channel, of values in [0, 1] (ImageNet's); null: none
     scale           what grey levels are multiplied with first (1/255)
     channels        rgb or bgr
-    resample        bicubic, bilinear or lanczos, to whole grey levels as Pillow does it
+    resample        bicubic, bilinear or lanczos, to whole grey levels as Pillow does it; opencv: OpenCV's cubic
+                    filter on floats, as MiDaS's authors do
     output          name or number of the output that is depth (0)
 """
 
@@ -21,7 +22,10 @@ import numpy as np
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.resampling import resample_number
 
+OPENCV = "opencv"
+DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 DEFAULTS: dict[str, Any] = {
     "file": None,
     "height": None,
@@ -44,6 +48,8 @@ class Onnx(DepthModel):
         if self.precision != "fp32":
             raise ScopeDepthError(f"Model {self.name}: an exported network has its own precision; use fp32.")
         self.path, self.options = path, options
+        how = options["resample"]
+        self.resample = None if how == OPENCV else resample_number(how, self.name, OPENCV)
         self.device = choose_device(device, self.name)
         self.threads = 0  # the runtime's own choice
         self.session = self._open()
@@ -53,9 +59,22 @@ class Onnx(DepthModel):
                 f"Model {self.name}: {path.name} takes {first.shape}, not images (n, 3, h, w)."
             )
         self.input_name = first.name
-        self.dtype = np.float16 if "float16" in first.type else np.float32
+        if first.type not in DTYPES:
+            raise ScopeDepthError(
+                f"Model {self.name}: {path.name} takes {first.type}, and is given {' or '.join(DTYPES)}. Export it "
+                "with images as floats."
+            )
+        self.dtype = DTYPES[first.type]
         fixed = [side if isinstance(side, int) and side > 0 else None for side in first.shape]
         self.fixed_batch, self.fixed_size = fixed[0], (fixed[2], fixed[3])
+        for side, given, has in zip(
+            ("height", "width"), (options["height"], options["width"]), self.fixed_size, strict=True
+        ):
+            if given and has and given != has:
+                raise ScopeDepthError(
+                    f"Model {self.name}: options.{side} is {given}, and {path.name} was exported for {has}. "
+                    "Leave it out."
+                )
         outputs = [output.name for output in self.session.get_outputs()]
         wanted = options["output"]
         if wanted not in outputs and not (isinstance(wanted, int) and wanted < len(outputs)):
@@ -106,15 +125,21 @@ class Onnx(DepthModel):
         return self._grids[height, width]
 
     def preprocess(self, frames: np.ndarray) -> np.ndarray:
-        from PIL import Image
-
-        from scopedepth.models.resampling import RESAMPLES
-
         v, u = self.input_size(*frames.shape[1:3])
-        if frames.shape[1:3] != (v, u):
-            how = RESAMPLES[self.options["resample"]]
-            frames = np.stack([np.asarray(Image.fromarray(frame).resize((u, v), how)) for frame in frames])
-        values = frames.astype(np.float32) * np.float32(self.options["scale"])
+        scale = np.float32(self.options["scale"])
+        if frames.shape[1:3] == (v, u):
+            values = frames.astype(np.float32) * scale
+        elif self.resample is None:
+            import cv2
+
+            floats = frames * np.float64(self.options["scale"])
+            resized = [cv2.resize(one, (u, v), interpolation=cv2.INTER_CUBIC) for one in floats]
+            values = np.stack(resized).astype(np.float32)
+        else:
+            from PIL import Image
+
+            resized = [np.asarray(Image.fromarray(one).resize((u, v), self.resample)) for one in frames]
+            values = np.stack(resized).astype(np.float32) * scale
         if self.options["mean"] is not None:
             values = (values - np.float32(self.options["mean"])) / np.float32(self.options["std"])
         if self.options["channels"] == "bgr":
@@ -160,12 +185,12 @@ def choose_device(device: str, name: str) -> str:
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Open the exported network in `weights`."""
-    from scopedepth.models.resampling import RESAMPLES
-
     options = read_options(spec, DEFAULTS)
     name, file = spec["name"], options["file"]
-    if options["resample"] not in RESAMPLES:
-        raise ScopeDepthError(f"Model {name}: no resample {options['resample']!r}; {', '.join(RESAMPLES)}.")
+    if options["mean"] is not None and options["std"] is None:
+        raise ScopeDepthError(
+            f"Model {name}: options.std is null and mean is not. Give both, or null for both."
+        )
     found = sorted(weights.glob("*.onnx"))
     if file is None and len(found) != 1:
         raise ScopeDepthError(

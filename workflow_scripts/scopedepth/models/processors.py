@@ -77,7 +77,10 @@ class Processor:
         mean, std = (has["image_mean"], has["image_std"]) if has["do_normalize"] else (None, None)
         if self.kind == "ZoeDepth":
             top, left = self.padding(*size)[0::2]
-            values = functional.pad(frames.float() * factor, (left, left, top, top), mode="reflect")
+            # In this order in memory torch rounds positions as in the authors' own inference.
+            values = functional.pad(
+                frames.float().contiguous() * factor, (left, left, top, top), mode="reflect"
+            )
             values = self._interpolate(values, self.resized(*size), align_corners=True)
             return normalise(values, 1.0, mean, std)
         if self.kind == "DepthPro":

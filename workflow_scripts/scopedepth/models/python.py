@@ -11,7 +11,8 @@ The folder is part of a prediction's identity like any weights, so an edit of th
         def for_sequence(self, name): ...     # -> an object like this one, with other weights
         parameters: int
 
-Nothing else is asked of it. `device` is `auto`, `cpu`, `cuda`, ... as given; options are `options.options`.
+Nothing else is asked of it. `device` is where to compute, `cpu` or `cuda:N`: `auto` is settled before the class is
+made. Options are `options.options`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,11 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     found.loader.exec_module(module)
     if not hasattr(module, class_name):
         raise ScopeDepthError(f"Model {name}: {path} has no class {class_name}.")
+    if device != "cpu":
+        # Seconds for a class that is NumPy alone, but no other library knows of all of torch's devices.
+        from scopedepth.models.torch_model import resolve_device
+
+        device = resolve_device(device, name)
     user = getattr(module, class_name)(weights, device, dict(options["options"]))
     if not callable(getattr(user, "predict", None)):
         raise ScopeDepthError(f"Model {name}: {class_name} in {path} has no method predict(frames).")

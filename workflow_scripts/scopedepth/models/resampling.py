@@ -8,8 +8,13 @@ LANCZOS, BILINEAR, BICUBIC = 1, 2, 3
 RESAMPLES = {"lanczos": LANCZOS, "bilinear": BILINEAR, "bicubic": BICUBIC}
 
 
-def resample_number(name: str, model: str) -> int:
-    """Return the number of the filter `name`, or raise a `ScopeDepthError` that names the model."""
-    if name not in RESAMPLES:
-        raise ScopeDepthError(f"Model {model}: no resample {name!r}; there are {', '.join(RESAMPLES)}.")
+def resample_number(name: str, model: str, *others: str) -> int:
+    """Return the number of Pillow's filter `name`, or raise a `ScopeDepthError` that names the model.
+
+    `others`: what the family offers besides.
+    """
+    if not isinstance(name, str) or name not in RESAMPLES:
+        raise ScopeDepthError(
+            f"Model {model}: no resample {name!r}; there are {', '.join((*RESAMPLES, *others))}."
+        )
     return RESAMPLES[name]

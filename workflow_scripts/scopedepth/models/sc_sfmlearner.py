@@ -6,9 +6,10 @@ Options
     checkpoint      the file within the weights; null: dispnet_model_best.pth.tar, else dispnet_checkpoint.pth.tar;
                     {sequence}, {number} and patterns as for monodepth2
     alpha, beta     10 and 0.01
-    height, width   the network's input; null: the frame's own, to the nearest multiple of 32 (the checkpoints do
-                    not say what they were trained with)
-    resample        bilinear, bicubic or lanczos
+    height, width   the network's input; null: the frame's own, to the nearest multiple of 32 and at least 64 (the
+                    checkpoints do not say what they were trained with)
+    resample        skimage, as the authors' test_disp.py resizes: floats, by scikit-image's resize; or Pillow's
+                    bilinear, bicubic or lanczos, on whole grey levels
 """
 
 from __future__ import annotations
@@ -22,21 +23,36 @@ import torch
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel, read_options
-from scopedepth.models.checkpoints import first_place, load_strictly, place_for_sequence, read_checkpoint
-from scopedepth.models.monodepth2_networks import DispResNet, decoder_widths_from, encoder_shape_from
+from scopedepth.models.checkpoints import (
+    first_place,
+    listed,
+    load_strictly,
+    place_for_sequence,
+    read_checkpoint,
+    under_prefix,
+)
+from scopedepth.models.monodepth2_networks import (
+    LEAST_SIDE,
+    DispResNet,
+    decoder_widths_from,
+    encoder_shape_from,
+)
 from scopedepth.models.resampling import resample_number
-from scopedepth.models.resize import normalise, resize_grey_levels
+from scopedepth.models.resize import normalise, resize_grey_levels, resize_with_skimage
 from scopedepth.models.torch_model import TorchModel
 
+SKIMAGE = "skimage"
 DEFAULTS: dict[str, Any] = {
     "checkpoint": None,
     "alpha": 10.0,
     "beta": 0.01,
     "height": None,
     "width": None,
-    "resample": "bilinear",
+    "resample": SKIMAGE,
 }
 USUAL_FILES = ("dispnet_model_best.pth.tar", "dispnet_checkpoint.pth.tar")
+# Names that the network has for certain, and a pose network lacks.
+MARKERS = ("encoder.encoder.conv1.weight", "decoder.decoder.0.conv.conv.weight")
 MEAN, STD = [0.45] * 3, [0.225] * 3
 
 
@@ -48,7 +64,8 @@ class ScSfmLearner(TorchModel):
     ) -> None:
         super().__init__(spec, read_network(folder / file, spec["name"]), device)
         self.spec, self.folder, self.options, self.file = spec, folder, options, file
-        self.resample = resample_number(options["resample"], self.name)
+        how = options["resample"]
+        self.resample = None if how == SKIMAGE else resample_number(how, self.name, SKIMAGE)
 
     def for_sequence(self, name: str) -> DepthModel:
         file = place_for_sequence(self.options["checkpoint"] or self.file, name, self.name)
@@ -59,26 +76,30 @@ class ScSfmLearner(TorchModel):
         )
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        nearest = [max(32, round(side / 32) * 32) for side in (height, width)]
+        nearest = [max(LEAST_SIDE, round(side / 32) * 32) for side in (height, width)]
         return self.options["height"] or nearest[0], self.options["width"] or nearest[1]
 
     def preprocess(self, frames: np.ndarray) -> torch.Tensor:
         size = self.grid(*frames.shape[1:3])
         with torch.inference_mode():
-            return normalise(resize_grey_levels(self.upload(frames), size, self.resample), 1 / 255, MEAN, STD)
+            given = self.upload(frames)
+            if self.resample is None:
+                resized = resize_with_skimage(given.float(), size)
+            else:
+                resized = resize_grey_levels(given, size, self.resample)
+            return normalise(resized, 1 / 255, MEAN, STD)
 
     def run(self, batch: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         share = self.network(batch)[:, 0].float()
         if self.output_kind == "disparity":
             return share
         disparity = self.options["alpha"] * share + self.options["beta"]
-        return disparity if self.output_kind == "scaled_disparity" else 1 / disparity
+        return disparity if self.output_kind in ("scaled_disparity", "metric_disparity") else 1 / disparity
 
 
 def read_network(path: Path, name: str) -> DispResNet:
     """Return the depth network in `path`, its widths read off the tensors."""
-    content = read_checkpoint(path, name)
-    tensors = content.get("state_dict", content)
+    tensors = under_prefix(read_checkpoint(path, name), MARKERS, name, path)
     try:
         shape = encoder_shape_from(tensors, "encoder.encoder.")
         network = DispResNet(
@@ -89,7 +110,8 @@ def read_network(path: Path, name: str) -> DispResNet:
         )
     except (KeyError, AttributeError, IndexError, TypeError) as error:
         raise ScopeDepthError(
-            f"Model {name}: {path} holds no SC-SfMLearner depth network ({error} is missing). Check the family; a "
+            f"Model {name}: {path} holds no SC-SfMLearner depth network ({error} is missing; it holds "
+            f"{listed(tensors, 3)}). Check the family; a "
             "pose network (exp_pose_...) is not what is wanted."
         ) from error
     load_strictly(network, tensors, name, path, ("encoder.encoder.fc.",))

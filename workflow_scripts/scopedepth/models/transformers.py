@@ -2,14 +2,19 @@
 
 Depth Anything (v1, v2, relative and metric), MiDaS (DPT-Large, DPT-Hybrid, BEiT, Swin v2), ZoeDepth, GLPN, Depth Pro.
 
-Options: `flip`: average with the prediction of the mirrored frame (two passes, as ZoeDepth's authors do);
-`processor`: settings that replace the checkpoint's own.
+Options
+    preprocessing   hub: the checkpoint's own settings, which every checkpoint has; authors: what the authors' own code
+                    does (authors.py); null: hub, and a line that says so where the authors do otherwise
+    flip            average with the prediction of the mirrored frame: two passes. null: as the preprocessing's maker
+                    does it, so only ZoeDepth with `preprocessing: authors` is flipped
+    processor       settings that replace the checkpoint's own, with preprocessing hub
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,18 +23,25 @@ import numpy as np
 import torch
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.models.authors import AuthorsProcessor, authors_processor, knows_better
 from scopedepth.models.base import DepthModel, read_options
 from scopedepth.models.processors import Processor, read_processor
 from scopedepth.models.torch_model import TorchModel
 
-DEFAULTS: dict[str, Any] = {"flip": False, "processor": {}}
+DEFAULTS: dict[str, Any] = {"preprocessing": None, "flip": None, "processor": {}}
+PREPROCESSINGS = ("hub", "authors")
 
 
 class Checkpoint(TorchModel):
     """A network of transformers and its processor."""
 
     def __init__(
-        self, spec: Mapping[str, Any], network: torch.nn.Module, processor: Processor, device: str, flip: bool
+        self,
+        spec: Mapping[str, Any],
+        network: torch.nn.Module,
+        processor: Processor | AuthorsProcessor,
+        device: str,
+        flip: bool,
     ) -> None:
         super().__init__(spec, network, device)
         self.processor = processor
@@ -83,11 +95,45 @@ class ZoeDepth(Checkpoint):
         return depth
 
 
+class Dpt(Checkpoint):
+    """DPT with a backbone of its own (MiDaS's large and hybrid), for frames that are not square.
+
+    transformers' class tells its neck the grid of patches only where the backbone is another class, and takes the
+    grid for square else; its hybrid's embeddings want to be told that positions may be interpolated.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        config = self.network.config
+        if self.network.backbone is not None:
+            return
+        patch, patches = config.patch_size, [0, 0]
+
+        def note(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            height, width = positional[0].shape[-2:]
+            patches[:] = height // patch, width // patch
+            return positional, {**named, **({"interpolate_pos_encoding": True} if config.is_hybrid else {})}
+
+        def tell(_: Any, positional: tuple[Any, ...]) -> tuple[Any, ...]:
+            return positional[0], *patches
+
+        self.network.dpt.embeddings.register_forward_pre_hook(note, with_kwargs=True)
+        self.network.neck.register_forward_pre_hook(tell)
+
+
 class DepthPro(Checkpoint):
     """Depth Pro: inverse depth of a canonical camera, and the field of view that makes metres of it.
 
-    Depth = 1 / (c * w / f), f / w = 1 / (2 tan(fov / 2)), between 1e-4 and 1e4 before inverting (as published).
+    Depth = 1 / (c * w / f), f / w = 1 / (2 tan(fov / 2)), between 1e-4 and 1e4 before inverting (as published). Its
+    authors resize the inverse: the output kind metric_disparity stores that.
     """
+
+    LEAST, MOST = 1e-4, 1e4
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if self.output_kind == "metric_disparity":
+            self.greatest_depth = 1 / self.LEAST
 
     def depth(self, batch: torch.Tensor) -> torch.Tensor:
         out = self.network(pixel_values=batch)
@@ -95,10 +141,12 @@ class DepthPro(Checkpoint):
         if out.field_of_view is not None:
             half = torch.deg2rad(out.field_of_view.float()) / 2
             inverse = inverse * (2 * torch.tan(half))[:, None, None]
-        return 1 / inverse.clamp(1e-4, 1e4)
+        if self.output_kind.endswith("disparity"):
+            return inverse.clamp(max=self.MOST)
+        return 1 / inverse.clamp(self.LEAST, self.MOST)
 
 
-CLASSES: dict[str, type[Checkpoint]] = {"zoedepth": ZoeDepth, "depth_pro": DepthPro}
+CLASSES: dict[str, type[Checkpoint]] = {"dpt": Dpt, "zoedepth": ZoeDepth, "depth_pro": DepthPro}
 
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
@@ -107,10 +155,32 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     name = spec["name"]
     if not (weights / "config.json").is_file():
         raise ScopeDepthError(f"Model {name}: {weights} holds no config.json. Fetch the weights first.")
-    processor = read_processor(weights, name, options["processor"])
+    chosen = options["preprocessing"]
+    if chosen not in (None, *PREPROCESSINGS):
+        raise ScopeDepthError(
+            f"Model {name}: no preprocessing {chosen!r}; there are {', '.join(PREPROCESSINGS)}."
+        )
+    if chosen == "authors" and options["processor"]:
+        raise ScopeDepthError(
+            f"Model {name}: options.processor changes the Hub's settings, and preprocessing: authors takes none of "
+            "them. Leave one of the two out."
+        )
+    processor: Processor | AuthorsProcessor = read_processor(weights, name, options["processor"])
     network = _load_network(weights, name)
-    kind = CLASSES.get(network.config.model_type, Checkpoint)
-    return kind(spec, network, processor, device, bool(options["flip"]))
+    kind = network.config.model_type
+    if chosen == "authors":
+        assert isinstance(processor, Processor)
+        processor = authors_processor(network.config, processor, name)
+    elif chosen is None and knows_better(network.config):
+        said = (
+            f"Model {name}: fed as the Hub's processor does, which is not how its authors feed it. Set "
+            "options.preprocessing to hub or to authors."
+        )
+        print(said, file=sys.stderr, flush=True)
+    flip = options["flip"]
+    if flip is None:
+        flip = chosen == "authors" and kind == "zoedepth"
+    return CLASSES.get(kind, Checkpoint)(spec, network, processor, device, bool(flip))
 
 
 def _load_network(folder: Path, name: str) -> Any:

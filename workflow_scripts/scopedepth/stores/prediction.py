@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scopedepth.errors import ScopeDepthError
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
 
-OUTPUT_KINDS = ("disparity", "scaled_disparity", "depth", "metric_depth")
+OUTPUT_KINDS = ("disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth")
 
 
 class PredictionSequence:
@@ -56,7 +56,7 @@ class PredictionSequence:
 class PredictionStore:
     """A prediction store opened for reading. A missing or unreadable one is a `ScopeDepthError` naming it.
 
-    `output_kind`: one of OUTPUT_KINDS; `unit`: of metric_depth, else None; `attrs`: spec, weights_digest, ...
+    `output_kind`: one of OUTPUT_KINDS; `unit`: of the metric kinds, else None; `attrs`: spec, weights_digest, ...
     """
 
     def __init__(self, path: Path) -> None:
