@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, UnreadableFrame
 from scopedepth.datasets.describe import colour_depth, describe_depth, overlay, summary_lines
 from scopedepth.datasets.masks import find_border, find_specular
@@ -36,8 +36,9 @@ def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None)
     do not read, and images and depth of different sizes, are listed as problems and are no exceptions here.
     """
     root = data_root(raw)
-    chosen = choose(spec, root)
+    chosen, choice = choose_counted(spec, root)
     yield f"{spec['name']}: {len(chosen)} sequences, {sum(len(one.indices) for one in chosen)} frames, in {root}"
+    yield from choice.sentences()
     rows: list[NDArray[np.uint8]] = []
     for one in chosen:
         lines, row = check_sequence(one, spec["undistort"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
+from scopedepth.frame_lists import FETCHED, fetched_lists
 from scopedepth.identity import canonical_json, file_digests, module_digests
 from scopedepth.signatures import signed
 
@@ -83,6 +84,17 @@ class Plan:
             if Path(folder, name).is_file()
         )
         return hashlib.sha256(repr(listing).encode()).hexdigest()
+
+    # fetch_list
+
+    def list_address(self, wildcards: Any) -> str:
+        """Return the address of the list of frames that has a digest."""
+        lists = [fetched_lists(spec) for spec in self.study.datasets.values()]
+        return next(known[wildcards.digest] for known in lists if wildcards.digest in known)
+
+    def lists_to_fetch(self, wildcards: Any) -> list[str]:
+        """Return the lists of a unit's dataset that come from an address."""
+        return [f"{FETCHED}/{digest}.txt" for digest in fetched_lists(self.dataset(wildcards))]
 
     # prepare
 

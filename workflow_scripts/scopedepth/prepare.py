@@ -21,7 +21,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.masks import find_border, find_specular
@@ -83,7 +83,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
     A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
     `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
     """
-    chosen = choose(spec, data_root(raw))
+    chosen, choice = choose_counted(spec, data_root(raw))
     before = {}
     if spec["undistort"]:
         before = {one.sequence.name: registration(one).facts() for one in chosen}
@@ -130,6 +130,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
         spec=dict(spec),
         raw_digest=digest,
         sequences=counts,
+        frame_lists=choice.counts(),
     )
     write_json(store.with_suffix(".page.json"), describe_unit(store))
 

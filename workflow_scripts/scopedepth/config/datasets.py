@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scopedepth.config.base import Spec
 from scopedepth.config.citations import Citation
@@ -89,13 +89,57 @@ Source = Annotated[
 ]
 
 
+# The loader whose lists are spelled so.
+LAYOUT_LOADERS = {"scared": "scared", "simcol": "simcol3d"}
+
+
+class FrameList(Spec):
+    """A list of frames, such as a published split: a file, an address, or lines given here."""
+
+    path: str | None = Field(None, description="file with one line a frame or sequence")
+    url: str | None = Field(
+        None, pattern=r"^https://[^\s]+$", description="address of the file, fetched once; needs sha256"
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="digest that the file must have; null for a path takes any",
+    )
+    lines: list[str] | None = Field(None, min_length=1, description="the lines themselves")
+    layout: Literal["plain", "scared", "simcol"] = Field(
+        "plain",
+        description="how the lines are spelled: sequence and frame, or as a dataset's published splits are",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FrameList:
+        if sum(given is not None for given in (self.path, self.url, self.lines)) != 1:
+            raise ValueError("a list of frames has one of path, url and lines")
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("a list at an address needs its sha256, so that it stays the same list")
+        return self
+
+
+def _as_list(given: Any) -> Any:
+    """Return what a list of frames is short for: a text is its path, a list its lines."""
+    if isinstance(given, str):
+        return {"path": given}
+    return {"lines": given} if isinstance(given, list) else given
+
+
+Frames = Annotated[FrameList, BeforeValidator(_as_list, json_schema_input_type=FrameList | str | list[str])]
+
+
 class FrameChoice(Spec):
     """Which frames of a sequence take part."""
 
-    start: int = Field(0, ge=0, description="first frame")
+    list: Frames | None = Field(
+        None, description="the frames that take part (a published split); a text is the file's path"
+    )
+    exclude: Frames | None = Field(None, description="frames that are left out; a text is the file's path")
+    start: int = Field(0, ge=0, description="first frame, of those left")
     stop: int | None = Field(None, ge=1, description="one past the last frame; null takes all")
     step: int = Field(1, ge=1, description="every how many frames")
-    list: str | None = Field(None, description="file with one frame a line (a published split)")
 
 
 class Depth(Spec):
@@ -163,6 +207,15 @@ class DatasetSpec(Spec):
     licence: str = Field("unknown", description="terms of the data")
     citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the data is described")
+
+    @model_validator(mode="after")
+    def _lists_of_its_loader(self) -> DatasetSpec:
+        for name in ("list", "exclude"):
+            listed = getattr(self.frames, name)
+            loader = None if listed is None else LAYOUT_LOADERS.get(listed.layout)
+            if loader not in (None, self.loader):
+                raise ValueError(f"frames.{name}.layout {listed.layout} is for the loader {loader} alone")
+        return self
 
     @model_validator(mode="after")
     def _sequences_named(self) -> DatasetSpec:
