@@ -27,7 +27,7 @@ try:
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds citations written out.
-for name, spec in PLAN.study.datasets.items():
+for name, spec in {**PLAN.study.bases, **PLAN.study.datasets}.items():
     config["datasets"][name]["citation"] = spec["citation"]
 # What each job asks of a cluster's scheduler.
 NEEDS = Needs(PLAN.study)

@@ -1,7 +1,7 @@
 # Needs: a dataset's source (the network, a folder, or nothing for the rendered phantom).
 # Makes: results/raw/{dataset}/        the files as published, and the digest of what they hold
 #        results/lists/{digest}.txt    published lists of frames that have an address
-#        results/datasets/{unit}.zarr  rectified frames, depth and flags
+#        results/datasets/{unit}.zarr  rectified frames, depth and flags; of a view, what is done to another one's
 
 
 localrules:
@@ -58,6 +58,8 @@ rule prepare:
         record="results/datasets/{unit}.run.json",
     log:
         "results/logs/prepare/{unit}.log",
+    wildcard_constraints:
+        unit=PLAN.view_pattern(views=False),
     conda:
         "../envs/scopedepth.yaml"
     threads: 2
@@ -69,3 +71,29 @@ rule prepare:
         code=PLAN.prepare_code,
     script:
         "../workflow_scripts/prepare.py"
+
+
+rule view:
+    """Say how the frames of one unit of a view are made from those of another unit, when they are read."""
+    input:
+        base=ancient(PLAN.bases),
+        base_manifest=PLAN.base_manifests,
+    output:
+        store=directory("results/datasets/{unit}.zarr"),
+        manifest="results/datasets/{unit}.json",
+        page="results/datasets/{unit}.page.json",
+        record="results/datasets/{unit}.run.json",
+    log:
+        "results/logs/view/{unit}.log",
+    wildcard_constraints:
+        unit=PLAN.view_pattern(views=True),
+    conda:
+        "../envs/scopedepth.yaml"
+    resources:
+        mem_mb=NEEDS.compare_mem_mb,
+        runtime=NEEDS.view_runtime,
+    params:
+        spec=PLAN.prepare_spec,
+        code=PLAN.prepare_code,
+    script:
+        "../workflow_scripts/make_view.py"

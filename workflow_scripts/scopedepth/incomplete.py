@@ -90,13 +90,14 @@ def _write_incomplete(plan: Plan) -> Path | None:
 
 def failures(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what failed in a study and why: the last line of the log of each job whose result is not there."""
-    for dataset in plan.study.datasets:
+    for dataset in plan.study.stored():
         if not Path(f"results/raw/{dataset}.json").is_file():
             yield f"dataset {dataset}", _reason(LOGS / "fetch_dataset" / f"{dataset}.log")
-    for name, unit in plan.study.units.items():
-        fetched = Path(f"results/raw/{unit.dataset}.json").is_file()
-        if fetched and not Path(f"results/datasets/{name}.json").is_file():
-            yield f"preparing {name}", _reason(LOGS / "prepare" / f"{name}.log")
+    for name, unit in {**plan.study.base_units, **plan.study.units}.items():
+        needed = f"raw/{unit.dataset}.json" if unit.base is None else f"datasets/{unit.base}.json"
+        if Path("results", needed).is_file() and not Path(f"results/datasets/{name}.json").is_file():
+            rule, what = ("prepare", "preparing") if unit.base is None else ("view", "making the view")
+            yield f"{what} {name}", _reason(LOGS / rule / f"{name}.log")
     for model, spec in plan.study.models.items():
         if spec["weights"]["kind"] != "none" and not Path(f"results/weights/{model}.json").is_file():
             yield f"weights of {model}", _reason(LOGS / "fetch_weights" / f"{model}.log")

@@ -15,10 +15,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
+from scopedepth.config.load import (
+    DATASET_WORDS,
+    MODEL_WORDS,
+    PROTOCOL_WORDS,
+    STUDY_WORDS,
+    Study,
+    Unit,
+    without,
+)
 from scopedepth.frame_lists import FETCHED, fetched_lists
 from scopedepth.identity import canonical_json, file_digests, module_digests
 from scopedepth.signatures import signed
+from scopedepth.views import kinds_of, step_module
 
 STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
 
@@ -50,7 +59,7 @@ class Plan:
 
     def dataset(self, wildcards: Any) -> dict[str, Any]:
         """Return the spec of the dataset that a job's unit belongs to."""
-        return self.study.datasets[self.study.units[wildcards.unit].dataset]
+        return self.study.dataset(self.study.unit(wildcards.unit).dataset)
 
     def model(self, wildcards: Any) -> dict[str, Any]:
         """Return the spec of a job's model."""
@@ -60,12 +69,12 @@ class Plan:
 
     def source_spec(self, wildcards: Any) -> str:
         """What decides the files of a dataset: its source alone."""
-        spec = self.study.datasets[wildcards.dataset]
+        spec = self.study.dataset(wildcards.dataset)
         return canonical_json({"name": spec["name"], "source": spec["source"]})
 
     def source_code(self, wildcards: Any) -> str:
         """Rendered data follow from our code; published data do not, and are not fetched again when it changes."""
-        rendered = self.study.datasets[wildcards.dataset]["source"]["kind"] == "phantom"
+        rendered = self.study.dataset(wildcards.dataset)["source"]["kind"] == "phantom"
         return self.code("fetch_dataset", "scopedepth.phantom") if rendered else "as published"
 
     def source_files(self, wildcards: Any) -> str:
@@ -73,7 +82,7 @@ class Plan:
 
         Times do not count: copying or touching a folder changes nothing in it.
         """
-        source = self.study.datasets[wildcards.dataset]["source"]
+        source = self.study.dataset(wildcards.dataset)["source"]
         if source["kind"] not in ("path", "registration"):
             return "as published"
         root = Path(source["path"]).expanduser()
@@ -89,7 +98,7 @@ class Plan:
 
     def list_address(self, wildcards: Any) -> str:
         """Return the address of the list of frames that has a digest."""
-        lists = [fetched_lists(spec) for spec in self.study.datasets.values()]
+        lists = [fetched_lists(self.study.dataset(name)) for name in self.study.stored()]
         return next(known[wildcards.digest] for known in lists if wildcards.digest in known)
 
     def lists_to_fetch(self, wildcards: Any) -> list[str]:
@@ -111,8 +120,10 @@ class Plan:
 
         Nor the other sequences of a dataset that is split: adding one makes nothing else anew.
         """
+        unit = self.study.unit(wildcards.unit)
+        if unit.base is not None:
+            return canonical_json(self._view_spec(unit))
         spec = without(self.dataset(wildcards), DATASET_WORDS, NOT_FOR_PREPARE)
-        unit = self.study.units[wildcards.unit]
         if unit.sequence is not None:
             spec["sequences"] = [unit.sequence]
         if unit.frames is not None:
@@ -120,8 +131,42 @@ class Plan:
         return canonical_json(spec)
 
     def prepare_code(self, wildcards: Any) -> str:
-        """The dataset's own loader: another loader's code is no part of it."""
+        """The dataset's own loader: another loader's code is no part of it. Of a view, its own kinds of steps."""
+        if self.study.unit(wildcards.unit).base is not None:
+            return self.code("make_view", *map(step_module, kinds_of(self.dataset(wildcards)["steps"])))
         return self.code("prepare", f"scopedepth.datasets.{self.dataset(wildcards)['loader']}")
+
+    # view
+
+    def _view_spec(self, unit: Unit) -> dict[str, Any]:
+        """What decides a view beside the store it is made from: its name, its lineage, and what it changes."""
+        spec = self.study.dataset(unit.dataset)
+        view = {key: spec[key] for key in ("name", "lineage", "steps")}
+        return {**view, "view_of": unit.base, "whole": unit.sequence is None}
+
+    def view_pattern(self, views: bool) -> str:
+        """Return a regular expression for the names of the study's units: of its views, or of all others."""
+        names = "|".join(name for name, spec in self.study.datasets.items() if "view_of" in spec)
+        if views:
+            return f"(?:{names})(?:@[^/]+)?" if names else "(?!)"
+        # After a dataset's name in a unit's path comes an @ or the file's suffix.
+        return rf"(?!(?:{names})[@.])[^/]+" if names else "[^/]+"
+
+    def bases(self, wildcards: Any) -> list[str]:
+        """Return the store that holds a unit's pixels, where that is another unit's."""
+        base = self.study.unit(wildcards.unit).base
+        return [] if base is None else [f"results/datasets/{base}.zarr"]
+
+    def base_manifests(self, wildcards: Any) -> list[str]:
+        """Return the manifest of that store."""
+        return [path.removesuffix(".zarr") + ".json" for path in self.bases(wildcards)]
+
+    def bases_to_fit(self, wildcards: Any) -> list[str]:
+        bases = (self.study.units[unit].base for unit in self.fitted_together(wildcards))
+        return [f"results/datasets/{base}.zarr" for base in bases if base is not None]
+
+    def every_base(self) -> list[str]:
+        return [f"results/datasets/{unit}.zarr" for unit in self.study.base_units]
 
     # fetch_weights
 

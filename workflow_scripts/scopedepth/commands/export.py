@@ -16,6 +16,7 @@ from typing import Any
 from scopedepth.commands import configuration
 from scopedepth.commands.explain import explain
 from scopedepth.config.load import Study, select_study
+from scopedepth.config.resolve import stored_name
 from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
@@ -86,9 +87,9 @@ def run(options: argparse.Namespace) -> int:
 def jobs(study: Study) -> Iterator[tuple[str, list[str]]]:
     """Yield each job of a study as its run record and what it makes, below results/."""
     units, models, protocols = study.units, study.models, study.protocols
-    for dataset in study.datasets:
+    for dataset in study.stored():
         yield f"raw/{dataset}.run.json", [f"raw/{dataset}.json"]
-    for unit in units:
+    for unit in {**study.base_units, **units}:
         yield f"datasets/{unit}.run.json", [f"datasets/{unit}.json", f"datasets/{unit}.page.json"]
     for model, spec in models.items():
         if spec["weights"]["kind"] != "none":
@@ -197,7 +198,7 @@ def description(study: Study) -> str:
 def members(study: Study, results: Path = Path("results")) -> Iterator[Member]:
     """Yield the study's datasets and models with the digests of their files."""
     for name, spec in study.datasets.items():
-        yield Member("dataset", name, spec, _digest(results / "raw" / f"{name}.json"))
+        yield Member("dataset", name, spec, _digest(results / "raw" / f"{stored_name(spec)}.json"))
     for name, spec in study.models.items():
         has_weights = spec["weights"]["kind"] != "none"
         digest = _digest(results / "weights" / f"{name}.json") if has_weights else None

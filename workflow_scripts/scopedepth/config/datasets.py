@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from scopedepth.config.base import Spec
+from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 
 LOADERS = (
@@ -230,3 +230,56 @@ class DatasetSpec(Spec):
             if places != sorted(set(places)):
                 raise ValueError(f"cut.{name} needs growing numbers")
         return self
+
+
+class Crop(Spec):
+    """A window of the frames, in pixels."""
+
+    sequences: list[str] = Field(
+        ["*"], min_length=1, description="names or glob patterns of the sequences that it is for"
+    )
+    x: int = Field(0, ge=0, description="left edge: columns left out on the left")
+    y: int = Field(0, ge=0, description="upper edge: rows left out above")
+    width: int = Field(ge=1, description="columns kept")
+    height: int = Field(ge=1, description="rows kept")
+
+
+def _as_crops(given: Any) -> Any:
+    """Return what a crop is short for: one alone is a list of one."""
+    return [given] if isinstance(given, dict) else given
+
+
+class ViewSpec(Spec):
+    """A dataset made from another one when its frames are read: nothing is fetched or stored for it."""
+
+    view_of: Name = Field(description="the dataset that it is made from, which may be a view itself")
+    title: str = Field("", description="name shown in reports; empty takes the other one's, called a view")
+    sequences: list[str] | None = Field(
+        None, min_length=1, description="names or glob patterns of the sequences kept; null keeps all"
+    )
+    crop: Annotated[list[Crop], BeforeValidator(_as_crops, json_schema_input_type=Crop | list[Crop])] = Field(
+        [], description="window of the frames; of several the first that is for a sequence, of none all of it"
+    )
+    licence: str = Field("", description="terms of the data; empty takes the other one's")
+    citation: Citation = Field("", description="who made the view; empty takes the other one's")
+    homepage: str = Field("", description="where it is described; empty takes the other one's")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> ViewSpec:
+        if not self.crop and self.sequences is None:
+            raise ValueError("a view says what it changes: crop, sequences")
+        return self
+
+
+# How the two stand in the locations of pydantic's errors.
+STORED, VIEW = "stored", "view"
+
+
+def _kind(given: Any) -> str:
+    of_view = "view_of" in given if isinstance(given, dict) else isinstance(given, ViewSpec)
+    return VIEW if of_view else STORED
+
+
+DatasetEntry = Annotated[
+    Annotated[DatasetSpec, Tag(STORED)] | Annotated[ViewSpec, Tag(VIEW)], Discriminator(_kind)
+]
