@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,14 @@ import pytest
 import tifffile
 
 import dataset_trees as trees
+from project import CONFIG
 from scopedepth.check_dataset import check_dataset
+from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.datasets import Chosen, choose, choose_counted
 from scopedepth.datasets.place import point_to
 from scopedepth.errors import ScopeDepthError
 from scopedepth.frame_lists import fetched_lists, listed_files
+from scopedepth.plan import Plan
 from scopedepth.prepare import prepare_unit
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
@@ -356,3 +361,46 @@ def test_listed_and_found_are_said_and_kept(hamlyn: Path, tmp_path: Path) -> Non
     assert manifest["sequences"]["rectified01"]["frames"] == 2
     page = json.loads((tmp_path / "unit.page.json").read_text())
     assert any("2 of 3 frames are listed" in note for note in page["sequences"][0]["notes"])
+
+
+def test_a_list_at_an_address_is_fetched_before_its_dataset_is_prepared(root: Path) -> None:
+    digests = {"a": "a" * 64, "b": "b" * 64}
+    entry = {"loader": "folder", "source": {"kind": "path", "path": "data/one"}}
+    frames = {
+        name: {"url": f"https://example.org/{name}.txt", "sha256": digest} for name, digest in digests.items()
+    }
+    config = copy.deepcopy(CONFIG)
+    config["datasets"] = {
+        "one": {**entry, "frames": {"list": frames["a"], "exclude": frames["b"]}},
+        "two": {**entry, "frames": {"list": {"path": "mine.txt"}}},
+        "cut": {"view_of": "one", "sequences": ["left"]},
+    }
+    config["studies"]["small"]["datasets"] = ["cut", "two"]
+    plan = Plan(select_study(config), root / "workflow_scripts")
+    assert plan.lists_to_fetch(SimpleNamespace(unit="one")) == [
+        f"results/lists/{digest}.txt" for digest in digests.values()
+    ]
+    assert plan.lists_to_fetch(SimpleNamespace(unit="two")) == []
+    assert plan.list_address(SimpleNamespace(digest=digests["b"])) == "https://example.org/b.txt"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"url": "http://example.org/a.txt", "sha256": "a" * 64}, r"list\.url: .* is not allowed"),
+        ({"url": "https://example.org/a.txt"}, "needs its sha256"),
+        ({"path": "a.txt", "url": "https://example.org/a.txt"}, "one of path, url and lines"),
+        ({"layout": "plain"}, "one of path, url and lines"),
+        ({"path": "a.txt", "layout": "scared"}, "layout scared is for the loader scared alone"),
+        ({"path": "a.txt", "layout": "scard"}, "Did you mean 'scared'"),
+        ({"path": "a.txt", "sha256": "abc"}, r"list\.sha256: 'abc' is not allowed"),
+        ([], r"list\.lines: \[\] is not allowed"),
+        (3, r"frames\.list: 3 is not allowed"),
+    ],
+)
+def test_lists_that_the_configuration_refuses(given: Any, message: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["one"]["frames"] = {"list": given}
+    with pytest.raises(ConfigError, match=message) as caught:
+        check(config)
+    assert "\n" not in str(caught.value)

@@ -10,10 +10,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 import dataset_trees as trees
+from project import CONFIG as PROJECT
+from project import Project, write_frames
 from scopedepth.check_dataset import check_dataset
 from scopedepth.config.load import ConfigError, check, dataset_spec, select_study
 from scopedepth.datasets.place import point_to
@@ -363,3 +366,66 @@ def test_the_crops_of_the_sources_are_configured(root: Path) -> None:
     assert hamlyn["published"]["rectified14"]["size"] == [288, 410]
     assert hamlyn["published"]["rectified12"]["size"] == [288, 360]
     assert c3vd["steps"][0]["steps"]["crop"] == [crop(200, 180, 950, 720)]
+
+
+# The workflow.
+
+
+def rows_of(project: Project, dataset: str) -> list[dict[str, Any]]:
+    """Return the scores of a dataset's frames without its name."""
+    rows = pq.read_table(project.folder / "results/studies/small/frames.parquet").to_pylist()
+    return [{k: v for k, v in row.items() if k != "dataset"} for row in rows if row["dataset"] == dataset]
+
+
+@pytest.mark.workflow
+def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
+    """A study of a view alone fetches and prepares its base, and agrees with a dataset of files that were cut."""
+    config = copy.deepcopy(PROJECT)
+    config["datasets"] = {
+        "one": config["datasets"]["one"],
+        "cut": {"view_of": "one", "crop": {"x": 3, "y": 5, "width": 20, "height": 14}},
+        "files": {**config["datasets"]["one"], "source": {"kind": "path", "path": "data/files"}},
+    }
+    small = config["studies"]["small"]
+    small |= {"datasets": ["cut", "files"], "models": ["brightness"], "protocols": ["median_depth"]}
+    project = Project.create(tmp_path / "project", config)
+    write_frames(project.folder / "data/one", ("left", "right"))
+    for path in sorted((project.folder / "data/one").rglob("*.png")):
+        window = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[5:19, 3:23]
+        to = project.folder / "data/files" / path.relative_to(project.folder / "data/one")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(to), window)
+    project.snakemake()
+    rows = rows_of(project, "cut")
+    assert len(rows) == 6
+    assert rows == rows_of(project, "files")
+    datasets = project.folder / "results/datasets"
+    assert [path.name for path in (datasets / "cut.zarr").iterdir() if not path.name.startswith(".")] == [
+        "view.json"
+    ]
+    assert not (project.folder / "results/raw/cut").exists()
+    page = (project.folder / "results/studies/small/report.html").read_text(encoding="utf-8")
+    assert "A view of" in page
+    assert "a view: x 3 to 23, y 5 to 19 of frames of 32x24" in page
+    assert project.jobs() == set()
+    for arguments in (("explain", "results/scores/cut/brightness/median_depth.parquet"), ("verify",)):
+        done = project.command(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    # Another window: the view's own results are made anew, and nothing of its base or of others.
+    config["datasets"]["cut"]["crop"]["x"] = 4
+    project.write_config(config)
+    assert project.jobs() == {
+        "view(cut)",
+        "predict(cut, brightness)",
+        "align(cut, brightness, median_depth)",
+        "score(cut, brightness, median_depth)",
+        "summarise(small)",
+        "report(small)",
+    }
+    # A window that leaves the frame ends a job with one line, which the run repeats.
+    config["datasets"]["cut"]["crop"]["x"] = 13
+    project.write_config(config)
+    failed = project.snakemake("results/datasets/cut.zarr", check=False)
+    assert failed.returncode != 0
+    line = "datasets.cut.crop: x 13, y 5, width 20, height 14 reach outside frames of 32x24 (sequence left)"
+    assert f"failed: making the view cut: {line}" in failed.stdout + failed.stderr
