@@ -18,6 +18,7 @@ import dataset_trees as trees
 from project import CONFIG as PROJECT
 from project import Project, write_frames
 from scopedepth.check_dataset import check_dataset
+from scopedepth.cli import main
 from scopedepth.config.load import ConfigError, check, dataset_spec, select_study
 from scopedepth.datasets.place import point_to
 from scopedepth.errors import ScopeDepthError
@@ -358,6 +359,25 @@ def test_check_dataset_shows_a_view(base: Path, tmp_path: Path) -> None:
     outside["datasets"]["mine"]["published"] = {}
     with pytest.raises(ScopeDepthError, match="outside frames of 60x40"):
         list(check_dataset(dataset_spec("cut", check(outside)), tmp_path / "raw"))
+
+
+def test_plan_counts_the_store_behind_a_view_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """10 frames of 60x40 at 8 bytes a pixel: 0.000192 GB, whether the dataset itself takes part or not."""
+    for datasets in (["cut"], ["cut", "mine"], ["mine"]):
+        config = configured()
+        config["studies"]["small"]["datasets"] = datasets
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        options = [
+            "plan",
+            "--configfile",
+            str(tmp_path / "config.yaml"),
+            "--results",
+            str(tmp_path / "results"),
+        ]
+        assert main(options) == 0
+        said = capsys.readouterr().out
+        assert "Dataset stores still to be made: 0.000192 GB" in said
+        assert ("cut is a view of mine: nothing is fetched or stored for it." in said) == ("cut" in datasets)
 
 
 def test_the_crops_of_the_sources_are_configured(root: Path) -> None:
