@@ -68,7 +68,7 @@ def crop(x: int, y: int, width: int, height: int, *sequences: str) -> dict[str, 
 
 
 def change(view: str, *crops: dict[str, Any], sequences: list[str] | None = None) -> dict[str, Any]:
-    return {"view": view, "sequences": sequences, "steps": {"crop": list(crops)} if crops else {}}
+    return {"view": view, "sequences": sequences, "steps": [{"crop": list(crops)}] if crops else []}
 
 
 def view_store(base: Path, *changes: dict[str, Any], whole: bool = True) -> DatasetStore:
@@ -385,7 +385,7 @@ def test_the_crops_of_the_sources_are_configured(root: Path) -> None:
     hamlyn, c3vd = (dataset_spec(f"{name}_endodac", config) for name in ("hamlyn_rectified", "c3vd"))
     assert hamlyn["published"]["rectified14"]["size"] == [288, 410]
     assert hamlyn["published"]["rectified12"]["size"] == [288, 360]
-    assert c3vd["steps"][0]["steps"]["crop"] == [crop(200, 180, 950, 720)]
+    assert c3vd["steps"][0]["steps"][0]["crop"] == [crop(200, 180, 950, 720)]
 
 
 # The workflow.

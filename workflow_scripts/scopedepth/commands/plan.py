@@ -65,4 +65,5 @@ def published_sizes(study: Study) -> Iterator[UnitSize]:
         size = published.get(unit.sequence or "all")
         if size is not None:
             frames = range(size["frames"])[slice(*(unit.frames or (None,)))]
-            yield UnitSize(unit.name, len(frames), *size["size"], prepared=unit.base is not None)
+            height, width = size["size"]
+            yield UnitSize(unit.name, len(frames), height, width, prepared=unit.base is not None)

@@ -41,7 +41,7 @@ def resolved_dataset(
     change = {
         "view": name,
         "sequences": own["sequences"],
-        "steps": {"crop": own["crop"]} if own["crop"] else {},
+        "steps": [{"crop": own["crop"]}] if own["crop"] else [],
     }
     # Which sequences a dataset has that is not split is known when its store is there.
     sequences = base["sequences"]

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from scopedepth.errors import ScopeDepthError
 
 VIEW_FILE = "view.json"
-# A change of a view as the configuration states it: {"view": name, "sequences": patterns or None, kind: its fields}.
+# What a view changes, as the configuration states it: {"view": its name, "sequences": patterns of those that it keeps, or
+# None, "steps": [{kind: what its field says}, ...] in the order in which they are done}.
 Change = Mapping[str, Any]
 
 
@@ -91,19 +92,23 @@ def step_class(kind: str) -> type[Step]:
 
 def kinds_of(changes: Iterable[Change]) -> list[str]:
     """Return the kinds of steps in some changes, sorted."""
-    return sorted({kind for change in changes for kind in change["steps"]})
+    return sorted({kind for change in changes for kind, _ in _stated(change)})
+
+
+def _stated(change: Change) -> Iterable[tuple[str, Any]]:
+    """Return the kind of each step of a change and what is stated of it."""
+    return [(kind, stated) for step in change["steps"] for kind, stated in step.items()]
 
 
 def steps_for(changes: Iterable[Change], sequence: str, size: tuple[int, int]) -> list[Step]:
     """Return the steps of one sequence of frames of `size` (height, width).
 
-    `changes`: those of the views one after the other, the outermost last: {"view": name, "sequences": patterns or
-    None, "steps": {kind: what the view's field states}}. A step that asks for more than the frames have is a
-    `ScopeDepthError` that names the view's field.
+    `changes`: those of the views one after the other, the outermost last. A step that asks for more than the frames
+    have is a `ScopeDepthError` that names the view's field.
     """
     steps: list[Step] = []
     for change in changes:
-        for kind, stated in change["steps"].items():
+        for kind, stated in _stated(change):
             step = step_class(kind).of(stated, sequence)
             if step is None:
                 continue
@@ -128,7 +133,7 @@ def chosen_sequences(changes: Iterable[Change], names: list[str], whole: bool = 
         kept = [name for name in names if matches(name, wanted)]
         if whole:
             _check_patterns(change["view"], "sequences", wanted, names)
-            for kind, stated in change["steps"].items():
+            for kind, stated in _stated(change):
                 _check_patterns(change["view"], kind, step_class(kind).patterns(stated), kept)
         names = kept
     return names
