@@ -25,16 +25,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scopedepth.errors import ScopeDepthError
 
+if TYPE_CHECKING:  # whoever only plans jobs reads this too, and needs no arrays
+    import numpy as np
+    from numpy.typing import NDArray
+
 VIEW_FILE = "view.json"
-# What a view changes, as the configuration states it: {"view": its name, "sequences": patterns of those that it keeps, or
-# None, "steps": [{kind: what its field says}, ...] in the order in which they are done}.
+# What a view changes, as the configuration states it: {"view": its name, "sequences": patterns of those that it keeps,
+# or None, "steps": [{kind: what its field says}, ...] in the order in which they are done}.
 Change = Mapping[str, Any]
 
 

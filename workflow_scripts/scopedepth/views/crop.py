@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.views import Outside, Step, matches
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Crop(Step):
     def camera(self, intrinsics: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the camera matrix with its principal point moved by the window's corner."""
         moved = intrinsics.copy()
-        moved[:2] -= np.outer([self.x, self.y], intrinsics[2])
+        moved[0] -= self.x * intrinsics[2]
+        moved[1] -= self.y * intrinsics[2]
         return moved
 
     def rgb(self, frames: NDArray[np.uint8], first: int) -> NDArray[np.uint8]:
