@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +18,14 @@ import dataset_trees as trees
 from project import CONFIG
 from scopedepth.check_dataset import check_dataset
 from scopedepth.config.load import ConfigError, check, select_study
-from scopedepth.datasets import Chosen, choose, choose_counted
+from scopedepth.datasets import Chosen, choose, choose_counted, scared
 from scopedepth.datasets.place import point_to
+from scopedepth.datasets.video import KEPT
 from scopedepth.errors import ScopeDepthError
 from scopedepth.frame_lists import fetched_lists, listed_files
 from scopedepth.plan import Plan
-from scopedepth.prepare import prepare_unit
+from scopedepth.prepare import make_plan, prepare_unit, read_block
+from scopedepth.report.sections.datasets import list_facts
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
 VIDEOS = {(1, 3): 78, (2, 4): 71, (3, 4): 79, (4, 4): 76, (5, 4): 87, (6, 4): 83, (7, 4): 77}
@@ -361,6 +364,38 @@ def test_listed_and_found_are_said_and_kept(hamlyn: Path, tmp_path: Path) -> Non
     assert manifest["sequences"]["rectified01"]["frames"] == 2
     page = json.loads((tmp_path / "unit.page.json").read_text())
     assert any("2 of 3 frames are listed" in note for note in page["sequences"][0]["notes"])
+    assert list_facts([tmp_path / "unit.zarr"]) == [
+        ("Frames listed", "2 lines of the configuration's list, 2 frames of 1 sequences")
+    ]
+    assert list_facts([]) == []
+
+
+def test_frames_far_apart_are_read_in_one_pass_over_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 frames lie between listed ones, more than are kept for neighbouring threads; no more than these are held."""
+    key = np.full((32, 48), 80.0)
+    trees.scared(tmp_path / "data", 3, 4, key, [np.full((32, 48), 20.0 + frame) for frame in range(90)])
+    split = tmp_path / "split.txt"
+    split.write_text("".join(f"dataset3/keyframe4 {number} l\n" for number in (1, 2, 42, 82, 90)))
+    spec = scared_spec(tmp_path / "data", split, "video")
+    chosen = choose(spec, tmp_path / "data")[0]
+    plan = make_plan(chosen)
+    opened, held = [], []
+    step = scared.ScenePoints._step
+
+    def watched(self: Any) -> None:
+        opened.append(self._open is None)
+        step(self)
+        held.append(len(self._kept))
+
+    monkeypatch.setattr(scared.ScenePoints, "_step", watched)
+    with ThreadPoolExecutor(8) as pool:
+        block = read_block(plan, 0, 5, pool)
+    assert block["depth"][:, 0, 0].tolist() == [20.0, 21.0, 61.0, 101.0, 109.0]
+    assert list(block["frame_id"]) == ["000000", "000001", "000041", "000081", "000089"]
+    assert sum(opened) == 1
+    assert max(held) <= KEPT + 1
 
 
 def test_a_list_at_an_address_is_fetched_before_its_dataset_is_prepared(root: Path) -> None:

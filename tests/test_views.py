@@ -428,7 +428,11 @@ def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
     assert "A view of" in page
     assert "a view: x 3 to 23, y 5 to 19 of frames of 32x24" in page
     assert project.jobs() == set()
-    for arguments in (("explain", "results/scores/cut/brightness/median_depth.parquet"), ("verify",)):
+    for arguments in (
+        ("explain", "results/scores/cut/brightness/median_depth.parquet"),
+        ("explain", "results/datasets/cut.zarr"),
+        ("verify",),
+    ):
         done = project.command(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
     # Another window: the view's own results are made anew, and nothing of its base or of others.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
+from scopedepth.frame_lists import FETCHED, fetched_lists
 from scopedepth.plan import STUDY_TABLES, Plan
 
 LOGS = Path("results/logs")
@@ -93,6 +94,10 @@ def failures(plan: Plan) -> Iterator[tuple[str, str]]:
     for dataset in plan.study.stored():
         if not Path(f"results/raw/{dataset}.json").is_file():
             yield f"dataset {dataset}", _reason(LOGS / "fetch_dataset" / f"{dataset}.log")
+    for dataset in plan.study.stored():
+        for digest, url in fetched_lists(plan.study.dataset(dataset)).items():
+            if not (FETCHED / f"{digest}.txt").is_file():
+                yield f"list {url}", _reason(LOGS / "fetch_list" / f"{digest}.log")
     for name, unit in {**plan.study.base_units, **plan.study.units}.items():
         needed = f"raw/{unit.dataset}.json" if unit.base is None else f"datasets/{unit.base}.json"
         if Path("results", needed).is_file() and not Path(f"results/datasets/{name}.json").is_file():

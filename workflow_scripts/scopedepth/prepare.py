@@ -250,22 +250,41 @@ def read_block(plan: Plan, start: int, stop: int, pool: ThreadPoolExecutor) -> d
         "frame_id": np.array(plan.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
     }
 
-    def fill(place: int) -> None:
-        read_into(block, place, plan, plan.chosen.indices[start + place])
+    indices = plan.chosen.indices[start:stop]
 
-    for _ in pool.map(fill, range(count)):
-        pass
+    def fill(place: int) -> None:
+        fill_in(block, place, plan, indices[place], read_frame(plan.sequence, indices[place]))
+
+    if not plan.sequence.forward_only:
+        list(pool.map(fill, range(count)))
+        return block
+    # What comes forward only is read in its order, by nobody else: chosen frames may lie far apart, and one thread
+    # that runs ahead would make another start again from the first frame.
+    waiting = []
+    for place, index in enumerate(indices):
+        frame = read_frame(plan.sequence, index)
+        waiting.append(pool.submit(fill_in, block, place, plan, index, frame))
+    for done in waiting:
+        done.result()
     return block
 
 
-def read_into(block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int) -> None:
-    """Read frame `index` of the sequence into position `place` of a block, with its flags and status."""
-    sequence, encoding = plan.sequence, plan.sequence.encoding
-    flags = block["flags"][place]
+def read_frame(sequence: Sequence, index: int) -> Frame | None:
+    """Return frame `index` of a sequence; None, with a word on standard error, where it cannot be read."""
     try:
-        frame = sequence.read(index)
+        return sequence.read(index)
     except UnreadableFrame as error:
         print(f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}", file=sys.stderr)
+        return None
+
+
+def fill_in(
+    block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int, frame: Frame | None
+) -> None:
+    """Put frame `index` of the sequence into position `place` of a block, with its flags and status."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    flags = block["flags"][place]
+    if frame is None:
         block["status"][place] = FRAME_UNREADABLE
         flags[:] = NO_DEPTH
         return

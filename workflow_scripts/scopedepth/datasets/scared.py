@@ -335,8 +335,8 @@ class ScenePoints:
                 self._kept.clear()
             while index not in self._kept and not self._ended:
                 self._step()
-            while len(self._kept) > KEPT:
-                del self._kept[min(self._kept)]
+                while len(self._kept) > KEPT:  # on the way too: a list's frames may lie hundreds apart
+                    del self._kept[min(self._kept)]
             return self._kept.get(index)
 
     def _step(self) -> None:
