@@ -307,6 +307,17 @@ def test_a_number_that_two_frames_have(tmp_path: Path) -> None:
     assert named(choose(spec, tmp_path)) == {"s": ["b_4"]}
 
 
+def test_a_name_that_a_sequence_and_a_frame_have(tmp_path: Path) -> None:
+    for sequence in ("1", "2"):
+        for number in (1, 7):
+            trees.write_image(tmp_path / sequence / f"rgb/{number:04d}.png", trees.picture(8, 8))
+    spec = trees.spec_of("mine", "folder", tmp_path, frames={"list": ["7", "1"]})
+    with pytest.raises(ScopeDepthError, match=r"line 2 \('1'\): 1 is a sequence and a frame"):
+        choose(spec, tmp_path)
+    spec["frames"]["list"]["lines"] = ["7", "2", "1 1"]
+    assert named(choose(spec, tmp_path)) == {"1": ["0001", "0007"], "2": ["0001", "0007"]}
+
+
 def test_lists_that_are_not_what_they_should_be(hamlyn: Path, tmp_path: Path) -> None:
     split = tmp_path / "split.txt"
     split.write_text("rectified01 3\n")

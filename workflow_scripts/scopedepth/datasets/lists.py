@@ -207,6 +207,14 @@ class Frames:
             raise NoFrame(f"sequence {self.sequence.name} has no frame {name}")
         return next(iter(named))
 
+    def has(self, name: str) -> bool:
+        """Return whether a frame may be called `name`."""
+        try:
+            self.find(name)
+        except NoFrame:
+            return False
+        return True
+
     def check_folders(self, folders: list[str]) -> None:
         """Raise `NoFrame` where the folders that a line names below the sequence are not those of its images."""
         if not folders:
@@ -268,6 +276,8 @@ def _one_word(word: str, names: Names, kept: list[str]) -> Positions:
     whole = names.find(word)
     if whole is not None and not whole[1]:
         frames = whole[0]
+        if "/" not in word and any(names.frames[name].has(word) for name in kept):
+            raise NoFrame(f"{word} is a sequence and a frame; give the frame with its sequence")
         return {frames.sequence.name: set(range(len(frames.sequence)))}
     if "/" in word:
         place, frame = word.rsplit("/", 1)
