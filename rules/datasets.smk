@@ -36,7 +36,7 @@ rule fetch_list:
     log:
         "results/logs/fetch_list/{digest}.log",
     wildcard_constraints:
-        digest="[0-9a-f]{{64}}",
+        digest="[0-9a-f]+",
     conda:
         "../envs/scopedepth.yaml"
     params:

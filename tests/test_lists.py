@@ -15,7 +15,7 @@ import pytest
 import tifffile
 
 import dataset_trees as trees
-from project import CONFIG
+from project import CONFIG, Project, write_frames
 from scopedepth.check_dataset import check_dataset
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.datasets import Chosen, choose, choose_counted, scared
@@ -428,6 +428,32 @@ def test_a_list_at_an_address_is_fetched_before_its_dataset_is_prepared(root: Pa
     ]
     assert plan.lists_to_fetch(SimpleNamespace(unit="two")) == []
     assert plan.list_address(SimpleNamespace(digest=digests["b"])) == "https://example.org/b.txt"
+
+
+@pytest.mark.workflow
+def test_the_workflow_fetches_a_list_for_the_dataset_behind_a_view(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"left 1\n").hexdigest()
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["one"]["frames"] = {"list": {"url": "https://example.org/a.txt", "sha256": digest}}
+    config["datasets"]["cut"] = {"view_of": "one", "crop": {"x": 1, "width": 9, "height": 9}}
+    config["studies"]["small"]["datasets"] = ["cut"]
+    project = Project.create(tmp_path / "project", config)
+    write_frames(project.folder / "data/one", ("left",))
+    target = "results/datasets/cut.zarr"
+    assert project.jobs(target) == {
+        "fetch_dataset(one)",
+        f"fetch_list({digest})",
+        "prepare(one)",
+        "view(cut)",
+    }
+    fetched = project.folder / f"results/lists/{digest}.txt"
+    fetched.parent.mkdir(parents=True)
+    fetched.write_bytes(b"left 1\n")
+    (fetched.parent / f"{digest}.run.json").write_text("{}")
+    project.snakemake(target)
+    manifest = json.loads((project.folder / "results/datasets/cut.json").read_text())
+    assert manifest["sequences"]["left"]["frames"] == 1
+    assert manifest["frame_lists"]["listed"]["found"] == 1
 
 
 @pytest.mark.parametrize(
