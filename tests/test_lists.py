@@ -141,6 +141,27 @@ def test_a_line_of_scared_without_a_frame(tmp_path: Path, line: str, message: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_plain_list_of_extracted_frames_says_which_number_it_means(tmp_path: Path) -> None:
+    """Image 0000000006 is frame 000005: a 6 may be one or the other."""
+    extracted(tmp_path / "data", 3, 4)
+    spec = trees.spec_of("scared", "scared", tmp_path / "data", options={"frames": "extracted"})
+    for line, frame in (
+        ("dataset_3_keyframe_4 0000000006.png", "000005"),
+        ("dataset_3_keyframe_4 000006", "000006"),
+    ):
+        spec["frames"]["list"] = {
+            "path": None,
+            "url": None,
+            "sha256": None,
+            "lines": [line],
+            "layout": "plain",
+        }
+        assert named(choose(spec, tmp_path / "data")) == {"dataset_3_keyframe_4": [frame]}
+    spec["frames"]["list"]["lines"] = ["dataset_3_keyframe_4 6"]
+    with pytest.raises(ScopeDepthError, match="6 may be 000005 or 000006"):
+        choose(spec, tmp_path / "data")
+
+
 def test_a_list_of_scared_wants_its_videos(tmp_path: Path) -> None:
     trees.scared(tmp_path / "data", 3, 4, np.full((32, 48), 80.0), [])
     split = tmp_path / "split.txt"

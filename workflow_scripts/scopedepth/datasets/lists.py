@@ -173,13 +173,19 @@ class Frames:
 
     @cached_property
     def _names(self) -> dict[str, set[int]]:
-        """Positions by file name without suffix, and by the last number in the frame's name."""
+        """Positions by file name without suffix, and by the last number in the frame's name and in its file's.
+
+        The two numbers may differ (extracted frames of SCARED): then a number alone names two frames.
+        """
         names: dict[str, set[int]] = defaultdict(set)
+        called = [(frame_id, position) for frame_id, position in self.ids.items()]
         if isinstance(self.sequence, FileSequence):
-            for position, file in enumerate(self.sequence.files):
-                names[file.image.stem].add(position)
-        for frame_id, position in self.ids.items():
-            number = re.search(r"(\d+)(?=\D*$)", frame_id)
+            stems = [(file.image.stem, position) for position, file in enumerate(self.sequence.files)]
+            for stem, position in stems:
+                names[stem].add(position)
+            called += stems
+        for name, position in called:
+            number = re.search(r"(\d+)(?=\D*$)", name)
             if number:  # lists write 12 for a file named 0000000012.jpg
                 names[str(int(number[1]))].add(position)
         return names
