@@ -46,7 +46,7 @@ rule fetch_list:
 
 
 rule prepare:
-    """Decode, choose, rectify and flag the frames of one unit into a store."""
+    """Decode, choose, rectify and flag the frames of one unit into a store. Of a view: say what is done to another one's."""
     input:
         raw=ancient(PLAN.raw),
         raw_manifest=PLAN.raw_manifest,
@@ -58,8 +58,6 @@ rule prepare:
         record="results/datasets/{unit}.run.json",
     log:
         "results/logs/prepare/{unit}.log",
-    wildcard_constraints:
-        unit=PLAN.view_pattern(views=False),
     conda:
         "../envs/scopedepth.yaml"
     threads: 2
@@ -71,29 +69,3 @@ rule prepare:
         code=PLAN.prepare_code,
     script:
         "../workflow_scripts/prepare.py"
-
-
-rule view:
-    """Say how the frames of one unit of a view are made from those of another unit, when they are read."""
-    input:
-        base=ancient(PLAN.bases),
-        base_manifest=PLAN.base_manifests,
-    output:
-        store=directory("results/datasets/{unit}.zarr"),
-        manifest="results/datasets/{unit}.json",
-        page="results/datasets/{unit}.page.json",
-        record="results/datasets/{unit}.run.json",
-    log:
-        "results/logs/view/{unit}.log",
-    wildcard_constraints:
-        unit=PLAN.view_pattern(views=True),
-    conda:
-        "../envs/scopedepth.yaml"
-    resources:
-        mem_mb=NEEDS.compare_mem_mb,
-        runtime=NEEDS.view_runtime,
-    params:
-        spec=PLAN.prepare_spec,
-        code=PLAN.prepare_code,
-    script:
-        "../workflow_scripts/make_view.py"

@@ -158,7 +158,6 @@ def test_canonical_json_does_not_depend_on_order() -> None:
 
 SCRIPTS_WITHOUT_TORCH = (
     "prepare",
-    "make_view",
     "align",
     "score",
     "summarise",

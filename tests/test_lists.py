@@ -465,7 +465,7 @@ def test_the_workflow_fetches_a_list_for_the_dataset_behind_a_view(tmp_path: Pat
         "fetch_dataset(one)",
         f"fetch_list({digest})",
         "prepare(one)",
-        "view(cut)",
+        "prepare(cut)",
     }
     fetched = project.folder / f"results/lists/{digest}.txt"
     fetched.parent.mkdir(parents=True)

@@ -297,7 +297,12 @@ def test_units_of_a_view_are_those_of_its_base(root: Path) -> None:
     assert "scopedepth.views.crop" not in plan.predict_code(job)
     stored = json.loads(plan.prepare_spec(SimpleNamespace(unit="mine@right~3")))
     assert (stored["name"], stored["part"]) == ("mine", [3, None])
-    assert "scopedepth.views.crop" not in plan.prepare_code(SimpleNamespace(unit="mine@right~3"))
+    assert plan.raw(job) == "results/datasets/mine@right~3.zarr"
+    assert plan.raw_manifest(job) == "results/datasets/mine@right~3.json"
+    assert plan.raw(SimpleNamespace(unit="mine@right~3")) == "results/raw/mine"
+    others = plan.prepare_code(SimpleNamespace(unit="mine@right~3"))
+    assert "scopedepth.views.crop" not in others
+    assert "make_view" not in others
 
 
 @pytest.mark.parametrize(
@@ -439,7 +444,7 @@ def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
     config["datasets"]["cut"]["crop"]["x"] = 4
     project.write_config(config)
     assert project.jobs() == {
-        "view(cut)",
+        "prepare(cut)",
         "predict(cut, brightness)",
         "align(cut, brightness, median_depth)",
         "score(cut, brightness, median_depth)",
@@ -452,4 +457,4 @@ def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
     failed = project.snakemake("results/datasets/cut.zarr", check=False)
     assert failed.returncode != 0
     line = "datasets.cut.crop: x 13, y 5, width 20, height 14 reach outside frames of 32x24 (sequence left)"
-    assert f"failed: making the view cut: {line}" in failed.stdout + failed.stderr
+    assert f"failed: preparing cut: {line}" in failed.stdout + failed.stderr

@@ -101,8 +101,7 @@ def failures(plan: Plan) -> Iterator[tuple[str, str]]:
     for name, unit in {**plan.study.base_units, **plan.study.units}.items():
         needed = f"raw/{unit.dataset}.json" if unit.base is None else f"datasets/{unit.base}.json"
         if Path("results", needed).is_file() and not Path(f"results/datasets/{name}.json").is_file():
-            rule, what = ("prepare", "preparing") if unit.base is None else ("view", "making the view")
-            yield f"{what} {name}", _reason(LOGS / rule / f"{name}.log")
+            yield f"preparing {name}", _reason(LOGS / "prepare" / f"{name}.log")
     for model, spec in plan.study.models.items():
         if spec["weights"]["kind"] != "none" and not Path(f"results/weights/{model}.json").is_file():
             yield f"weights of {model}", _reason(LOGS / "fetch_weights" / f"{model}.log")

@@ -75,12 +75,6 @@ class Needs:
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt
 
-    # view
-
-    def view_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
-        """Return the minutes to read a store's depth once, as a fit does."""
-        return self._compare_runtime(list(input.base_manifest), attempt)
-
     # predict
 
     def predict_gpus(self, wildcards: Any) -> int | None:

@@ -102,18 +102,21 @@ class Plan:
         return next(known[wildcards.digest] for known in lists if wildcards.digest in known)
 
     def lists_to_fetch(self, wildcards: Any) -> list[str]:
-        """Return the lists of a unit's dataset that come from an address."""
+        """Return the lists of a unit's dataset that come from an address; a view reads none."""
+        if self.study.unit(wildcards.unit).base is not None:
+            return []
         return [f"{FETCHED}/{digest}.txt" for digest in fetched_lists(self.dataset(wildcards))]
 
     # prepare
 
     def raw(self, wildcards: Any) -> str:
-        """Return the folder of a unit's raw files."""
-        return f"results/raw/{self.dataset(wildcards)['name']}"
+        """Return the folder that a unit's store is made from: its raw files, or of a view the store behind it."""
+        unit = self.study.unit(wildcards.unit)
+        return f"results/raw/{unit.dataset}" if unit.base is None else f"results/datasets/{unit.base}.zarr"
 
     def raw_manifest(self, wildcards: Any) -> str:
-        """Return the manifest of a unit's raw files."""
-        return self.raw(wildcards) + ".json"
+        """Return the manifest of that folder."""
+        return self.raw(wildcards).removesuffix(".zarr") + ".json"
 
     def prepare_spec(self, wildcards: Any) -> str:
         """What decides a store: not where its files come from, for their digest stands for them.
@@ -133,7 +136,9 @@ class Plan:
     def prepare_code(self, wildcards: Any) -> str:
         """The dataset's own loader: another loader's code is no part of it. Of a view, its own kinds of steps."""
         if self.study.unit(wildcards.unit).base is not None:
-            return self.code("make_view", *map(step_module, kinds_of(self.dataset(wildcards)["steps"])))
+            return self.code(
+                "scopedepth/make_view", *map(step_module, kinds_of(self.dataset(wildcards)["steps"]))
+            )
         return self.code("prepare", f"scopedepth.datasets.{self.dataset(wildcards)['loader']}")
 
     # view
@@ -144,22 +149,10 @@ class Plan:
         view = {key: spec[key] for key in ("name", "lineage", "steps")}
         return {**view, "view_of": unit.base, "whole": unit.sequence is None}
 
-    def view_pattern(self, views: bool) -> str:
-        """Return a regular expression for the names of the study's units: of its views, or of all others."""
-        names = "|".join(name for name, spec in self.study.datasets.items() if "view_of" in spec)
-        if views:
-            return f"(?:{names})(?:@[^/]+)?" if names else "(?!)"
-        # After a dataset's name in a unit's path comes an @ or the file's suffix.
-        return rf"(?!(?:{names})[@.])[^/]+" if names else "[^/]+"
-
     def bases(self, wildcards: Any) -> list[str]:
         """Return the store that holds a unit's pixels, where that is another unit's."""
         base = self.study.unit(wildcards.unit).base
         return [] if base is None else [f"results/datasets/{base}.zarr"]
-
-    def base_manifests(self, wildcards: Any) -> list[str]:
-        """Return the manifest of that store."""
-        return [path.removesuffix(".zarr") + ".json" for path in self.bases(wildcards)]
 
     def bases_to_fit(self, wildcards: Any) -> list[str]:
         bases = (self.study.units[unit].base for unit in self.fitted_together(wildcards))
