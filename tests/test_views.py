@@ -190,6 +190,24 @@ def test_a_view_is_read_from_the_pixels_that_it_was_made_for(base: Path) -> None
     (first.path / "view.json").write_text("{}")
     with pytest.raises(ScopeDepthError, match="does not say of what it is a view"):
         DatasetStore(first.path)
+    view_store(base, change("cut", crop(10, 6, 32, 21)))
+    whole = json.loads((first.path / "view.json").read_text())
+    for damage in (
+        {"view_of": "../mine"},
+        {"view_of": "other"},
+        {"lineage": []},
+        {"sequences": 3},
+        {"sequences": {"nobody": {}}},
+        {"sequences": {"left": {"steps": [{"os": {}}]}}},
+        {"sequences": {"left": {"steps": [{"crop": {"x": 1}}]}}},
+        {"sequences": {"left": {"steps": [{"crop": {"x": "1", "y": 0, "width": 2, "height": 2}}]}}},
+        {"sequences": {"left": {"steps": [{"crop": {"x": 50, "y": 0, "width": 20, "height": 2}}]}}},
+        {"sequences": {"left": {"lost_depth": ["x"]}}},
+    ):
+        (first.path / "view.json").write_text(json.dumps({**whole, **damage}))
+        with pytest.raises(ScopeDepthError, match=r"is not a readable store|There is no store") as caught:
+            DatasetStore(first.path)
+        assert "\n" not in str(caught.value)
     (first.path / "view.json").write_text("{")
     with pytest.raises(ScopeDepthError, match=r"The view .* is damaged"):
         DatasetStore(first.path)

@@ -142,32 +142,29 @@ class DatasetStore:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        view = read_view(self.path)
-        stored = self.path if view is None else self.path.with_name(f"{view['view_of']}.zarr")
-        root = open_groups(stored)
-        self.attrs: dict[str, Any] = dict(root.attrs)
-        self.lineage: list[str] = [str(self.attrs.get("dataset", ""))] if view is None else view["lineage"]
         self.sequences: dict[str, DatasetSequence] = {}
-        if view is not None:
-            self._check_base(stored, view["digest"])
-            self.attrs |= {
-                "dataset": self.lineage[0],
-                "view_of": view["view_of"],
-                "sequences": list(view["sequences"]),
-            }
+        view = read_view(self.path)
         with readable(self.path):
+            stored = self.path if view is None else self.path.with_name(f"{view['view_of']}.zarr")
+            root = open_groups(stored)
+            self.attrs: dict[str, Any] = dict(root.attrs)
+            self.lineage: list[str] = [str(self.attrs.get("dataset", ""))]
+            if view is not None:
+                self._check_base(stored, view["digest"])
+                self.lineage = list(view["lineage"])
+                own = {
+                    "dataset": self.lineage[0],
+                    "view_of": view["view_of"],
+                    "sequences": list(view["sequences"]),
+                }
+                self.attrs |= own
             order = self.attrs.get("sequences") or sorted(root.group_keys())
             for name in order:
                 group = root[name]
                 assert isinstance(group, zarr.Group)
                 changed = {} if view is None else view["sequences"][name]
-                self.sequences[name] = DatasetSequence(
-                    name,
-                    group,
-                    f"{stored}/{name}",
-                    steps_of(changed.get("steps", [])),
-                    changed.get("lost_depth", []),
-                )
+                steps, lost_depth = steps_of(changed.get("steps", [])), changed.get("lost_depth", [])
+                self.sequences[name] = DatasetSequence(name, group, f"{stored}/{name}", steps, lost_depth)
 
     def _check_base(self, stored: Path, digest: str) -> None:
         """Refuse to read a view from other pixels than it was made for, where the manifest of its base says so."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # whoever only plans jobs reads this too, and needs no arrays
     from numpy.typing import NDArray
 
 VIEW_FILE = "view.json"
+# The kinds of steps: the modules of this package.
+KINDS = ("crop",)
 # What a view changes, as the configuration states it: {"view": its name, "sequences": patterns of those that it keeps,
 # or None, "steps": [{kind: what its field says}, ...] in the order in which they are done}.
 Change = Mapping[str, Any]
@@ -86,7 +88,9 @@ def step_module(kind: str) -> str:
 
 
 def step_class(kind: str) -> type[Step]:
-    """Return the class of a kind of step."""
+    """Return the class of a kind of step; an unknown kind is a ValueError."""
+    if kind not in KINDS:
+        raise ValueError(f"a step of unknown kind {kind!r}; known: {', '.join(KINDS)}")
     found: type[Step] = importlib.import_module(step_module(kind)).STEP
     return found
 
