@@ -127,6 +127,7 @@ def test_the_same_list_on_scareds_own_videos(tmp_path: Path) -> None:
         ("dataset3/keyframe4 5 r", "of the camera r; the left one"),
         ("dataset3/keyframe5 5 l", "there is no video dataset_3_keyframe_5"),
         ("dataset3/keyframe4", "spelled datasetX/keyframeY, number, l"),
+        (f"dataset3/keyframe4 {5000 * '9'} l"[:70], "spelled datasetX/keyframeY, number, l"),
         ("dataset3/keyframe4 5.png l", "spelled datasetX/keyframeY, number, l"),
         ("dataset_3_keyframe_4 5", "spelled datasetX/keyframeY, number, l"),
     ],
@@ -252,6 +253,7 @@ def test_lists_of_paths_sequences_and_frames(
         ("rectified01 3 l 2", "what is 2|what is l 2"),
         ("rectified01/rectified14/image01/3", "may be rectified01 or rectified14"),
         ("5", "sequence rectified01 has no frame 5"),
+        ("rectified01 " + 5000 * "9", "sequence rectified01 has no frame 999"),
         ("rectified01/image01", "no frame image01"),
     ],
 )

@@ -185,9 +185,9 @@ class Frames:
                 names[stem].add(position)
             called += stems
         for name, position in called:
-            number = re.search(r"(\d+)(?=\D*$)", name)
+            number = re.search(r"([0-9]+)(?=[^0-9]*$)", name)
             if number:  # lists write 12 for a file named 0000000012.jpg
-                names[str(int(number[1]))].add(position)
+                names[_without_zeros(number[1])].add(position)
         return names
 
     def exact(self, frame_id: str) -> int:
@@ -202,7 +202,7 @@ class Frames:
         for said in (name, bare):
             if said in self.ids:
                 return self.ids[said]
-        number = str(int(bare)) if re.fullmatch(r"[0-9]+", bare) else bare
+        number = _without_zeros(bare) if re.fullmatch(r"[0-9]+", bare) else bare
         named = self._names.get(bare) or self._names.get(number) or set()
         if len(named) > 1:
             first, second = (self.sequence.frame_ids[position] for position in sorted(named)[:2])
@@ -232,6 +232,10 @@ class Frames:
             raise NoFrame(
                 f"the images of sequence {self.sequence.name} are read from {own[-1]}, not from {'/'.join(folders)}"
             )
+
+
+def _without_zeros(digits: str) -> str:
+    return digits.lstrip("0") or "0"
 
 
 class Names:

@@ -97,8 +97,8 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, str]:
     """Return the video and the frame that a line ``dataset3/keyframe4 390 l`` of a published split names."""
-    place = re.fullmatch(r"dataset_?([0-9]+)/keyframe_?([0-9]+)", words[0])
-    if place is None or len(words) not in (2, 3) or not re.fullmatch(r"[0-9]+", words[1]):
+    place = re.fullmatch(r"dataset_?([0-9]{1,3})/keyframe_?([0-9]{1,3})", words[0])
+    if place is None or len(words) not in (2, 3) or not re.fullmatch(r"[0-9]{1,10}", words[1]):
         raise NoFrame("a line is spelled datasetX/keyframeY, number, l, as in dataset3/keyframe4 390 l")
     if words[2:] not in ([], ["l"]):
         raise NoFrame(f"it is of the camera {words[2]}; the left one, l, alone is read")

@@ -52,7 +52,11 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, str]:
     """Return the sequence and the frame that a line ``part sequence number`` of a published split names."""
-    if len(words) != 3 or words[0] not in PARTS or not all(re.fullmatch(r"[0-9]+", word) for word in words):
+    if (
+        len(words) != 3
+        or words[0] not in PARTS
+        or not all(re.fullmatch(r"[0-9]{1,10}", word) for word in words)
+    ):
         raise NoFrame("a line is spelled part (1 to 3), sequence, number from 1, as in 1 5 1")
     name, frame_id = f"{PARTS[words[0]]}{int(words[1])}", f"{int(words[2]) - 1:04d}"
     if name not in sequences:
