@@ -286,7 +286,6 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     import dataset_trees as trees
     from scopedepth.datasets.base import UnreadableFrame
     from scopedepth.datasets.cameras import read_intrinsics
-    from scopedepth.datasets.choose import read_list
     from scopedepth.datasets.images import read_image, read_raw_depth
     from scopedepth.datasets.stereo import read_opencv
     from scopedepth.fetch.archives import Limits, unpack
@@ -335,6 +334,18 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         with contextlib.suppress(UnreadableFrame):
             z_of(path.read_bytes(), str(path))
 
+    def read_frames(path: Path) -> None:
+        from scopedepth.datasets.base import DepthEncoding, FileSequence, FrameFiles
+        from scopedepth.datasets.lists import match_list
+
+        name = {"plain": "one", "scared": "dataset_3_keyframe_4", "simcol": "Frames_S5"}[path.stem]
+        ids = {"plain": ("12", "13", "14"), "scared": ("000001",), "simcol": ("0000",)}[path.stem]
+        frames = [FrameFiles(one, Path(f"{name}/rgb/{one}.png")) for one in ids]
+        sequences = [FileSequence.of(name, frames, DepthEncoding())]
+        source = {"path": str(path), "url": None, "sha256": None, "lines": None, "layout": path.stem}
+        loader = {"plain": "folder", "scared": "scared", "simcol": "simcol3d"}[path.stem]
+        match_list(source, {"name": "d", "loader": loader}, sequences, sequences)
+
     found: dict[str, Reader | TreeReader] = {
         "image": Reader(pictures, read_picture),
         "points": Reader({"a.tiff": saved(tifffile.imwrite, trees.points(depth), photometric="rgb")}, read_points),
@@ -342,7 +353,14 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
             {"a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n", "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n"},
             lambda path: finite(read_intrinsics(path)),
         ),
-        "list": Reader({"a.txt": b"one 12\none/13.png\n14\n# x\n"}, lambda path: read_list(path) and None),
+        "list": Reader(
+            {
+                "plain.txt": b"one 12\none/13.png\n14\n# x\n",
+                "scared.txt": b"dataset3/keyframe4\t2\tl\r\n",
+                "simcol.txt": b"\xef\xbb\xbf1 5 1\n",
+            },
+            read_frames,
+        ),
         "opencv": Reader(
             {"a.yaml": trees.SCARED_CALIBRATION.encode()}, lambda path: rectified(read_opencv(path, (1280, 1024)))
         ),

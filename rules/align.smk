@@ -7,6 +7,7 @@ rule align:
     input:
         stores=ancient(PLAN.stores_to_fit),
         store_manifests=PLAN.store_manifests_to_fit,
+        bases=ancient(PLAN.bases_to_fit),
         predictions=ancient(PLAN.predictions_to_fit),
         prediction_manifests=PLAN.prediction_manifests_to_fit,
     output:

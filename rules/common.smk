@@ -31,7 +31,7 @@ try:
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds citations written out.
-for name, spec in PLAN.study.datasets.items():
+for name, spec in {**PLAN.study.bases, **PLAN.study.datasets}.items():
     config["datasets"][name]["citation"] = spec["citation"]
 # What each result is made from, as that lies on disk now: a parameter of every rule.
 MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)

@@ -30,6 +30,7 @@ rule predict:
     input:
         store=ancient("results/datasets/{unit}.zarr"),
         store_manifest="results/datasets/{unit}.json",
+        base=ancient(PLAN.bases),
         weights=PLAN.weights,
         weights_folder=ancient(PLAN.weights_folder),
     output:

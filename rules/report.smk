@@ -34,6 +34,7 @@ rule report:
         scores_record="results/studies/{study}/summary.run.json",
         stores=ancient(PLAN.every_unit("results/datasets/{unit}.zarr")),
         store_manifests=PLAN.every_unit("results/datasets/{unit}.json"),
+        bases=ancient(PLAN.every_base()),
         store_pages=PLAN.every_unit("results/datasets/{unit}.page.json"),
         store_records=PLAN.every_unit("results/datasets/{unit}.run.json"),
         predictions=ancient(PLAN.every_prediction("results/predictions/{unit}/{model}.zarr")),

@@ -7,6 +7,7 @@ rule score:
     input:
         store=ancient("results/datasets/{unit}.zarr"),
         store_manifest="results/datasets/{unit}.json",
+        base=ancient(PLAN.bases),
         prediction=ancient("results/predictions/{unit}/{model}.zarr"),
         prediction_manifest="results/predictions/{unit}/{model}.json",
         alignments="results/alignments/{unit}/{model}/{protocol}.parquet",

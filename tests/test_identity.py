@@ -232,7 +232,16 @@ def test_canonical_json_does_not_depend_on_order() -> None:
         canonical_json({"a": float("nan")})
 
 
-SCRIPTS_WITHOUT_TORCH = ("prepare", "align", "score", "summarise", "report", "fetch_dataset", "fetch_weights")
+SCRIPTS_WITHOUT_TORCH = (
+    "prepare",
+    "align",
+    "score",
+    "summarise",
+    "report",
+    "fetch_dataset",
+    "fetch_list",
+    "fetch_weights",
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS_WITHOUT_TORCH)

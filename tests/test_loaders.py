@@ -320,10 +320,11 @@ def test_sequences_and_frames_are_chosen(tmp_path: Path) -> None:
     split.write_text("# published split\na2 3 l\na2 000011\nb1/rgb/5.png\n")
     listed = trees.spec_of("mine", "folder", tmp_path, frames={"list": str(split)})
     assert [(one.sequence.name, one.frame_ids) for one in choose(listed, tmp_path)] == [
-        ("a2", ["000003", "000011"])
+        ("a2", ["000003", "000011"]),
+        ("b1", ["000005"]),
     ]
     split.write_text("a1 77\n")
-    with pytest.raises(ScopeDepthError, match="does not have, the first one 77"):
+    with pytest.raises(ScopeDepthError, match=r"line 1 \('a1 77'\): sequence a1 has no frame 77"):
         choose(listed, tmp_path)
     with pytest.raises(ScopeDepthError, match=r"no sequence a3 \(nearest: a[12]\)"):
         choose(trees.spec_of("mine", "folder", tmp_path, sequences=["a3"]), tmp_path)

@@ -1,5 +1,6 @@
-"""Turn the raw files of one unit into a dataset store."""
+"""Turn the raw files of one unit into a dataset store, or one of a view into what is done to another one's frames."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +17,16 @@ with job(
     snakemake.output,
     snakemake.input,
 ):
-    from scopedepth.prepare import prepare_unit
-    from scopedepth.scratch import built_in
+    spec = json.loads(snakemake.params.made_from)["spec"]
+    raw, manifest = Path(snakemake.input.raw), Path(snakemake.output.manifest)
+    if "view_of" in spec:
+        # By its name, so that its code is no part of what decides other stores.
+        views = importlib.import_module("scopedepth.make_view")
+        views.make_view(spec, raw, Path(snakemake.output.store), manifest)
+    else:
+        from scopedepth.prepare import prepare_unit
+        from scopedepth.scratch import built_in
 
-    scratch = snakemake.config.get("execution", {}).get("scratch")
-    with built_in(scratch, Path(snakemake.output.store)) as store:
-        prepare_unit(
-            spec=json.loads(snakemake.params.made_from)["spec"],
-            raw=Path(snakemake.input.raw),
-            store=store,
-            manifest=Path(snakemake.output.manifest),
-            workers=snakemake.threads,
-        )
+        scratch = snakemake.config.get("execution", {}).get("scratch")
+        with built_in(scratch, Path(snakemake.output.store)) as store:
+            prepare_unit(spec, raw, store, manifest, workers=snakemake.threads)

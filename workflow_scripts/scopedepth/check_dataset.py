@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, UnreadableFrame
 from scopedepth.datasets.describe import colour_depth, describe_depth, overlay, summary_lines
 from scopedepth.datasets.masks import find_border, find_specular
 from scopedepth.datasets.place import data_root
+from scopedepth.datasets.viewed import viewed
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER, NO_DEPTH, SPECULAR
 from scopedepth.prepare import registration, sample_images, spread
@@ -36,8 +37,12 @@ def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None)
     do not read, and images and depth of different sizes, are listed as problems and are no exceptions here.
     """
     root = data_root(raw)
-    chosen = choose(spec, root)
+    chosen, choice = choose_counted(spec, root)
+    if "steps" in spec:
+        yield f"{spec['name']}: a view of {spec['view_of']}"
+        chosen = viewed(spec, chosen, {one.sequence.name: size for one in chosen if (size := size_of(one))})
     yield f"{spec['name']}: {len(chosen)} sequences, {sum(len(one.indices) for one in chosen)} frames, in {root}"
+    yield from choice.sentences()
     rows: list[NDArray[np.uint8]] = []
     for one in chosen:
         lines, row = check_sequence(one, spec["undistort"])
@@ -47,6 +52,12 @@ def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None)
     if sheet is not None and rows:
         write_sheet(sheet, rows)
         yield f"contact sheet: {sheet} (image, depth with near bright, flags over the image)"
+
+
+def size_of(chosen: Chosen) -> tuple[int, int] | None:
+    """Return height and width of a sequence's frames, None where none of those looked at can be read."""
+    images = sample_images(chosen, 1) or sample_images(chosen)
+    return images[0].shape[:2] if images else None
 
 
 def check_sequence(chosen: Chosen, undistort: bool) -> tuple[list[str], NDArray[np.uint8] | None]:

@@ -24,6 +24,7 @@ from scopedepth.stages import STUDY_TABLES, Job
 NAMES = {
     "fetch_dataset": "dataset {0}",
     "prepare": "preparing {0}",
+    "fetch_list": "list {0}",
     "fetch_weights": "weights of {0}",
     "predict": "{1} on {0}",
     "align": "align of {1} on {0} under {2}",

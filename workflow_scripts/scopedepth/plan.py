@@ -13,11 +13,21 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS, Study, without
+from scopedepth.config.load import (
+    DATASET_WORDS,
+    MODEL_WORDS,
+    PROTOCOL_WORDS,
+    STUDY_WORDS,
+    Study,
+    Unit,
+    without,
+)
+from scopedepth.frame_lists import FETCHED, fetched_lists, listed_files
 from scopedepth.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.leaves import Leaf
 from scopedepth.signatures import signed
 from scopedepth.stages import STUDY_TABLES, Job
+from scopedepth.views import kinds_of, step_module
 
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
@@ -44,7 +54,7 @@ class Plan:
 
     def dataset(self, wildcards: Any) -> dict[str, Any]:
         """Return the spec of the dataset that a job's unit belongs to."""
-        return self.study.datasets[self.study.units[wildcards.unit].dataset]
+        return self.study.dataset(self.study.unit(wildcards.unit).dataset)
 
     def model(self, wildcards: Any) -> dict[str, Any]:
         """Return the spec of a job's model."""
@@ -59,9 +69,11 @@ class Plan:
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, each after those that it needs."""
         study = self.study
-        yield from (Job("fetch_dataset", (name,)) for name in study.datasets)
+        yield from (Job("fetch_dataset", (name,)) for name in study.stored())
+        yield from (Job("fetch_list", (digest,)) for digest in self.fetched_lists())
         yield from (Job("fetch_weights", (name,)) for name in study.models if self.has_weights(name))
-        yield from (Job("prepare", (unit,)) for unit in study.units)
+        # The stores that views are made from come before them.
+        yield from (Job("prepare", (unit,)) for unit in {**study.base_units, **study.units})
         yield from (Job("predict", key) for key in product(study.units, study.models))
         for rule in ("align", "score"):
             yield from (Job(rule, key) for key in product(study.units, study.models, study.protocols))
@@ -73,8 +85,11 @@ class Plan:
     def has(self, job: Job) -> bool:
         """Say whether the study has such a job."""
         known: dict[str, Collection[str]] = {
-            "dataset": self.study.datasets,
-            "unit": self.study.units,
+            "dataset": self.study.stored(),
+            "digest": self.fetched_lists(),
+            "unit": {**self.study.base_units, **self.study.units}
+            if job.rule == "prepare"
+            else self.study.units,
             "model": self.study.models,
             "protocol": self.study.protocols,
             "timing": () if self.study.timing is None else (self.study.timing["name"],),
@@ -90,24 +105,36 @@ class Plan:
         """Return the jobs whose results a job reads."""
         study, values = self.study, job.values
         if job.rule == "prepare":
-            return [Job("fetch_dataset", (study.units[values[0]].dataset,))]
+            unit = study.unit(values[0])
+            if unit.base is not None:
+                return [Job("prepare", (unit.base,))]
+            lists = fetched_lists(study.dataset(unit.dataset))
+            return [Job("fetch_dataset", (unit.dataset,)), *(Job("fetch_list", (one,)) for one in lists)]
         if job.rule in ("predict", "time"):
-            first = [Job("prepare", values[:1])] if job.rule == "predict" else []
+            first = self._prepared(values[0]) if job.rule == "predict" else []
             return first + [Job("fetch_weights", values[1:])] * self.has_weights(values[1])
         if job.rule == "align":
             units = self.fitted_together(job.wildcards)
-            return [
-                *(Job("prepare", (unit,)) for unit in units),
-                *(Job("predict", (unit, values[1])) for unit in units),
-            ]
+            prepared = dict.fromkeys(one for unit in units for one in self._prepared(unit))
+            return [*prepared, *(Job("predict", (unit, values[1])) for unit in units)]
         if job.rule == "score":
-            return [Job("prepare", values[:1]), Job("predict", values[:2]), Job("align", values)]
+            return [*self._prepared(values[0]), Job("predict", values[:2]), Job("align", values)]
         if job.rule == "summarise":
             return [one for one in self.jobs() if one.rule in ("align", "score", "time")]
         if job.rule == "report":
             rules = ("prepare", "predict", "align", "time", "summarise")
             return [one for one in self.jobs() if one.rule in rules]
         return []
+
+    def _prepared(self, unit: str) -> list[Job]:
+        """Return the jobs that make a unit's store, and of a view the one that holds its pixels."""
+        base = self.study.unit(unit).base
+        return [Job("prepare", (unit,)), *([] if base is None else [Job("prepare", (base,))])]
+
+    def fetched_lists(self) -> dict[str, str]:
+        """Return the address of each list of frames that is to be fetched, by its digest."""
+        lists = [fetched_lists(self.study.dataset(name)) for name in self.study.stored()]
+        return {digest: url for one in lists for digest, url in one.items()}
 
     # What decides a job, as canonical JSON.
 
@@ -126,12 +153,14 @@ class Plan:
     def _write_spec(self, rule: str, key: tuple[str, ...]) -> str:
         study = self.study
         if rule == "fetch_dataset":
-            spec = study.datasets[key[0]]
+            spec = study.dataset(key[0])
             decides = {"name": spec["name"], "source": spec["source"]}
             if spec["source"]["kind"] in IN_PLACE:
                 # Which files count is told to those who read them in place.
                 decides["reads"] = self.reads_of_loader(key[0])
             return canonical_json(decides)
+        if rule == "fetch_list":
+            return canonical_json({"url": self.fetched_lists()[key[0]], "sha256": key[0]})
         if rule == "fetch_weights":
             spec = study.models[key[0]]
             decides = {"name": spec["name"], "weights": spec["weights"]}
@@ -141,8 +170,10 @@ class Plan:
         if rule == "prepare":
             # Not where its files come from, for their digest stands for them; nor the other sequences of a dataset
             # that is split: adding one makes nothing else anew.
-            unit = study.units[key[0]]
-            spec = without(study.datasets[unit.dataset], DATASET_WORDS, NOT_FOR_PREPARE)
+            unit = study.unit(key[0])
+            if unit.base is not None:
+                return canonical_json(self._view_spec(unit))
+            spec = without(study.dataset(unit.dataset), DATASET_WORDS, NOT_FOR_PREPARE)
             if unit.sequence is not None:
                 spec["sequences"] = [unit.sequence]
             if unit.frames is not None:
@@ -177,15 +208,24 @@ class Plan:
             }
         )
 
+    def _view_spec(self, unit: Unit) -> dict[str, Any]:
+        """What decides a view beside the store it is made from: its name, its lineage, and what it changes."""
+        spec = self.study.dataset(unit.dataset)
+        view = {key: spec[key] for key in ("name", "lineage", "steps")}
+        return {**view, "view_of": unit.base, "whole": unit.sequence is None}
+
     def code(self, job: Job) -> str:
         """Return what code is behind a job: a digest a module."""
         rule = job.rule
         if rule == "fetch_dataset":
-            rendered = self.study.datasets[job.values[0]]["source"]["kind"] == "phantom"
+            rendered = self.study.dataset(job.values[0])["source"]["kind"] == "phantom"
             return self._code(rule, "scopedepth.phantom") if rendered else AS_PUBLISHED
-        if rule == "fetch_weights":
+        if rule in ("fetch_weights", "fetch_list"):
             return AS_PUBLISHED
         if rule == "prepare":
+            if self.study.unit(job.values[0]).base is not None:
+                steps = kinds_of(self.dataset(job.wildcards)["steps"])
+                return self._code("scopedepth/make_view", *map(step_module, steps))
             # The dataset's own loader: another loader's code is no part of it.
             return self._code(rule, f"scopedepth.datasets.{self.dataset(job.wildcards)['loader']}")
         if rule == "predict":
@@ -207,7 +247,7 @@ class Plan:
     def leaves(self, job: Job) -> list[Leaf]:
         """Return the files outside results/ that a job reads."""
         if job.rule == "fetch_dataset":
-            source = self.study.datasets[job.values[0]]["source"]
+            source = self.study.dataset(job.values[0])["source"]
             if source["kind"] not in IN_PLACE:
                 return []
             reads = self.reads_of_loader(job.values[0])
@@ -221,15 +261,17 @@ class Plan:
                 Leaf(f"weights/{job.values[0]}", at(source["path"]), None if reads is None else tuple(reads))
             ]
         if job.rule == "prepare":
+            if self.study.unit(job.values[0]).base is not None:
+                return []
             spec = self.dataset(job.wildcards)
-            return [
-                Leaf(f"lists/{spec['name']}/{place}", path) for place, path in enumerate(listed_files(spec))
-            ]
+            # Those that were fetched are results.
+            local = [path for path in listed_files(spec) if path.parent != FETCHED]
+            return [Leaf(f"lists/{spec['name']}/{place}", path) for place, path in enumerate(local)]
         return []
 
     def reads_of_loader(self, dataset: str) -> list[str] | None:
         """Return the suffixes and names of the files that a dataset's loader reads; None: all may count."""
-        return declared(f"scopedepth.datasets.{self.study.datasets[dataset]['loader']}", "READS")
+        return declared(f"scopedepth.datasets.{self.study.dataset(dataset)['loader']}", "READS")
 
     def reads_of_family(self, model: str) -> list[str] | None:
         """Return the suffixes and names of the files that a model's family reads; None: all may count."""
@@ -246,12 +288,31 @@ class Plan:
     # Inputs.
 
     def raw(self, wildcards: Any) -> str:
-        """Return the folder of a unit's raw files."""
-        return f"results/raw/{self.dataset(wildcards)['name']}"
+        """Return the folder that a unit's store is made from: its raw files, or of a view the store behind it."""
+        unit = self.study.unit(wildcards.unit)
+        return f"results/raw/{unit.dataset}" if unit.base is None else f"results/datasets/{unit.base}.zarr"
 
     def raw_manifest(self, wildcards: Any) -> str:
-        """Return the manifest of a unit's raw files."""
-        return self.raw(wildcards) + ".json"
+        """Return the manifest of that folder."""
+        return self.raw(wildcards).removesuffix(".zarr") + ".json"
+
+    def lists_to_fetch(self, wildcards: Any) -> list[str]:
+        """Return the lists of a unit's dataset that come from an address; a view reads none."""
+        if self.study.unit(wildcards.unit).base is not None:
+            return []
+        return [f"{FETCHED}/{digest}.txt" for digest in fetched_lists(self.dataset(wildcards))]
+
+    def bases(self, wildcards: Any) -> list[str]:
+        """Return the store that holds a unit's pixels, where that is another unit's."""
+        base = self.study.unit(wildcards.unit).base
+        return [] if base is None else [f"results/datasets/{base}.zarr"]
+
+    def bases_to_fit(self, wildcards: Any) -> list[str]:
+        bases = (self.study.units[unit].base for unit in self.fitted_together(wildcards))
+        return [f"results/datasets/{base}.zarr" for base in bases if base is not None]
+
+    def every_base(self) -> list[str]:
+        return [f"results/datasets/{unit}.zarr" for unit in self.study.base_units]
 
     def weights(self, wildcards: Any) -> list[str]:
         """Return the manifest of a model's weights, for a model that has any."""
@@ -326,12 +387,6 @@ def at(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # the home of a user whom this machine does not know
         return Path(path)
-
-
-def listed_files(spec: dict[str, Any]) -> list[Path]:
-    """Return the files that say which frames of a dataset take part."""
-    named = spec["frames"]["list"]
-    return [at(named)] if named else []
 
 
 def _without_words(specs: dict[str, dict[str, Any]], words: frozenset[str]) -> dict[str, Any]:

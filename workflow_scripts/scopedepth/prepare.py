@@ -21,7 +21,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.masks import find_border, find_specular
@@ -86,7 +86,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
     """
     before_reading = signatures([data_root(raw)])
     check_as_fetched(raw)
-    chosen = choose(spec, data_root(raw))
+    chosen, choice = choose_counted(spec, data_root(raw))
     before = {}
     if spec["undistort"]:
         before = {one.sequence.name: registration(one).facts() for one in chosen}
@@ -134,6 +134,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
         dataset=spec["name"],
         spec=dict(spec),
         sequences=counts,
+        frame_lists=choice.counts(),
     )
     write_json(store.with_suffix(".page.json"), describe_unit(store))
 
@@ -253,22 +254,41 @@ def read_block(plan: Plan, start: int, stop: int, pool: ThreadPoolExecutor) -> d
         "frame_id": np.array(plan.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
     }
 
-    def fill(place: int) -> None:
-        read_into(block, place, plan, plan.chosen.indices[start + place])
+    indices = plan.chosen.indices[start:stop]
 
-    for _ in pool.map(fill, range(count)):
-        pass
+    def fill(place: int) -> None:
+        fill_in(block, place, plan, indices[place], read_frame(plan.sequence, indices[place]))
+
+    if not plan.sequence.forward_only:
+        list(pool.map(fill, range(count)))
+        return block
+    # What comes forward only is read in its order, by nobody else: chosen frames may lie far apart, and one thread
+    # that runs ahead would make another start again from the first frame.
+    waiting = []
+    for place, index in enumerate(indices):
+        frame = read_frame(plan.sequence, index)
+        waiting.append(pool.submit(fill_in, block, place, plan, index, frame))
+    for done in waiting:
+        done.result()
     return block
 
 
-def read_into(block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int) -> None:
-    """Read frame `index` of the sequence into position `place` of a block, with its flags and status."""
-    sequence, encoding = plan.sequence, plan.sequence.encoding
-    flags = block["flags"][place]
+def read_frame(sequence: Sequence, index: int) -> Frame | None:
+    """Return frame `index` of a sequence; None, with a word on standard error, where it cannot be read."""
     try:
-        frame = sequence.read(index)
+        return sequence.read(index)
     except UnreadableFrame as error:
         print(f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}", file=sys.stderr)
+        return None
+
+
+def fill_in(
+    block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int, frame: Frame | None
+) -> None:
+    """Put frame `index` of the sequence into position `place` of a block, with its flags and status."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    flags = block["flags"][place]
+    if frame is None:
         block["status"][place] = FRAME_UNREADABLE
         flags[:] = NO_DEPTH
         return

@@ -24,6 +24,7 @@ WILDCARDS = {
     "protocol": _NAME,
     "timing": _NAME,
     "study": _NAME,
+    "digest": r"[0-9a-f]+",
 }
 
 
@@ -66,6 +67,11 @@ STAGES: dict[str, Stage] = {
                 "record": "raw/{dataset}.run.json",
             },
             "fetch_dataset/{dataset}.log",
+        ),
+        Stage(
+            "fetch_list",
+            {"list": "lists/{digest}.txt", "record": "lists/{digest}.run.json"},
+            "fetch_list/{digest}.log",
         ),
         Stage(
             "fetch_weights",

@@ -43,6 +43,8 @@ def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]
                 f"Use: snakemake --cores all {word} --config study={values['study']}"
             )
         return f"{word}: there is no study {values['study']!r}. {suggest(values['study'], known)}"
+    if "digest" in values:
+        return f"{word} is no list of the study {chosen}."
     names = {kind: _name(values[kind]) for kind in KINDS if kind in values}
     for kind, name in names.items():
         known = config.get(KINDS[kind], {})

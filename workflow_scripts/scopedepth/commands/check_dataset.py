@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from scopedepth.commands import configuration
-from scopedepth.config.load import ConfigError, check, suggest
+from scopedepth.config.load import check, dataset_spec
+from scopedepth.config.resolve import stored_name
 from scopedepth.errors import ScopeDepthError
 
 
@@ -24,12 +25,8 @@ def run(options: argparse.Namespace) -> int:
     from scopedepth.check_dataset import check_dataset
 
     checked = check(configuration.read_config(options.configfile))
-    if options.name not in checked.datasets:
-        raise ConfigError(
-            f"datasets: {options.name!r} is not known. {suggest(options.name, checked.datasets)}"
-        )
-    spec = {"name": options.name, **checked.datasets[options.name].model_dump(mode="json")}
-    raw = Path("results/raw", options.name)
+    spec = dataset_spec(options.name, checked)
+    raw = Path("results/raw", stored_name(spec))
     if not raw.is_dir():
         raise ScopeDepthError(f"{options.name} has not been fetched. Run: snakemake --cores 2 {raw}")
     sheet = options.sheet or Path(f"{options.name}.png")

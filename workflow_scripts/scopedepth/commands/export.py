@@ -14,6 +14,7 @@ from typing import Any
 
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study, select_study
+from scopedepth.config.resolve import stored_name
 from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.errors import ScopeDepthError
 from scopedepth.jobs import read_record
@@ -173,7 +174,7 @@ def description(study: Study) -> str:
 def members(study: Study, results: Path = Path("results")) -> Iterator[Member]:
     """Yield the study's datasets and models with the digests of their files."""
     for name, spec in study.datasets.items():
-        yield Member("dataset", name, spec, _digest(results / "raw" / f"{name}.json"))
+        yield Member("dataset", name, spec, _digest(results / "raw" / f"{stored_name(spec)}.json"))
     for name, spec in study.models.items():
         has_weights = spec["weights"]["kind"] != "none"
         digest = _digest(results / "weights" / f"{name}.json") if has_weights else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from scopedepth.commands import configuration
@@ -32,12 +33,13 @@ def run(options: argparse.Namespace) -> int:
     """Print the forecast; with --actual, forecast and actual seconds of the jobs that are done."""
     study = configuration.plan_of(options).study
     timing = study.timing["name"] if study.timing else None
+    published = {size.unit: size for size in published_sizes(study)}
     forecast = forecast_study(
         options.results,
         study.units,
         study.models,
         timing,
-        {size.unit: size for size in published_sizes(study)},
+        published,
         options.device,
         corrected=not options.actual,
     )
@@ -45,15 +47,23 @@ def run(options: argparse.Namespace) -> int:
         records = prediction_records(options.results, study.units, study.models)
         print(format_comparison(compare_with_actual(forecast, records)))
         return 0
-    print(format_forecast(forecast))
+    # The stores of datasets that only views of the study are made from.
+    behind = [name for name in study.base_units if name not in study.units]
+    bases = forecast_study(options.results, behind, [], None, published)
+    total = forecast.dataset_gigabytes + bases.dataset_gigabytes
+    print(format_forecast(replace(forecast, dataset_gigabytes=total)))
+    for name, spec in study.datasets.items():
+        if "view_of" in spec:
+            print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
     return 0
 
 
 def published_sizes(study: Study) -> Iterator[UnitSize]:
-    """Yield frames and frame size of each unit of which the configuration says them."""
-    for unit in study.units.values():
-        published = study.datasets[unit.dataset]["published"]
+    """Yield frames and frame size of each unit of which the configuration says them; a view has no store to make."""
+    for unit in {**study.base_units, **study.units}.values():
+        published = study.dataset(unit.dataset)["published"]
         size = published.get(unit.sequence or "all")
         if size is not None:
             frames = range(size["frames"])[slice(*(unit.frames or (None,)))]
-            yield UnitSize(unit.name, len(frames), *size["size"])
+            height, width = size["size"]
+            yield UnitSize(unit.name, len(frames), height, width, prepared=unit.base is not None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from scopedepth.config.base import Spec
+from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 
 LOADERS = (
@@ -89,13 +89,57 @@ Source = Annotated[
 ]
 
 
+# The loader whose lists are spelled so.
+LAYOUT_LOADERS = {"scared": "scared", "simcol": "simcol3d"}
+
+
+class FrameList(Spec):
+    """A list of frames, such as a published split: a file, an address, or lines given here."""
+
+    path: str | None = Field(None, description="file with one line a frame or sequence")
+    url: str | None = Field(
+        None, pattern=r"^https://[^\s]+$", description="address of the file, fetched once; needs sha256"
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="digest that the file must have; null for a path takes any",
+    )
+    lines: list[str] | None = Field(None, min_length=1, description="the lines themselves")
+    layout: Literal["plain", "scared", "simcol"] = Field(
+        "plain",
+        description="how the lines are spelled: sequence and frame, or as a dataset's published splits are",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FrameList:
+        if sum(given is not None for given in (self.path, self.url, self.lines)) != 1:
+            raise ValueError("a list of frames has one of path, url and lines")
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("a list at an address needs its sha256, so that it stays the same list")
+        return self
+
+
+def _as_list(given: Any) -> Any:
+    """Return what a list of frames is short for: a text is its path, a list its lines."""
+    if isinstance(given, str):
+        return {"path": given}
+    return {"lines": given} if isinstance(given, list) else given
+
+
+Frames = Annotated[FrameList, BeforeValidator(_as_list, json_schema_input_type=FrameList | str | list[str])]
+
+
 class FrameChoice(Spec):
     """Which frames of a sequence take part."""
 
-    start: int = Field(0, ge=0, description="first frame")
+    list: Frames | None = Field(
+        None, description="the frames that take part (a published split); a text is the file's path"
+    )
+    exclude: Frames | None = Field(None, description="frames that are left out; a text is the file's path")
+    start: int = Field(0, ge=0, description="first frame, of those left")
     stop: int | None = Field(None, ge=1, description="one past the last frame; null takes all")
     step: int = Field(1, ge=1, description="every how many frames")
-    list: str | None = Field(None, description="file with one frame a line (a published split)")
 
 
 class Depth(Spec):
@@ -165,6 +209,15 @@ class DatasetSpec(Spec):
     homepage: str = Field("", description="where the data is described")
 
     @model_validator(mode="after")
+    def _lists_of_its_loader(self) -> DatasetSpec:
+        for name in ("list", "exclude"):
+            listed = getattr(self.frames, name)
+            loader = None if listed is None else LAYOUT_LOADERS.get(listed.layout)
+            if loader not in (None, self.loader):
+                raise ValueError(f"frames.{name}.layout {listed.layout} is for the loader {loader} alone")
+        return self
+
+    @model_validator(mode="after")
     def _sequences_named(self) -> DatasetSpec:
         if self.split == "sequence":
             if not self.sequences:
@@ -177,3 +230,56 @@ class DatasetSpec(Spec):
             if places != sorted(set(places)):
                 raise ValueError(f"cut.{name} needs growing numbers")
         return self
+
+
+class Crop(Spec):
+    """A window of the frames, in pixels."""
+
+    sequences: list[str] = Field(
+        ["*"], min_length=1, description="names or glob patterns of the sequences that it is for"
+    )
+    x: int = Field(0, ge=0, description="left edge: columns left out on the left")
+    y: int = Field(0, ge=0, description="upper edge: rows left out above")
+    width: int = Field(ge=1, description="columns kept")
+    height: int = Field(ge=1, description="rows kept")
+
+
+def _as_crops(given: Any) -> Any:
+    """Return what a crop is short for: one alone is a list of one."""
+    return [given] if isinstance(given, dict) else given
+
+
+class ViewSpec(Spec):
+    """A dataset made from another one when its frames are read: nothing is fetched or stored for it."""
+
+    view_of: Name = Field(description="the dataset that it is made from, which may be a view itself")
+    title: str = Field("", description="name shown in reports; empty takes the other one's, called a view")
+    sequences: list[str] | None = Field(
+        None, min_length=1, description="names or glob patterns of the sequences kept; null keeps all"
+    )
+    crop: Annotated[list[Crop], BeforeValidator(_as_crops, json_schema_input_type=Crop | list[Crop])] = Field(
+        [], description="window of the frames; of several the first that is for a sequence, of none all of it"
+    )
+    licence: str = Field("", description="terms of the data; empty takes the other one's")
+    citation: Citation = Field("", description="who made the view; empty takes the other one's")
+    homepage: str = Field("", description="where it is described; empty takes the other one's")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> ViewSpec:
+        if not self.crop and self.sequences is None:
+            raise ValueError("a view says what it changes: crop, sequences")
+        return self
+
+
+# How the two stand in the locations of pydantic's errors.
+STORED, VIEW = "stored", "view"
+
+
+def _kind(given: Any) -> str:
+    of_view = "view_of" in given if isinstance(given, dict) else isinstance(given, ViewSpec)
+    return VIEW if of_view else STORED
+
+
+DatasetEntry = Annotated[
+    Annotated[DatasetSpec, Tag(STORED)] | Annotated[ViewSpec, Tag(VIEW)], Discriminator(_kind)
+]

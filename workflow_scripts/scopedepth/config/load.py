@@ -8,12 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from scopedepth.config.datasets import STORED, VIEW
 from scopedepth.config.plain import unfit
+from scopedepth.config.resolve import resolved_dataset, stored_name
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.registry import METRICS
@@ -37,18 +39,23 @@ class Unit:
     """What one job works on: a whole dataset, or one sequence of a dataset that is split, or a range of its frames.
 
     `frames` are the range's first frame and the one past its last (None: to the end), counted in chosen frames;
-    None for all of them.
+    None for all of them. `base`: for a unit of a view, the one whose store holds the pixels.
     """
 
     name: str
     dataset: str
     sequence: str | None
     frames: tuple[int, int | None] | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """One study with everything that it refers to, as plain specs with all defaults filled in."""
+    """One study with everything that it refers to, as plain specs with all defaults filled in.
+
+    `bases` and `base_units`: the datasets, and the units of them, whose stores the study's views are made from. They
+    may stand among `datasets` and `units` as well.
+    """
 
     name: str
     spec: dict[str, Any]
@@ -58,6 +65,20 @@ class Study:
     timing: dict[str, Any] | None
     units: dict[str, Unit]
     execution: dict[str, Any]
+    bases: dict[str, dict[str, Any]]
+    base_units: dict[str, Unit]
+
+    def dataset(self, name: str) -> dict[str, Any]:
+        """Return the spec of a dataset of the study, or of one that a view of the study is made from."""
+        return self.datasets[name] if name in self.datasets else self.bases[name]
+
+    def unit(self, name: str) -> Unit:
+        """Return a unit of the study, or one that a view of the study is made from."""
+        return self.units[name] if name in self.units else self.base_units[name]
+
+    def stored(self) -> list[str]:
+        """Return the names of the datasets that are fetched: the study's, but of its views those behind them."""
+        return list(dict.fromkeys(stored_name(spec) for spec in self.datasets.values()))
 
     def units_of(self, dataset: str) -> list[str]:
         """Return the names of a dataset's units."""
@@ -73,6 +94,8 @@ def check(config: Mapping[str, Any]) -> Configuration:
         checked = Configuration.model_validate(dict(config))
     except ValidationError as error:
         raise ConfigError(_one_line(error, config)) from None
+    for name in checked.datasets:
+        _dataset(name, checked)
     for name, study in checked.studies.items():
         _check_references(f"studies.{name}", study, checked)
     for name, model in checked.models.items():
@@ -88,17 +111,22 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     chosen = name or checked.study
     _known("study", chosen, checked.studies)
     spec = checked.studies[chosen]
-    datasets = {key: _plain(key, checked.datasets[key]) for key in spec.datasets}
+    datasets = {key: _dataset(key, checked) for key in spec.datasets}
+    bases = {base: _dataset(base, checked) for key in datasets if (base := stored_name(datasets[key])) != key}
+    units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, bases)}
+    behind = {unit.base for unit in units.values()}
     timing = _plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None
     return Study(
         name=chosen,
         spec={**_plain(chosen, spec), "timing": timing},
         datasets=datasets,
-        models={key: _plain(key, checked.models[key]) for key in spec.models},
+        models={key: _model(key, checked) for key in spec.models},
         protocols={key: _plain(key, checked.protocols[key]) for key in spec.protocols},
         timing=timing,
-        units={unit.name: unit for key in datasets for unit in _units(key, datasets[key])},
+        units=units,
         execution=checked.execution.model_dump(mode="json"),
+        bases=bases,
+        base_units={u.name: u for key in bases for u in _units(key, bases[key]) if u.name in behind},
     )
 
 
@@ -110,6 +138,48 @@ def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
 
 def _plain(name: str, spec: BaseModel) -> dict[str, Any]:
     return {"name": name, **spec.model_dump(mode="json")}
+
+
+def dataset_spec(name: str, checked: Configuration) -> dict[str, Any]:
+    """Return the plain spec of a dataset or of a view; an unknown name is a `ConfigError`."""
+    _known("datasets", name, checked.datasets)
+    return _dataset(name, checked)
+
+
+def _dataset(name: str, checked: Configuration) -> dict[str, Any]:
+    try:
+        return resolved_dataset(name, checked.datasets)
+    except ScopeDepthError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _model(name: str, checked: Configuration) -> dict[str, Any]:
+    """Return a model's plain spec. `also`: other datasets that show the frames of one that it was trained on."""
+    spec = _plain(name, checked.models[name])
+    if not spec["trained_on"]:
+        return spec
+    stored = {dataset: stored_name(_dataset(dataset, checked)) for dataset in checked.datasets}
+    for entry in spec["trained_on"]:
+        own = entry["dataset"]
+        also = [other for other in stored if other != own and stored[other] == stored[own]]
+        if also:
+            entry["also"] = also
+    return spec
+
+
+def _units_of(
+    name: str, datasets: Mapping[str, dict[str, Any]], bases: Mapping[str, dict[str, Any]]
+) -> Iterable[Unit]:
+    """Return a dataset's units; a view's are those of the dataset behind it, each under a name of its own."""
+    spec = datasets[name]
+    base = stored_name(spec)
+    if base == name:
+        yield from _units(name, spec)
+        return
+    for unit in _units(base, bases[base]):
+        if unit.sequence is None or unit.sequence in spec["sequences"]:
+            own = name + unit.name.removeprefix(base)
+            yield replace(unit, name=own, dataset=name, base=unit.name)
 
 
 def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
@@ -213,6 +283,8 @@ _TAGGED = {
 
 
 def _is_tag(location: tuple[int | str, ...], index: int) -> bool:
+    if index == 2 and location[0] == "datasets":
+        return location[2] in (STORED, VIEW)
     return index > 0 and location[index] in _TAGGED.get(str(location[index - 1]), ())
 
 
@@ -229,6 +301,8 @@ def _step(schema: dict[str, Any], node: dict[str, Any], part: int | str) -> dict
     node = _resolve(schema, node)
     if "discriminator" in node:  # the part is a tag
         return {"$ref": node["discriminator"]["mapping"].get(part, "#/$defs/none")}
+    if "oneOf" in node and part in (STORED, VIEW):
+        return node["oneOf"][(STORED, VIEW).index(str(part))]
     if isinstance(part, int):
         return node.get("items", {})
     properties = node.get("properties", {})

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from scopedepth.config.base import Name, Spec
-from scopedepth.config.datasets import DatasetSpec
+from scopedepth.config.datasets import DatasetEntry
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 
@@ -89,7 +89,7 @@ class Configuration(Spec):
 
     study: Name = Field("demo", description="the study to run; --config study=NAME chooses another")
     studies: dict[Name, StudySpec] = Field(description="the studies, by name")
-    datasets: dict[Name, DatasetSpec] = Field(description="the datasets, by name")
+    datasets: dict[Name, DatasetEntry] = Field(description="the datasets, by name")
     models: dict[Name, ModelSpec] = Field(description="the models, by name")
     protocols: dict[Name, ProtocolSpec] = Field(description="the protocols, by name")
     timings: dict[Name, Timing] = Field({}, description="ways to measure speed, by name")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.base import Sequence
-from scopedepth.datasets.choose import choose_frames, choose_sequences
+from scopedepth.datasets.choose import Choice, choose_sequences
 from scopedepth.errors import ScopeDepthError
 
 
@@ -72,12 +72,20 @@ def choose(spec: Mapping[str, Any], raw: Path) -> list[Chosen]:
 
     Sequences without any chosen frame are left out; a dataset without any is a `ScopeDepthError`.
     """
+    return choose_counted(spec, raw)[0]
+
+
+def choose_counted(spec: Mapping[str, Any], raw: Path) -> tuple[list[Chosen], Choice]:
+    """Return what `choose` does, and the choice itself with the counts of its lists."""
     found = find_sequences(spec, raw)
     kept = choose_sequences(found, spec["sequences"], spec["name"])
-    chosen = [Chosen(sequence, choose_frames(sequence, spec["frames"], spec["name"])) for sequence in kept]
+    choice = Choice.of(spec, found, kept)
+    chosen = [Chosen(sequence, choice.indices(sequence)) for sequence in kept]
     chosen = [one for one in chosen if one.indices]
     if not chosen:
         raise ScopeDepthError(
             f"Dataset {spec['name']}: no frame is left of {len(found)} sequences found below {raw}."
         )
-    return chosen
+    for one in chosen:
+        one.sequence.notes += choice.notes(one.sequence)
+    return chosen, choice

@@ -6,11 +6,11 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from scopedepth.datasets.base import Sequence
-from scopedepth.datasets.text import read_text
+from scopedepth.datasets.base import FileSequence, Sequence
+from scopedepth.datasets.lists import Listed, match_list
 from scopedepth.errors import ScopeDepthError
 
 
@@ -34,64 +34,55 @@ def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, datase
     return [one for one in ordered if any(fnmatch.fnmatchcase(one.name, pattern) for pattern in wanted)]
 
 
-def choose_frames(sequence: Sequence, frames: Mapping[str, Any], dataset: str) -> list[int]:
-    """Return the indices into `sequence.frame_ids` that the spec's `frames` chooses.
+@dataclass(frozen=True)
+class Choice:
+    """Which frames of a dataset's sequences take part. `listed` and `excluded` are its lists, matched, or None."""
 
-    `list` names a file of published frames (see `read_list`); start, stop and step then act as a slice does.
-    """
-    indices = list(range(len(sequence)))
-    if frames.get("list"):
-        indices = _listed(sequence, Path(frames["list"]))
-    return indices[slice(frames.get("start"), frames.get("stop"), frames.get("step") or 1)]
+    frames: Mapping[str, Any]
+    listed: Listed | None
+    excluded: Listed | None
 
-
-def _listed(sequence: Sequence, path: Path) -> list[int]:
-    entries = read_list(path)
-    by_sequence = [entry for entry in entries if len(entry) > 1]
-    wanted = [entry[1] for entry in by_sequence if _sequence_matches(entry[0], sequence.name)]
-    wanted += [entry[0] for entry in entries if len(entry) == 1]
-    index: dict[str, int] = {}
-    for position, frame_id in enumerate(sequence.frame_ids):
-        index.setdefault(frame_id, position)
-        number = re.search(r"(\d+)(?=\D*$)", frame_id)
-        if number:  # lists write 12 for a file named 0000000012.jpg
-            index.setdefault(str(int(number[1])), position)
-    chosen, unknown = [], []
-    for frame_id in wanted:
-        number_alone = frame_id not in index and frame_id.isdecimal()
-        key = (frame_id.lstrip("0") or "0") if number_alone else frame_id
-        if key in index:
-            chosen.append(index[key])
-        else:
-            unknown.append(frame_id)
-    if unknown:
-        raise ScopeDepthError(
-            f"The frame list {path} names {len(unknown)} frames that sequence {sequence.name} does not have, "
-            f"the first one {unknown[0]}. Is it the list of this dataset?"
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], found: list[Sequence], kept: list[Sequence]) -> Choice:
+        """Read the lists of a spec. `found` are all sequences of the dataset, `kept` those that it chooses."""
+        frames = spec["frames"]
+        listed, excluded = (
+            None if frames[name] is None else match_list(frames[name], spec, found, kept)
+            for name in ("list", "exclude")
         )
-    return sorted(set(chosen))
+        return cls(frames, listed, excluded)
 
+    def indices(self, sequence: Sequence) -> list[int]:
+        """Return the indices into `sequence.frame_ids` that are chosen, growing.
 
-def _sequence_matches(entry: str, name: str) -> bool:
-    entry, name = entry.strip("/"), name.strip("/")
-    return entry == name or entry.endswith("/" + name) or name.endswith("/" + entry)
+        A list's frames, or all, without the excluded ones; start, stop and step then act on them as a slice does.
+        """
+        chosen = set(range(len(sequence)))
+        if self.listed is not None:
+            chosen &= self.listed.positions.get(sequence.name, set())
+        if self.excluded is not None:
+            chosen -= self.excluded.positions.get(sequence.name, set())
+        frames = self.frames
+        return sorted(chosen)[slice(frames["start"], frames["stop"], frames["step"])]
 
+    def notes(self, sequence: Sequence) -> list[str]:
+        """Return what the lists say of a sequence, in words."""
+        said = []
+        for word, one in (("listed", self.listed), ("left out", self.excluded)):
+            if one is not None:
+                lines = one.by_sequence[sequence.name]
+                frames = len(one.positions.get(sequence.name, ()))
+                said.append(f"{frames} of {len(sequence)} frames are {word}, by {lines} lines of {one.name}")
+        if self.listed is not None and isinstance(sequence, FileSequence):
+            without = sum(sequence.files[index].depth is None for index in self.indices(sequence))
+            said += [f"{without} of the listed frames have no depth file"] if without else []
+        return said
 
-def read_list(path: Path) -> list[tuple[str, ...]]:
-    """Read a list of frames: one a line, ``frame`` or ``sequence frame``; # starts a comment.
+    def counts(self) -> dict[str, Any]:
+        """Return the lines and frames of each list over all sequences; empty without lists."""
+        lists = {"listed": self.listed, "excluded": self.excluded}
+        return {name: one.counts() for name, one in lists.items() if one is not None}
 
-    What stands after the frame is ignored (published lists add a camera side), and so is a file name's suffix.
-    """
-    lines = read_text(path, "frame list").splitlines()
-    entries: list[tuple[str, ...]] = []
-    for line in lines:
-        words = line.split("#")[0].replace(",", " ").split()
-        if len(words) == 1 and "/" in words[0]:
-            words = words[0].rsplit("/", 1)
-        if words:
-            frame = words[1] if len(words) > 1 else words[0]
-            frame = re.sub(r"\.(png|jpe?g|tiff?|npy|exr|bmp)$", "", frame, flags=re.IGNORECASE)
-            entries.append((words[0], frame) if len(words) > 1 else (frame,))
-    if not entries:
-        raise ScopeDepthError(f"The frame list {path} names no frame.")
-    return entries
+    def sentences(self) -> list[str]:
+        """Return the counts of each list in words."""
+        return [one.sentence() for one in (self.listed, self.excluded) if one is not None]

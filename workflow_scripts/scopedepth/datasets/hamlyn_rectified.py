@@ -4,7 +4,9 @@
     calibration/NN/intrinsics.txt     3 rows, sometimes with a fourth column of zeros
 
 Unpacking may nest rectifiedNN/rectifiedNN. Depth is by stereo matching (Libelas); the copy with FoundationStereo
-depth (BeileiCui/hamlyn) has it in depth01_fs: set options.depths to that. Options: images (image01), depths (depth01).
+depth (BeileiCui/hamlyn) has it in depth01_fs: set options.depths to that. Options: images (image01), depths (depth01),
+complete (false; true keeps a frame only where image01, image02, depth01 and depth02 all exist, as EndoDAC's and
+Endo-GeDE's loaders do: BeileiCui/EndoDAC@22ec911, datasets/hamlyn_dataset.py).
 rectified01's published calibration is for half its resolution: rectified06's is used, or it is doubled.
 Sequences from 14 on are 720x288 with black borders, which are flagged.
 Source: UZ-SLAMLab/Endo-Depth-and-Motion, README.
@@ -33,9 +35,10 @@ from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
-OPTIONS = ("images", "depths")
+OPTIONS = ("images", "depths", "complete")
 # What is read of data used in place: other files there make nothing stale.
 READS = (".jpg", ".png", "intrinsics.txt")
+ALL_FOUR = (("image01", ".jpg"), ("image02", ".jpg"), ("depth01", ".png"), ("depth02", ".png"))
 NAME = re.compile(r"rectified(\d+)")
 HALF_CALIBRATED, WITH_SAME_CAMERA = "01", "06"
 
@@ -72,11 +75,23 @@ def _sequence(
     )
     if not pictures:
         raise ScopeDepthError(f"{images} holds no frame; was it unpacked to the end?")
+    notes: list[str] = []
+    if spec["options"].get("complete", False):
+        whole = [path for path in pictures if _is_complete(images.parent, path.stem)]
+        notes += [
+            f"{len(pictures) - len(whole)} of {len(pictures)} frames lack one of their four files and are left out"
+        ]
+        pictures = whole
+        if not pictures:
+            raise ScopeDepthError(
+                f"{images.parent} holds no frame with all of {', '.join(name for name, _ in ALL_FOUR)}; remove "
+                "options.complete."
+            )
     maps = {path.stem: path for path in depths.glob("*.png")} if depths.is_dir() else {}
     frames = [FrameFiles(path.stem, path, maps.get(path.stem)) for path in pictures]
     without = sum(frame.depth is None for frame in frames)
     unused = len(maps.keys() - {frame.id for frame in frames})
-    notes = [f"{without} of {len(frames)} frames have no depth file"] if without else []
+    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
     notes += [f"{unused} depth files have no frame and are left out"] if unused else []
     camera, said = _camera(number, calibrations, frames[0].image)
     scale = spec["depth"]["scale"]
@@ -89,6 +104,10 @@ def _sequence(
         depth_origin=origin(spec, "stereo"),
         notes=notes + said,
     )
+
+
+def _is_complete(folder: Path, stem: str) -> bool:
+    return all((folder / name / f"{stem}{suffix}").is_file() for name, suffix in ALL_FOUR)
 
 
 def _camera(

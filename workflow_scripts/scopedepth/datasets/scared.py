@@ -6,10 +6,22 @@
     dataset_X/keyframe_Y/data/rgb.mp4                left on top of right
     dataset_X/keyframe_Y/data/scene_points.tar.gz    scene_pointsNNNNNN.tiff: as above, left on top of right, 0 unknown
 
-Options: `frames` keyframes (default; one sequence a dataset) or video (one sequence a keyframe; its depth is the key
-frame's, moved by the robot's kinematics, and drifts with the frame number); `rectify` true turns image and depth into
-the rectified left camera (default: the raw left image, as published). The archive may stay packed.
+Options: `frames` keyframes (default; one sequence a dataset), video (one sequence a keyframe; its depth is the key
+frame's, moved by the robot's kinematics, and drifts with the frame number) or extracted (the same from the video's
+left frames as files, below); `rectify` true turns image and depth into the rectified left camera (default: the raw left
+image, as published). The archive may stay packed.
 Source: dimitrisPs/scared_toolkit, README; known: datasets 4 and 5 have a bad calibration.
+
+Extracted, as the makers of AF-SfMLearner and EndoDAC lay them out (frames of a video are counted from 0):
+
+    datasetX/keyframeY/image_02/data/%010d.png                frame n has the number n + 1
+    datasetX/keyframeY/image_02/data/groundtruth/scene_points%06d.tiff      frame n has the number n
+    {train,test}/datasetX/keyframeY/data/left/frame_data%06d.png            frame n has the number n
+    {train,test}/datasetX/keyframeY/data/scene_points/scene_points%06d.tiff
+
+Lists of frames with `layout: scared` are spelled as AF-SfMLearner's splits are, `dataset3/keyframe4 390 l`: the left
+frame 389 of that video, whose depth is scene_points000389. Its datasets 8 and 9 count key frames from 1, SCARED's own
+folders from 0. Source: ShuweiShao/AF-SfMLearner@53d01a4, README, datasets/scared_dataset.py, export_gt_depth.py.
 """
 
 from __future__ import annotations
@@ -20,6 +32,7 @@ import tarfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +40,19 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import DepthEncoding, Frame, Sequence, UnreadableFrame, origin, same_size
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    FileSequence,
+    Frame,
+    FrameFiles,
+    Sequence,
+    UnreadableFrame,
+    origin,
+    same_size,
+)
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_bytes, read_image
+from scopedepth.datasets.lists import NoFrame
 from scopedepth.datasets.stereo import read_opencv
 from scopedepth.datasets.video import KEPT, Video
 from scopedepth.errors import ScopeDepthError
@@ -42,19 +65,27 @@ READS = (".gz", ".mp4", ".png", ".tiff", ".yaml")
 OPTIONS = ("frames", "rectify", "alpha")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
 SIZE = (1280, 1024)
+# In SCARED's own folders; AF-SfMLearner's instructions rename them.
+COUNTED_FROM_ZERO = (8, 9)
+EXTRACTED = re.compile(r"dataset_?([0-9]+)/keyframe_?([0-9]+)/(image_02/data|data/left)")
+IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the key frames of each dataset, or the video of each key frame."""
+    mode = spec["options"].get("frames", "keyframes")
+    if mode not in ("keyframes", "video", "extracted"):
+        raise ScopeDepthError(
+            f"Dataset {spec['name']}: options.frames is keyframes, video or extracted, not {mode}."
+        )
+    if mode == "extracted":
+        return _all_extracted(raw, spec)
     calibrations = raw.rglob("endoscope_calibration.yaml")
     folders = sorted((path.parent for path in calibrations), key=lambda path: natural_key(str(path)))
     if not folders:
         raise ScopeDepthError(
             f"No endoscope_calibration.yaml was found below {raw}; SCARED is laid out as dataset_X/keyframe_Y/."
         )
-    mode = spec["options"].get("frames", "keyframes")
-    if mode not in ("keyframes", "video"):
-        raise ScopeDepthError(f"Dataset {spec['name']}: options.frames is keyframes or video, not {mode}.")
     if mode == "video":
         videos = [folder for folder in folders if (folder / "data" / "rgb.mp4").is_file()]
         if not videos:
@@ -64,6 +95,27 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     for folder in folders:
         groups.setdefault(folder.parent, []).append(folder)
     return [_keyframes(parent, keyframes, spec) for parent, keyframes in groups.items()]
+
+
+def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, str]:
+    """Return the video and the frame that a line ``dataset3/keyframe4 390 l`` of a published split names."""
+    place = re.fullmatch(r"dataset_?([0-9]{1,3})/keyframe_?([0-9]{1,3})", words[0])
+    if place is None or len(words) not in (2, 3) or not re.fullmatch(r"[0-9]{1,10}", words[1]):
+        raise NoFrame("a line is spelled datasetX/keyframeY, number, l, as in dataset3/keyframe4 390 l")
+    if words[2:] not in ([], ["l"]):
+        raise NoFrame(f"it is of the camera {words[2]}; the left one, l, alone is read")
+    dataset, keyframe = int(place[1]), int(place[2])
+    if dataset in COUNTED_FROM_ZERO and video_name(dataset, 0) in sequences:
+        keyframe -= 1
+    name = video_name(dataset, keyframe)
+    if name not in sequences:
+        raise NoFrame(f"there is no video {name} (options.frames is to be video or extracted)")
+    return name, f"{int(words[1]) - 1:06d}"
+
+
+def video_name(dataset: int, keyframe: int) -> str:
+    """Return the name of a key frame's video as a sequence."""
+    return f"dataset_{dataset}_keyframe_{keyframe}"
 
 
 def _lens(folder: Path, spec: Mapping[str, Any]) -> Rectifier:
@@ -190,6 +242,71 @@ def _video(folder: Path, spec: Mapping[str, Any]) -> Sequence:
     )
 
 
+def _all_extracted(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+    """Return the videos whose left frames lie below `raw` as files."""
+    if spec["options"].get("rectify", False):
+        raise ScopeDepthError(
+            f"Dataset {spec['name']}: options.rectify is for keyframes and video; extracted frames stay as they are."
+        )
+    found = []
+    for folder in sorted([*raw.rglob("image_02/data"), *raw.rglob("data/left")]):
+        place = EXTRACTED.fullmatch("/".join(folder.parts[-4:]))
+        if place and folder.is_dir():
+            found.append(_extracted(folder, int(place[1]), int(place[2]), spec))
+    if not found:
+        raise ScopeDepthError(
+            f"No datasetX/keyframeY/image_02/data was found below {raw}; extracted frames of SCARED are laid out so."
+        )
+    return found
+
+
+def _extracted(images: Path, dataset: int, keyframe: int, spec: Mapping[str, Any]) -> Sequence:
+    """Return one video from its left frames; a frame's id is its number in the video, from 0, of six digits."""
+    from_one = images.name == "data"
+    maps = images / "groundtruth" if from_one else images.parent / "scene_points"
+    name = re.compile(r"([0-9]+)" if from_one else r"frame_data([0-9]+)")
+    files, unnamed = [], 0
+    for path in sorted(images.iterdir(), key=lambda path: natural_key(path.name)):
+        if path.name.startswith(".") or path.suffix.lower() not in IMAGES:
+            continue
+        number = name.fullmatch(path.stem)
+        if number is None or (from_one and int(number[1]) == 0):
+            unnamed += 1
+            continue
+        frame = f"{int(number[1]) - from_one:06d}"
+        depth = maps / f"scene_points{frame}.tiff"
+        files.append(FrameFiles(frame, path, depth if depth.is_file() else None))
+    if not files:
+        raise ScopeDepthError(f"{images} holds no frame named as extracted ones are, such as 0000000001.png.")
+    for one, next_one in pairwise(files):
+        if one.id == next_one.id:
+            raise ScopeDepthError(f"{one.image} and {next_one.image} are one frame; keep one of them.")
+    without = sum(file.depth is None for file in files)
+    notes = _notes(f"dataset_{dataset}")
+    notes += [f"{without} of {len(files)} frames have no scene_points file"] if without else []
+    notes += [f"{unnamed} images are not named as frames are and are left out"] if unnamed else []
+    return FileSequence.of(
+        video_name(dataset, keyframe),
+        files,
+        DepthEncoding("float32", 1.0, "mm"),
+        read_depth=_read_points,
+        intrinsics=_camera(images, spec),
+        depth_origin=origin(spec, "structured_light"),
+        notes=notes,
+    )
+
+
+def _camera(images: Path, spec: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Return the left camera, where its calibration lies beside the extracted frames."""
+    folder = images.parent.parent
+    return _lens(folder, spec).camera.left if (folder / "endoscope_calibration.yaml").is_file() else None
+
+
+def _read_points(path: Path) -> NDArray[np.generic]:
+    """Return z of the left camera, the upper half of a map of both."""
+    return upper_half(z_of(read_bytes(path), str(path)))
+
+
 class ScenePoints:
     """Point maps by frame number, from unpacked files or forward through the packed archive."""
 
@@ -220,8 +337,8 @@ class ScenePoints:
                 self._kept.clear()
             while index not in self._kept and not self._ended:
                 self._step()
-            while len(self._kept) > KEPT:
-                del self._kept[min(self._kept)]
+                while len(self._kept) > KEPT:  # on the way too: a list's frames may lie hundreds apart
+                    del self._kept[min(self._kept)]
             return self._kept.get(index)
 
     def _step(self) -> None:

@@ -5,10 +5,15 @@
 
 Source of the encoding: anitarau/simcol, README (number / 255 / 256 is 0 to 1, times 20 is centimetres).
 Pinhole, fx = fy = 227.6, cx = cy = 237.5 at 475x475. A sequence is a folder that holds frames.
+
+Lists of frames with `layout: simcol` are spelled as Endo-GeDE's splits are, `1 5 2`: SyntheticColon_I, Frames_S5,
+Depth_0001.png, whose number is one less. Source: BaymaxShao/Endo-GeDE@33a236b, export_gt_depth.py; its loader shows the
+network FrameBuffer_0001 for the first line too, whose depth is Depth_0000; here image and depth are of one frame.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,12 +32,15 @@ from scopedepth.datasets.base import (
 )
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.lists import NoFrame
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".png",)
 MILLIMETRES_A_STEP = 20.0 * 10.0 / 65280.0
+# The parts that a list counts from 1: the names of their sequences begin so.
+PARTS = {"1": "Frames_S", "2": "Frames_B", "3": "Frames_O"}
 INTRINSICS = ((227.6, 0.0, 237.5), (0.0, 227.6, 237.5), (0.0, 0.0, 1.0))
 
 
@@ -42,6 +50,20 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     if not folders:
         raise ScopeDepthError(f"No FrameBuffer_*.png was found below {raw}; SimCol3D's frames are named so.")
     return [_sequence(folder, raw, spec) for folder in folders]
+
+
+def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, str]:
+    """Return the sequence and the frame that a line ``part sequence number`` of a published split names."""
+    if (
+        len(words) != 3
+        or words[0] not in PARTS
+        or not all(re.fullmatch(r"[0-9]{1,10}", word) for word in words)
+    ):
+        raise NoFrame("a line is spelled part (1 to 3), sequence, number from 1, as in 1 5 1")
+    name, frame_id = f"{PARTS[words[0]]}{int(words[1])}", f"{int(words[2]) - 1:04d}"
+    if name not in sequences:
+        raise NoFrame(f"there is no sequence {name}")
+    return name, frame_id
 
 
 def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:

@@ -13,10 +13,11 @@ def seen_in_training(model: Mapping[str, Any], dataset: str, sequences: Sequence
     """Return ``no``, ``partly`` or ``yes``: how many of `sequences` stand in the model's `trained_on`.
 
     An entry names a dataset of the configuration and sequences of it, by name or by pattern; null means all.
+    Its `also` are other datasets that show the same frames: views of that one, or those that it is a view of.
     """
     patterns: list[str] = []
     for entry in model["trained_on"]:
-        if entry["dataset"] == dataset:
+        if dataset in (entry["dataset"], *entry.get("also", ())):
             patterns += ["*"] if entry["sequences"] is None else entry["sequences"]
     seen = [any(fnmatchcase(name, pattern) for pattern in patterns) for name in sequences]
     if seen and all(seen):

@@ -1,5 +1,7 @@
 """Reading a dataset store: frames, depth, flags. Plain Zarr and NumPy, since jobs of a second start with this.
 
+A view is opened like any other store; its frames are read from the store it is a view of and changed (`views`).
+
 store = DatasetStore(path)
 for sequence in store.sequences.values():
     for start in range(0, sequence.n_frames, sequence.shard_frames):
@@ -8,6 +10,8 @@ for sequence in store.sequences.values():
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +20,27 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from scopedepth.errors import ScopeDepthError
+from scopedepth.flags import FRAME_NO_DEPTH
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
+from scopedepth.views import Step, read_view, steps_of
 
 
 class DatasetSequence:
-    """One sequence. Frames a to b (b left out, cut at the end) are read at once; whole shards are cheapest."""
+    """One sequence. Frames a to b (b left out, cut at the end) are read at once; whole shards are cheapest.
 
-    def __init__(self, name: str, group: zarr.Group, where: str) -> None:
+    `steps`: what is done to the stored frames, in a view; height, width and camera are those after it. `lost_depth`:
+    frames that have no depth after it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        group: zarr.Group,
+        where: str,
+        steps: Sequence[Step] = (),
+        lost_depth: Sequence[int] = (),
+    ) -> None:
         self.name = name
         self.where = where
         self.attrs: dict[str, Any] = dict(group.attrs)
@@ -35,6 +53,14 @@ class DatasetSequence:
         self.first_frame = int(self.attrs.get("first_frame", 0))
         camera = self.attrs.get("intrinsics")
         self.intrinsics: NDArray[np.float64] | None = None if camera is None else np.array(camera, np.float64)
+        self.steps, self._lost_depth = list(steps), np.array(lost_depth, np.intp)
+        for step in self.steps:
+            said = f"a view: {step.words(self.height, self.width)}"
+            self.attrs["notes"] = [*self.attrs.get("notes", []), said]
+            self.height, self.width = step.size(self.height, self.width)
+            if self.intrinsics is not None:
+                self.intrinsics = step.camera(self.intrinsics)
+                self.attrs["intrinsics"] = self.intrinsics.tolist()
 
     def frame_ids(self) -> list[str]:
         """Return the frames' names in the source."""
@@ -45,11 +71,14 @@ class DatasetSequence:
 
     def rgb(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return images, uint8 (n, h, w, 3)."""
-        return self._read(self._rgb, start, stop)
+        frames: NDArray[np.uint8] = self._read(self._rgb, start, stop)
+        for step in self.steps:
+            frames = step.rgb(frames, self.first_frame + start)
+        return frames
 
     def stored_depth(self, start: int, stop: int) -> NDArray[Any]:
         """Return depth as stored, (n, h, w): integers that want `depth_scale` and 0 for missing, or float32."""
-        return self._read(self._depth, start, stop)
+        return self._plane(self._depth, start, stop)
 
     def depth(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return depth in `units`, float32 (n, h, w), NaN where there is none."""
@@ -63,11 +92,14 @@ class DatasetSequence:
 
     def flags(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return the flag bits (scopedepth.flags) of each pixel, uint8 (n, h, w)."""
-        return self._read(self._flags, start, stop)
+        return self._plane(self._flags, start, stop)
 
     def status(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """Return the status (scopedepth.flags) of each frame, uint8 (n,)."""
-        return self._read(self._status, start, self.n_frames if stop is None else stop)
+        status = self._read(self._status, start, self.n_frames if stop is None else stop)
+        lost = self._lost_depth - start
+        status[lost[(lost >= 0) & (lost < len(status))]] = FRAME_NO_DEPTH
+        return status
 
     @property
     def depth_scale(self) -> float:
@@ -92,21 +124,55 @@ class DatasetSequence:
             assert isinstance(array, zarr.Array)
         return array
 
+    def _plane(self, array: zarr.Array, start: int, stop: int) -> NDArray[Any]:
+        frames = self._read(array, start, stop)
+        for step in self.steps:
+            frames = step.plane(frames)
+        return frames
+
     def _read(self, array: zarr.Array, start: int, stop: int) -> NDArray[Any]:
         return read_frames(array, start, min(stop, self.n_frames), f"{self.where}/{array.basename}")
 
 
 class DatasetStore:
-    """A dataset store opened for reading. A missing or unreadable one is a `ScopeDepthError` that names it."""
+    """A dataset store opened for reading. A missing or unreadable one is a `ScopeDepthError` that names it.
+
+    `lineage`: the dataset's name; of a view also those of the datasets it is made from, the stored one last.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        root = open_groups(self.path)
-        self.attrs: dict[str, Any] = dict(root.attrs)
         self.sequences: dict[str, DatasetSequence] = {}
+        view = read_view(self.path)
         with readable(self.path):
+            stored = self.path if view is None else self.path.with_name(f"{view['view_of']}.zarr")
+            root = open_groups(stored)
+            self.attrs: dict[str, Any] = dict(root.attrs)
+            self.lineage: list[str] = [str(self.attrs.get("dataset", ""))]
+            if view is not None:
+                self._check_base(stored, view["digest"])
+                self.lineage = list(view["lineage"])
+                own = {
+                    "dataset": self.lineage[0],
+                    "view_of": view["view_of"],
+                    "sequences": list(view["sequences"]),
+                }
+                self.attrs |= own
             order = self.attrs.get("sequences") or sorted(root.group_keys())
             for name in order:
                 group = root[name]
                 assert isinstance(group, zarr.Group)
-                self.sequences[name] = DatasetSequence(name, group, f"{self.path}/{name}")
+                changed = {} if view is None else view["sequences"][name]
+                steps, lost_depth = steps_of(changed.get("steps", [])), changed.get("lost_depth", [])
+                self.sequences[name] = DatasetSequence(name, group, f"{stored}/{name}", steps, lost_depth)
+
+    def _check_base(self, stored: Path, digest: str) -> None:
+        """Refuse to read a view from other pixels than it was made for, where the manifest of its base says so."""
+        try:
+            found = json.loads(stored.with_suffix(".json").read_text(encoding="utf-8"))["digest"]
+        except (OSError, ValueError, KeyError):
+            return
+        if found != digest:
+            raise ScopeDepthError(
+                f"{self.path} is a view of {stored}, which has been made anew with other content. Make the view again."
+            )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from scopedepth.report.results import Results
+from scopedepth.report.sections.provenance import read_json
 from scopedepth.report.svg import Drawing
 from scopedepth.report.table import Cell, Column, Table, link, value_cell
 from scopedepth.report.words import count, significant
@@ -30,14 +31,14 @@ def dataset_cards(results: Results) -> list[dict[str, Any]]:
         spec = results.datasets[name]
         units = results.units_of(name)
         pages = [page for unit in units if (page := read_page(results.stores[unit]))]
-        there = [unit for unit in units if results.stores[unit].exists()]
+        there = [results.stores[unit] for unit in units if results.stores[unit].exists()]
         sequences = [one for page in pages for one in page.get("sequences") or [] if isinstance(one, Mapping)]
         cards.append({
             "name": name,
             "title": results.dataset_title(name),
             "missing": not there,
             "incomplete": bool(there) and len(there) < len(units),
-            "facts": spec_facts(spec) + (page_facts(pages[0]) if len(pages) == 1 else []),
+            "facts": spec_facts(spec) + list_facts(there) + (page_facts(pages[0]) if len(pages) == 1 else []),
             "table": sequences_table(results.dataset_title(name), sequences),
             "pictures": pictures(sequences),
             "legend": legend(pages[0]) if pages else [],
@@ -55,9 +56,25 @@ def spec_facts(spec: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
         ("Depth", f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")),
         ("Loader", str(spec.get("loader", "–"))),
     ]
+    if spec.get("view_of"):
+        facts.insert(0, ("A view of", ", a view of ".join(map(str, spec["lineage"][1:]))))
     if spec.get("homepage"):
         facts.append(("Page", link(spec["homepage"])))
     return facts
+
+
+def list_facts(stores: Sequence[Path]) -> list[tuple[str, str | Markup]]:
+    """Return how many lines of a dataset's lists name how many frames; each of its units read the whole lists."""
+    lists = (read_json(stores[0].with_suffix(".json")).get("frame_lists") or {}) if stores else {}
+    return [
+        (
+            f"Frames {word}",
+            f"{count(one['listed'])} lines of {one['list']}, {count(one['found'])} frames of "
+            f"{count(one['sequences'])} sequences"
+            + (f", {count(one['repeated'])} lines repeat others" if one["repeated"] else ""),
+        )
+        for word, one in lists.items()
+    ]
 
 
 def read_page(store: Path) -> dict[str, Any] | None:

@@ -1,0 +1,71 @@
+"""What a dataset of the configuration is once its views are followed to the dataset whose files they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scopedepth.config.datasets import DatasetSpec, ViewSpec
+from scopedepth.errors import ScopeDepthError
+from scopedepth.views import chosen_sequences, steps_for
+
+# Of a view, what is not said is said by the dataset that it is made from.
+INHERITED = ("licence", "citation", "homepage")
+
+
+def stored_name(spec: Mapping[str, Any]) -> str:
+    """Return the name of the dataset whose files and store a dataset's frames are read from: its own but of a view."""
+    return str(spec["lineage"][-1]) if "lineage" in spec else str(spec["name"])
+
+
+def resolved_dataset(
+    name: str, datasets: Mapping[str, DatasetSpec | ViewSpec], above: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return a dataset's plain spec with all defaults.
+
+    A view's is that of the dataset it is made from, with its own name and words, and beside them `view_of`, `lineage`
+    (its name, that of the dataset it is made from, and so on to the one that is stored) and `steps`, the changes of all
+    views on the way (see `views.steps_for`). What a view asks for and cannot be is a `ScopeDepthError`.
+    """
+    spec = datasets[name]
+    if isinstance(spec, DatasetSpec):
+        return {"name": name, **spec.model_dump(mode="json")}
+    if spec.view_of not in datasets:
+        raise ScopeDepthError(
+            f"datasets.{name}.view_of: {spec.view_of!r} is not known. It is to be one of: {', '.join(datasets)}."
+        )
+    if spec.view_of in (name, *above):
+        raise ScopeDepthError(f"datasets.{name}.view_of: {spec.view_of} is made from {name} itself.")
+    base = resolved_dataset(spec.view_of, datasets, (name, *above))
+    own = spec.model_dump(mode="json")
+    change = {
+        "view": name,
+        "sequences": own["sequences"],
+        "steps": [{"crop": own["crop"]}] if own["crop"] else [],
+    }
+    # Which sequences a dataset has that is not split is known when its store is there.
+    sequences = base["sequences"]
+    if base["split"] == "sequence":
+        sequences = chosen_sequences([change], sequences)
+    return {
+        **base,
+        **{word: own[word] or base[word] for word in INHERITED},
+        "name": name,
+        "title": own["title"] or f"{base['title'] or spec.view_of}, a view",
+        "view_of": spec.view_of,
+        "lineage": [name, *base.get("lineage", [spec.view_of])],
+        "steps": [*base.get("steps", []), change],
+        "sequences": sequences,
+        "published": {
+            sequence: {**size, "size": _size_after(change, sequence, size["size"])}
+            for sequence, size in base["published"].items()
+        },
+    }
+
+
+def _size_after(change: Mapping[str, Any], sequence: str, size: list[int]) -> list[int]:
+    """Return height and width of published frames after a view's change."""
+    height, width = size
+    for step in steps_for([change], sequence, (height, width)):
+        height, width = step.size(height, width)
+    return [height, width]
