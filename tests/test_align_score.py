@@ -109,7 +109,7 @@ def test_statuses_of_frames(run: Run) -> None:
     spec = protocol(alignment={"method": "lsq_affine"})
     fits, scores = run(spec, stores(depth, output, frame_status=frame_status, output_status=output_status))
     want = [
-        "ok", "unreadable_frame", "no_valid_pixels", "failed_prediction", "nonfinite_prediction", "no_valid_pixels",
+        "ok", "unreadable_frame", "no_depth", "failed_prediction", "ok", "no_depth",
         "too_few_pixels", "constant_prediction", "nonfinite_prediction", "ok", "negative_scale", "ok",
     ]  # fmt: skip
     assert [row["status"] for row in scores] == [row["status"] for row in fits] == want
@@ -201,7 +201,7 @@ def test_one_fit_is_that_of_all_pixels(run: Run, scope: str, method: str, space:
     fits, scores = run(spec, unit(("a", 0), ("b", 1)), unit(("c", 2)))
     assert [row["sequence"] for row in scores] == ["a"] * 7 + ["b"] * 5
     assert [row["status"] for row in fits[:7]] == [
-        "ok", "ok", "failed_prediction", "ok", "no_valid_pixels", "ok", "ok",
+        "ok", "ok", "failed_prediction", "ok", "no_depth", "ok", "ok",
     ]  # fmt: skip
     used = [[i for i in range(7) if i not in (2, 4)], range(5), range(3)]
     pixels = []
@@ -263,7 +263,7 @@ def test_fit_of_frame_means(run: Run) -> None:
 def test_a_scope_without_pixels(run: Run) -> None:
     depth, output = video()
     fits, scores = run(protocol(alignment={"scope": "sequence"}), stores(depth * np.nan, output))
-    assert {row["status"] for row in fits + scores} == {"no_valid_pixels"}
+    assert {row["status"] for row in fits + scores} == {"no_depth"}
 
 
 def test_a_constant_sequence(run: Run) -> None:

@@ -22,6 +22,10 @@ LOADERS = (
 )
 
 
+# Units of depth that become millimetres where the configuration is read.
+MILLIMETRES = {"cm": 10.0, "m": 1000.0}
+
+
 class PhantomSource(Spec):
     """The embedded dataset, rendered when it is fetched."""
 
@@ -101,15 +105,48 @@ class FrameChoice(Spec):
 class Depth(Spec):
     """What the depth files mean."""
 
-    unit: Literal["mm", "relative"] = Field("mm", description="mm, or relative where the unit is unknown")
+    unit: Literal["mm", "cm", "m", "relative"] = Field(
+        "mm",
+        description="unit of `scale` and `range`; relative where it is unknown. Everything after this field is in mm",
+    )
     scale: float | None = Field(
+        None, gt=0, description="what a stored number means, in `unit`; null leaves it to the loader"
+    )
+    invalid: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        [], description="stored numbers that mean no depth, such as a background's 65535 or 1e10"
+    )
+    range: list[float] | None = Field(
         None,
-        gt=0,
-        description="millimetres (or relative units) a stored number; null leaves it to the loader",
+        min_length=2,
+        max_length=2,
+        description="least and greatest depth that is taken, in `unit`; what lies outside is no depth",
     )
     origin: Literal["rendered", "stereo", "structured_light", "ct", "registered", "unknown"] = Field(
         "unknown", description="how the depth was made"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_millimetres(cls, given: Any) -> Any:
+        """Turn centimetres and metres into millimetres, so that nothing after this knows another unit."""
+        factor = MILLIMETRES.get(str(given.get("unit"))) if isinstance(given, dict) else None
+        if factor is None:
+            return given
+        scale, limits = given.get("scale"), given.get("range")
+        turned = {**given, "unit": "mm"}
+        if scale is None:
+            turned["scale"] = factor
+        elif isinstance(scale, int | float):
+            turned["scale"] = scale * factor
+        if isinstance(limits, list) and all(isinstance(one, int | float) for one in limits):
+            turned["range"] = [one * factor for one in limits]
+        return turned
+
+    @model_validator(mode="after")
+    def _range_grows(self) -> Depth:
+        if self.range is not None and not 0 <= self.range[0] < self.range[1]:
+            raise ValueError(f"range is [least, greatest] from 0 on, not {self.range}")
+        return self
 
 
 class Stereo(Spec):
