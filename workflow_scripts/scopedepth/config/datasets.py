@@ -22,6 +22,10 @@ LOADERS = (
 )
 
 
+UNPACK = (
+    "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
+    "others stay packed"
+)
 # Units of depth that become millimetres where the configuration is read.
 MILLIMETRES = {"cm": 10.0, "m": 1000.0}
 
@@ -52,6 +56,7 @@ class HubSource(Spec):
     repo: str = Field(description="owner/name")
     revision: str | None = Field(None, description="commit, tag or branch; null records the newest commit")
     files: list[str] = Field(["*"], description="patterns of the files to fetch")
+    unpack: bool | list[str] = Field(True, description=UNPACK)
 
 
 class Download(Spec):
@@ -67,7 +72,7 @@ class UrlSource(Spec):
 
     kind: Literal["url"] = Field(description="files at fixed addresses")
     files: list[Download] = Field(min_length=1, description="the files")
-    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+    unpack: bool | list[str] = Field(True, description=UNPACK)
 
 
 class DoiSource(Spec):
@@ -76,14 +81,14 @@ class DoiSource(Spec):
     kind: Literal["doi"] = Field(description="a data record with a DOI")
     doi: str = Field(description="the DOI, without https://doi.org/")
     files: list[Download] = Field([], description="which files; empty takes all")
-    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+    unpack: bool | list[str] = Field(True, description=UNPACK)
 
 
 class RegistrationSource(Spec):
-    """Data that only its owners may hand out."""
+    """Data that are fetched by hand: behind a form, a login, or terms to accept."""
 
-    kind: Literal["registration"] = Field(description="data behind a registration or terms to accept")
-    request_at: str = Field(description="where to ask for the data")
+    kind: Literal["registration"] = Field(description="data fetched by hand: a form, a login, terms")
+    request_at: str = Field(description="where to get or ask for the data")
     path: str = Field(description="folder to put the data into")
 
 

@@ -9,6 +9,7 @@ Everything is built in results/raw/{dataset}.partial, which survives a failure: 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, point_to
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line, without_secrets
 from scopedepth.manifest import write_json
 
 # What a source adds to the manifest: the commit, the digests of the downloads.
@@ -40,14 +41,20 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
     if out.exists():
         shutil.rmtree(out)
     os.replace(partial, out)
-    content = {"digest": content_digest(out), "dataset": spec["name"], "source": dict(source), **facts}
+    content = {"digest": content_digest(out), "dataset": spec["name"], "source": _shown(source), **facts}
     write_json(manifest, content)
+
+
+def _shown(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a source as a manifest may keep it, which others read: without what gives access to it."""
+    shown: dict[str, Any] = json.loads(without_secrets(json.dumps(dict(source))))
+    return shown
 
 
 def show_terms(spec: Mapping[str, Any]) -> None:
     """Say on standard error whose data these are, before anything is downloaded."""
-    lines = [f"{spec['name']}: {spec.get('title') or spec['name']}"]
-    lines += [f"  {word}: {spec[word]}" for word in ("licence", "citation", "homepage") if spec.get(word)]
+    lines = [one_line(f"{spec['name']}: {spec.get('title') or spec['name']}")]
+    lines += ["  " + one_line(f"{word}: {spec[word]}") for word in WORDS[1:] if spec.get(word)]
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
@@ -86,8 +93,8 @@ def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts
     if folder.is_dir() and any(folder.iterdir()):
         return use_in_place(folder, partial, spec["name"])
     raise ScopeDepthError(
-        f"Dataset {spec['name']} is given out by its owners only. Ask for it and accept its terms at "
-        f"{source['request_at']}, put it into {folder.resolve()}, and run again. Nothing was downloaded."
+        f"Dataset {spec['name']} is fetched by hand. Get it under its owners' terms at {source['request_at']}, put it "
+        f"into {folder.resolve()}, and run again. Nothing was downloaded."
     )
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from scopedepth.errors import ScopeDepthError
-from scopedepth.fetch.archives import bare_name, is_archive, safe_path, unpack
-from scopedepth.fetch.download import check_digest, disk_error, download
+from scopedepth.errors import ScopeDepthError, one_line, without_secrets
+from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
+from scopedepth.fetch.download import check_digest, check_name, disk_error, download
 from scopedepth.manifest import write_json
 
 MENDELEY = "10.17632/"
@@ -47,15 +47,17 @@ class Progress:
             self._write()
         self.data.mkdir(parents=True, exist_ok=True)
 
-    def finish(self, name: str, file: Path, to: str, facts: Mapping[str, Any], unpacked: bool) -> None:
-        """Put a complete download in its place, unpacked where it is an archive, and write that down."""
+    def finish(
+        self, name: str, file: Path, to: str, facts: Mapping[str, Any], which: bool | list[str]
+    ) -> None:
+        """Put a complete download in its place, unpacked where it is an archive and wanted so, and write that down."""
         target = self.data / safe_path(to, name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if unpacked and is_archive(target):
+        if is_archive(target) and is_wanted(target.name, which):
             folder = self._folder_for(target)
             facts = {**facts, "unpacked_to": folder.relative_to(self.data).as_posix()}
             try:
-                unpack(file, folder)
+                unpack(file, folder, which=which)
             except ScopeDepthError:
                 file.unlink()  # a damaged archive is fetched again by the next run
                 raise
@@ -108,7 +110,10 @@ def name_of(url: str) -> str:
 
 
 def _fetch_all(
-    files: list[tuple[str, str, str | None]], partial: Path, identity: Mapping[str, Any], unpacked: bool
+    files: list[tuple[str, str, str | None]],
+    partial: Path,
+    identity: Mapping[str, Any],
+    which: bool | list[str],
 ) -> dict[str, Any]:
     state = Progress(partial, identity)
     for name, url, known in files:
@@ -118,8 +123,12 @@ def _fetch_all(
         # Complete files alone have their final name; one left by a run that was killed is taken as it is.
         digest = check_digest(file, known, name) if file.is_file() else None
         digest = digest or download(url, file, known)
-        facts = {"url": url, "sha256": digest.removeprefix("sha256:"), "bytes": file.stat().st_size}
-        state.finish(name, file, name, facts, unpacked)
+        facts = {
+            "url": without_secrets(url),
+            "sha256": digest.removeprefix("sha256:"),
+            "bytes": file.stat().st_size,
+        }
+        state.finish(name, file, name, facts, which)
     return state.close()
 
 
@@ -224,8 +233,10 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
             wanted = any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
             if not wanted or file.rfilename == ".gitattributes" or file.rfilename in state.done:
                 continue
-            safe_path(file.rfilename, repo)  # before the client makes a path of it
-            print(f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
+            # Before the client makes a path of it.
+            check_name(state.downloads / safe_path(file.rfilename, repo), f"{repo}/{file.rfilename}")
+            label = f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)"
+            print(one_line(label), file=sys.stderr, flush=True)
             path = Path(
                 hf_hub_download(
                     repo,
@@ -244,7 +255,7 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
                     f"{repo}/{file.rfilename} has not the digest {known}; it was deleted. Run again."
                 )
             facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
-            state.finish(file.rfilename, path, file.rfilename, facts, True)
+            state.finish(file.rfilename, path, file.rfilename, facts, source.get("unpack", True))
     except GatedRepoError as error:
         raise ScopeDepthError(
             f"{repo} wants its terms accepted: open https://huggingface.co/datasets/{repo}, accept them, and log in "
