@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.flags import FRAME_UNREADABLE, PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
 from scopedepth.models.base import DepthModel
 from scopedepth.progress import progress
@@ -189,7 +189,7 @@ class Engine:
                 batch.shard.failed[frame - batch.shard.start] = True
                 batch.shard.error = error
                 where = f"{batch.model.name}, {batch.shard.sequence}, frame {frame}"
-                print(f"{where}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                print(one_line(f"{where}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
             else:
                 batch.outputs.append((frame, frame + 1, out))
 

@@ -14,6 +14,8 @@ KEY = re.compile(
 )
 # What the system calls a full disk, or a full quota.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# A file that would be larger than the file system, or the process's own limit (ulimit -f), allows.
+TOO_LARGE = errno.EFBIG
 
 
 class ScopeDepthError(Exception):

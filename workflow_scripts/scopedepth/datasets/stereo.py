@@ -22,15 +22,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import DepthEncoding, Frame, Sequence, file_safe, origin, size_text
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    Frame,
+    Sequence,
+    UnreadableFrame,
+    file_safe,
+    origin,
+    size_text,
+)
 from scopedepth.datasets.cameras import read_intrinsics, read_numbers
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import IMAGE_SUFFIXES, read_image
+from scopedepth.datasets.listing import files_in, without_litter
 from scopedepth.datasets.opencv_file import read_matrices
+from scopedepth.datasets.pairing import unique_by
 from scopedepth.datasets.video import VIDEO_SUFFIXES, Video
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
-from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
+from scopedepth.rectify.stereo import (
+    Rectifier,
+    StereoCamera,
+    calibration_problem,
+    depth_from_disparity,
+    disparity_limit,
+    match,
+)
 
 DEPTH_IS_KNOWN = True
 OPTIONS = ("left", "right", "calibration", "alpha")
@@ -49,7 +66,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     options = spec["options"]
     patterns = ((options["left"], options["right"]),) if "left" in options else PATTERNS
     sequences: list[Sequence] = []
-    folders = [raw, *sorted(path for path in raw.rglob("*") if path.is_dir())]
+    folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
     for folder in folders:
         for left_pattern, right_pattern in patterns:
             left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
@@ -66,7 +83,11 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def _listed(folder: Path, pattern: str) -> list[Path]:
     suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-    found = [path for path in folder.glob(pattern) if path.is_file() and path.suffix.lower() in suffixes]
+    found = [
+        path
+        for path in without_litter(folder.glob(pattern), folder)
+        if path.is_file() and path.suffix.lower() in suffixes
+    ]
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
@@ -105,8 +126,6 @@ def _sequence(
 
 
 def _first_image(paths: list[Path]) -> NDArray[np.uint8]:
-    from scopedepth.datasets.base import UnreadableFrame
-
     for path in paths:
         try:
             return read_image(path)
@@ -118,13 +137,18 @@ def _first_image(paths: list[Path]) -> NDArray[np.uint8]:
 def _pairs(left: list[Path], right: list[Path]) -> tuple[list[str], list[tuple[Path, Path]], int]:
     """Match two lists by name with the side's word taken out; return ids, pairs, and how many are alone."""
 
-    def key(path: Path) -> str:
+    def key(path: Path) -> str | None:
         words = re.split(r"[_\-. ]", re.sub(r"left|right", "", path.stem, flags=re.IGNORECASE))
         bare = "_".join(word for word in words if word.lower() not in ("l", "r", ""))
         return re.sub(r"(?<=\d)[lr]$", "", bare, flags=re.IGNORECASE)  # 000123l.png, 000123r.png
 
-    partners = {key(path): path for path in right}
-    pairs = [(path, partners[key(path)]) for path in left if key(path) in partners]
+    exact = unique_by(right, lambda path: path.stem)
+    pairs_of = {path: exact[path.stem] for path in left if path.stem in exact and exact[path.stem] != path}
+    taken = set(pairs_of.values())
+    partners = unique_by([path for path in right if path not in taken], key)
+    alone = unique_by([path for path in left if path not in pairs_of], key)
+    pairs_of |= {path: partners[name] for name, path in alone.items() if name in partners}
+    pairs = [(path, pairs_of[path]) for path in left if path in pairs_of]
     ids = [path.stem for path, _ in pairs]
     return ids, pairs, len(left) + len(right) - 2 * len(pairs)
 
@@ -144,6 +168,20 @@ class StereoSequence(Sequence):
     def limit(self) -> int:
         """Number of disparities searched."""
         return disparity_limit(self.rectifier, self.settings)
+
+    def problems(self, indices: list[int]) -> list[str]:
+        """Return what of the calibration the raw images of some frames contradict."""
+        width, height = self.rectifier.camera.size
+        pairs = []
+        for index in indices:
+            try:
+                pair = self.sides[0](index), self.sides[1](index)
+            except UnreadableFrame:
+                continue  # told of where the frames themselves are read
+            if all(image.shape[:2] == (height, width) for image in pair):
+                pairs.append(pair)
+        found = calibration_problem(self.rectifier.camera, pairs, self.settings)
+        return [] if found is None else [found]
 
     def pair(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return a frame's two rectified images, uint8 RGB (h, w, 3)."""
@@ -179,7 +217,7 @@ def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
             return _read_hamlyn(place, size)
         files = [place]
         if place.is_dir():
-            files = sorted(path for path in place.glob("*") if path.suffix in (".yaml", ".yml", ".xml"))
+            files = files_in(place, "*.yaml", "*.yml", "*.xml")
         for file in files:
             camera = read_opencv(file, size)
             if camera is not None:
@@ -197,6 +235,11 @@ def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
             f"{folder / 'calib.l2r.4x4'} holds {len(extrinsic)} numbers; a 4x4 matrix has 16."
         )
     matrix = np.array(extrinsic).reshape(-1, 4)
+    if len(matrix) == 4 and np.abs(matrix[3] - (0, 0, 0, 1)).max() > 1e-6:
+        raise ScopeDepthError(
+            f"{folder / 'calib.l2r.4x4'} has a last row other than 0 0 0 1. Is it written column by column? "
+            "Transpose it."
+        )
     lenses = []
     for side in ("left", "right"):
         file = folder / f"calib.{side}.distortion.txt"
