@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 import tifffile
 
 import dataset_trees as trees
+from project import CONFIG
 from scopedepth.check_dataset import check_dataset
 from scopedepth.config.datasets import Depth
+from scopedepth.config.load import ConfigError, select_study
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.cameras import read_camera, read_intrinsics
 from scopedepth.datasets.pairing import pair_by_name
@@ -400,3 +403,66 @@ def test_frames_that_are_all_black_are_refused(tmp_path: Path) -> None:
         ScopeDepthError, match=r"3 frames looked at are black \(the greatest number is 15 of 255\)"
     ):
         prepare_unit(spec, tmp_path / "raw", tmp_path / "u.zarr", tmp_path / "u.json", 1)
+
+
+@pytest.mark.parametrize("name", ["c3vd", "simcol", "serv_ct", "hamlyn", "endoslam"])
+def test_depth_that_was_converted_is_refused(tmp_path: Path, name: str) -> None:
+    loader, fields = trees_of(tmp_path)[name]
+    place = tmp_path / name
+    for path in [path for path in place.rglob("*") if path.is_file()]:
+        if "epth" in "/".join(path.relative_to(place).parts) and path.suffix in (".png", ".tiff"):
+            other = np.full((48, 64), 9, np.uint16 if name == "endoslam" else np.uint8)
+            (trees.write_tiff if path.suffix == ".tiff" else trees.write_image)(path, other)
+    chosen = choose(trees.spec_of(name, loader, place, **fields), place)[0]
+    with pytest.raises(ScopeDepthError, match=r"holds uint\d+, .* as published uint\d+: it was converted"):
+        chosen.sequence.read(0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("depth", {"unit": "um"}, "unit is mm, cm, m, or relative where it is unknown, not 'um'"),
+        ("depth", {"unit": "Metres"}, "not 'Metres'; for another one write mm"),
+        ("depth", {"range": [5, 1]}, "range is [least, greatest] from 0 on"),
+        ("depth", {"unit": "m", "scale": "x"}, "'x' is not allowed"),
+        ("depth", {"invalid": [float("inf")]}, "inf"),
+        ("sequences", [], "sequences is empty"),
+        ("source", {"kind": "hub", "repo": "a/b", "unpack": "*.zip"}, "true, false or a list of patterns"),
+    ],
+)
+def test_what_a_dataset_may_not_say(field: str, value: Any, said: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["one"][field] = value
+    with pytest.raises(ConfigError) as caught:
+        select_study(config)
+    assert said in str(caught.value)
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_a_scale_in_quotes_is_in_the_unit_too() -> None:
+    assert Depth(unit="cm", scale="0.5", range=["1", 30]).model_dump()["scale"] == 5.0
+    assert Depth(unit="cm", scale="0.5", range=["1", 30]).model_dump()["range"] == [10.0, 300.0]
+
+
+@pytest.mark.parametrize("field", ["datasets", "models", "protocols"])
+def test_a_name_with_capitals_is_told_the_rule(field: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["studies"]["small"][field] = ["MyData"]
+    with pytest.raises(ConfigError, match="'MyData' is no name; a name holds small letters"):
+        select_study(config)
+
+
+def test_a_text_file_that_windows_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "cam.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + LINES.replace("\n", "\r\n").encode())
+    assert read_intrinsics(path)[0, 0] == 156.5
+    path.write_bytes(LINES.encode("utf-16"))
+    with pytest.raises(ScopeDepthError, match="is no text"):
+        read_intrinsics(path)
+
+
+@pytest.mark.parametrize("bits", ["12", 7, 17, 12.0, True, [12]])
+def test_bits_that_are_none(tmp_path: Path, bits: Any) -> None:
+    spec = mine(tmp_path, np.full((8, 8), 9, np.uint16), options={"bits": bits})
+    with pytest.raises(ScopeDepthError, match=r"options\.bits is a whole number from 8 to 16"):
+        choose(spec, tmp_path)

@@ -83,8 +83,8 @@ def closing_words(error: Exception, near: str | Path | None) -> str | None:
         )
     if is_memory(error):
         return one_line(
-            f"Memory does not suffice ({str(error).strip() or type(error).__name__}). Run fewer jobs at once (--cores), or "
-            "on a machine with more, and run the same command again: what is done is kept."
+            f"Memory does not suffice ({str(error).strip() or type(error).__name__}). Run fewer jobs at once (--cores) "
+            "or on a machine with more, and run the same command again: what is done is kept."
         )
     return None
 

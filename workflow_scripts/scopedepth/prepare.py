@@ -171,7 +171,7 @@ def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Pla
         raise ScopeDepthError(
             f"Sequence {sequence.name}: the {len(images)} frames looked at are black (the greatest number is "
             f"{brightest} of 255). Do their files hold fewer bits than they have room for? Convert them to 8 bits "
-            "(loader folder: options.bits)."
+            "(loaders folder and stereo: options.bits)."
         )
     problems = sequence.problems(spread(chosen, PROBED))
     if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scopedepth.config.base import Spec
 from scopedepth.config.citations import Citation
@@ -26,8 +26,19 @@ UNPACK = (
     "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
     "others stay packed"
 )
+
+
+def _which(value: Any) -> Any:
+    """Refuse what is neither yes, no nor patterns before a union of types complains of each in turn."""
+    if isinstance(value, bool) or (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        return value
+    raise ValueError(f'true, false or a list of patterns such as ["*.zip"], not {value!r}')
+
+
+Unpack = Annotated[bool | list[str], BeforeValidator(_which)]
 # Units of depth that become millimetres where the configuration is read.
 MILLIMETRES = {"cm": 10.0, "m": 1000.0}
+UNITS = ("mm", "cm", "m", "relative")
 
 
 class PhantomSource(Spec):
@@ -56,7 +67,7 @@ class HubSource(Spec):
     repo: str = Field(description="owner/name")
     revision: str | None = Field(None, description="commit, tag or branch; null records the newest commit")
     files: list[str] = Field(["*"], description="patterns of the files to fetch")
-    unpack: bool | list[str] = Field(True, description=UNPACK)
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class Download(Spec):
@@ -72,7 +83,7 @@ class UrlSource(Spec):
 
     kind: Literal["url"] = Field(description="files at fixed addresses")
     files: list[Download] = Field(min_length=1, description="the files")
-    unpack: bool | list[str] = Field(True, description=UNPACK)
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class DoiSource(Spec):
@@ -81,7 +92,7 @@ class DoiSource(Spec):
     kind: Literal["doi"] = Field(description="a data record with a DOI")
     doi: str = Field(description="the DOI, without https://doi.org/")
     files: list[Download] = Field([], description="which files; empty takes all")
-    unpack: bool | list[str] = Field(True, description=UNPACK)
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class RegistrationSource(Spec):
@@ -105,6 +116,14 @@ class FrameChoice(Spec):
     stop: int | None = Field(None, ge=1, description="one past the last frame; null takes all")
     step: int = Field(1, ge=1, description="every how many frames")
     list: str | None = Field(None, description="file with one frame a line (a published split)")
+
+
+def _times(value: Any, factor: float) -> Any:
+    """Return `value` times `factor`; None counts as 1, and what is no number stays for the check to refuse."""
+    try:
+        return factor if value is None else float(value) * factor
+    except (TypeError, ValueError):
+        return value
 
 
 class Depth(Spec):
@@ -134,17 +153,18 @@ class Depth(Spec):
     @classmethod
     def _in_millimetres(cls, given: Any) -> Any:
         """Turn centimetres and metres into millimetres, so that nothing after this knows another unit."""
-        factor = MILLIMETRES.get(str(given.get("unit"))) if isinstance(given, dict) else None
+        unit = given.get("unit", "mm") if isinstance(given, dict) else "mm"
+        if isinstance(unit, str) and unit not in UNITS:
+            raise ValueError(
+                f"unit is {', '.join(UNITS[:-1])}, or {UNITS[-1]} where it is unknown, not {unit!r}; for another one "
+                "write mm, and how many a stored number means as `scale`"
+            )
+        factor = MILLIMETRES.get(unit) if isinstance(unit, str) else None
         if factor is None:
             return given
-        scale, limits = given.get("scale"), given.get("range")
-        turned = {**given, "unit": "mm"}
-        if scale is None:
-            turned["scale"] = factor
-        elif isinstance(scale, int | float):
-            turned["scale"] = scale * factor
-        if isinstance(limits, list) and all(isinstance(one, int | float) for one in limits):
-            turned["range"] = [one * factor for one in limits]
+        turned = {**given, "unit": "mm", "scale": _times(given.get("scale", 1.0), factor)}
+        if isinstance(given.get("range"), list):
+            turned["range"] = [_times(one, factor) for one in given["range"]]
         return turned
 
     @model_validator(mode="after")
@@ -208,6 +228,10 @@ class DatasetSpec(Spec):
 
     @model_validator(mode="after")
     def _sequences_named(self) -> DatasetSpec:
+        if self.sequences == []:
+            raise ValueError(
+                "sequences is empty, so no frame is chosen; name some, or leave it out to take all"
+            )
         if self.split == "sequence":
             if not self.sequences:
                 raise ValueError("split: sequence needs the sequences by name in `sequences`")

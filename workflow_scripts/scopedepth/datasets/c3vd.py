@@ -22,12 +22,11 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.images import read_depth_of
 from scopedepth.datasets.listing import files_in, find_files, without_litter
 from scopedepth.datasets.pairing import unique_by
 from scopedepth.errors import ScopeDepthError
@@ -83,7 +82,5 @@ def _number(path: Path) -> int | None:
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where C3VD has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "C3VD")
     return np.where(stored == CLIPPED, np.uint16(0), stored)

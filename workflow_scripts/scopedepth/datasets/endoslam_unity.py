@@ -32,11 +32,10 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     origin,
 )
 from scopedepth.datasets.cameras import read_camera
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.images import read_depth_of
 from scopedepth.datasets.listing import find_files, without_litter
 from scopedepth.datasets.missing import cleared
 from scopedepth.errors import ScopeDepthError
@@ -163,9 +162,7 @@ def _sequence(
 
 
 def _read_depth(path: Path) -> NDArray[Any]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint8:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where UnityCam has 8 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint8, "UnityCam")
     return stored
 
 

@@ -31,7 +31,7 @@ from scopedepth.datasets.base import (
 )
 from scopedepth.datasets.cameras import read_intrinsics
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_image, read_raw_depth
+from scopedepth.datasets.images import read_depth_of, read_image
 from scopedepth.datasets.listing import files_in, find_files, not_read, with_suffix, without_litter
 from scopedepth.datasets.missing import cleared
 from scopedepth.errors import ScopeDepthError
@@ -115,7 +115,5 @@ def _camera(
 
 
 def _read_depth(path: Path, depth: Mapping[str, Any]) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where the depth has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "the rectified Hamlyn data")
     return cleared(stored, depth["scale"] or 1.0, depth["invalid"], depth["range"])

@@ -111,6 +111,8 @@ def check_bits(paths: Sequence[Path], stated: int | None) -> None:
 
     Taken for 16 bits, such frames would be black or nearly so.
     """
+    if stated is not None and not (type(stated) is int and 8 <= stated <= 16):
+        raise ScopeDepthError(f"options.bits is a whole number from 8 to 16, not {stated!r}.")
     if stated is not None or not paths:
         return
     most = 0
@@ -157,6 +159,17 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
             "Is it a colour picture of depth? Export the depth as one channel."
         )
     raise ScopeDepthError(f"{path} holds an array of shape {array.shape}; depth is (height, width).")
+
+
+def read_depth_of(path: Path, dtype: type[np.generic], dataset: str) -> NDArray[Any]:
+    """Read a depth file whose dataset publishes one type; another one was converted, and its numbers mean less."""
+    stored = read_raw_depth(path)
+    if stored.dtype != dtype:
+        raise ScopeDepthError(
+            f"{path} holds {stored.dtype}, {dataset} as published {np.dtype(dtype)}: it was converted. Fetch the "
+            "published files, or use loader folder with the depth.scale of the conversion."
+        )
+    return stored
 
 
 def read_npy(path: Path) -> NDArray[Any]:

@@ -28,10 +28,9 @@ from scopedepth.datasets.base import (
     Frame,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     origin,
 )
-from scopedepth.datasets.images import read_image, read_raw_depth
+from scopedepth.datasets.images import read_depth_of, read_image
 from scopedepth.datasets.listing import files_in, without_litter
 from scopedepth.datasets.pairing import left_over
 from scopedepth.errors import ScopeDepthError
@@ -129,9 +128,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where SERV-CT has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "SERV-CT")
     return stored
 
 

@@ -21,12 +21,11 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.images import read_depth_of
 from scopedepth.datasets.listing import files_in, find_files
 from scopedepth.errors import ScopeDepthError
 
@@ -66,7 +65,5 @@ def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where SimCol3D has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "SimCol3D")
     return stored

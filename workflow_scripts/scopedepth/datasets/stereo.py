@@ -7,7 +7,8 @@
     or one OpenCV file (.yaml, .yml, .xml) with M1 D1 M2 D2 R T                               (da Vinci, SCARED)
 
 `calib.l2r.4x4` takes a point from the left to the right camera, in mm. Options: `left` and `right` (patterns below
-the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all).
+the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how
+many of the 16 bits of an image's channels are used).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from scopedepth.datasets.base import (
 )
 from scopedepth.datasets.cameras import read_intrinsics, read_numbers
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import IMAGE_SUFFIXES, read_image
+from scopedepth.datasets.images import IMAGE_SUFFIXES, check_bits, read_image
 from scopedepth.datasets.listing import files_in, without_litter
 from scopedepth.datasets.opencv_file import read_matrices
 from scopedepth.datasets.pairing import unique_by
@@ -50,7 +51,7 @@ from scopedepth.rectify.stereo import (
 )
 
 DEPTH_IS_KNOWN = True
-OPTIONS = ("left", "right", "calibration", "alpha")
+OPTIONS = ("left", "right", "calibration", "alpha", "bits")
 PATTERNS = (
     ("left/*", "right/*"),
     ("*_L_*", "*_R_*"),
@@ -107,7 +108,13 @@ def _sequence(
             raise ScopeDepthError(f"{folder}: no left image has a right one of the same name or number.")
         shape = _first_image([pair[0] for pair in pairs]).shape
         size = (shape[1], shape[0])
-        sides = (lambda index: read_image(pairs[index][0]), lambda index: read_image(pairs[index][1]))
+        bits = spec["options"].get("bits")
+        for side in (0, 1):
+            check_bits([pair[side] for pair in pairs], bits)
+        sides = (
+            lambda index: read_image(pairs[index][0], bits),
+            lambda index: read_image(pairs[index][1], bits),
+        )
     stated = spec["options"].get("calibration")
     camera = read_calibration([raw / stated] if stated else [folder, folder.parent, raw], size)
     place = folder.relative_to(raw).as_posix()

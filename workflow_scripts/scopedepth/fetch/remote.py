@@ -24,7 +24,19 @@ from scopedepth.fetch.download import check_digest, check_name, disk_error, down
 from scopedepth.manifest import write_json
 
 MENDELEY = "10.17632/"
+# Files passed over that are named.
+NAMED = 5
 FIGSHARE = "https://api.figshare.com/v2"
+
+
+def say_passed_over(what: str, names: list[str]) -> None:
+    """Say on standard error which files of a source are not taken: how many, and the first ones."""
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        print(
+            one_line(f"passed over {len(names)} files {what}: {', '.join(names[:NAMED])}{more}"),
+            file=sys.stderr,
+        )
 
 
 class Progress:
@@ -81,7 +93,12 @@ class Progress:
         )
 
     def close(self) -> dict[str, Any]:
-        """Drop what was only needed on the way and return the files' facts."""
+        """Drop what was only needed on the way and return the files' facts; say which archives stay packed."""
+        packed = [path for path in self.data.rglob("*") if path.is_file() and is_archive(path)]
+        say_passed_over(
+            "that stay packed, as source.unpack says",
+            sorted(path.relative_to(self.data).as_posix() for path in packed),
+        )
         self.path.unlink(missing_ok=True)
         shutil.rmtree(self.downloads, ignore_errors=True)
         return self.done
@@ -137,6 +154,10 @@ def fetch_doi(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
     source = spec["source"]
     available = doi_files(source["doi"])
     chosen = source["files"] or [{"url": name, "sha256": None, "to": None} for name in available]
+    named = {file["url"] for file in chosen}
+    say_passed_over(
+        f"of {source['doi']} that source.files does not name", [n for n in available if n not in named]
+    )
     files = []
     for file in chosen:
         if file["url"] not in available:
@@ -229,9 +250,18 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
     try:
         info = HfApi(endpoint).dataset_info(repo, revision=source["revision"], files_metadata=True)
         state = Progress(partial, {**source, "commit": info.sha})
+        passed_over = [
+            file.rfilename
+            for file in info.siblings or []
+            if not any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
+        ]
+        say_passed_over(f"of {repo} that match none of source.files", passed_over)
         for file in info.siblings or []:
-            wanted = any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
-            if not wanted or file.rfilename == ".gitattributes" or file.rfilename in state.done:
+            if (
+                file.rfilename in passed_over
+                or file.rfilename == ".gitattributes"
+                or file.rfilename in state.done
+            ):
                 continue
             # Before the client makes a path of it.
             check_name(state.downloads / safe_path(file.rfilename, repo), f"{repo}/{file.rfilename}")
