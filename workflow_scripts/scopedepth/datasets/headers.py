@@ -8,6 +8,7 @@ depth, where the number itself counts, nearly none is.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import struct
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 import tifffile
 from PIL import Image
+
+# It writes of damaged tags to the terminal, naming no file; what matters of them is raised.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

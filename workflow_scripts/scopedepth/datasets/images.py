@@ -24,6 +24,8 @@ EXR_DEPTH = ("z", "depth")
 # A picture of 16 bits a channel whose numbers all stay below this is one of 10, 12 or 14 bits, or nearly black.
 DIM = 1 << 14
 LOOKED_AT = 8
+# No frame has more; OpenCV has such a limit of its own.
+MOST_NUMBERS = 1 << 28
 
 # Errors come back as None and are reported by us with the file's name; OpenCV's own lines name none.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -74,10 +76,13 @@ def _is_opaque(array: NDArray[Any]) -> bool:
 
 def _half_floats(content: bytes) -> NDArray[Any] | None:
     try:
-        array = tifffile.imread(io.BytesIO(content))
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages[0]
+            if page.dtype != np.float16 or page.size > MOST_NUMBERS:  # a damaged header can claim any size
+                return None
+            return np.asarray(page.asarray())
     except Exception:  # what its parser stumbles over has many types
         return None
-    return array if array.dtype.kind == "f" else None
 
 
 def to_rgb8(array: NDArray[Any], path: Path, bits: int | None = None) -> NDArray[np.uint8]:

@@ -13,14 +13,18 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, point_to
+from scopedepth.datasets.listing import is_litter
+from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, data_root, point_to
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
-from scopedepth.manifest import write_json
+from scopedepth.manifest import list_files, write_json
 
+# Kinds of files that are named.
+KINDS = 5
 # What a source adds to the manifest: the commit, the digests of the downloads.
 Facts = dict[str, Any]
 
@@ -41,8 +45,19 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
     if out.exists():
         shutil.rmtree(out)
     os.replace(partial, out)
+    say_what_is_there(spec["name"], data_root(out))
     content = {"digest": content_digest(out), "dataset": spec["name"], "source": _shown(source), **facts}
     write_json(manifest, content)
+
+
+def say_what_is_there(name: str, root: Path) -> None:
+    """Say on standard error how many files of which kinds lie below `root`: what no loader reads is seen here first."""
+    files = [path for path in list_files(root) if not any(map(is_litter, path.parts))]
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in files).most_common()
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds[:KINDS]) + (
+        ", ..." if len(kinds) > KINDS else ""
+    )
+    print(one_line(f"{name}: {len(files)} files: {said}"), file=sys.stderr, flush=True)
 
 
 def _shown(source: Mapping[str, Any]) -> dict[str, Any]:
