@@ -528,3 +528,33 @@ def test_what_is_unpacked(
     fetch(spec, tmp_path)
     data = tmp_path / "remote/data"
     assert sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()) == expected
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Log in</title>", b"\xef\xbb\xbf\n <HTML lang=en>"])
+def test_a_web_page_in_a_files_place(site: Site, tmp_path: Path, page: bytes) -> None:
+    site.files["/data.zip"] = page
+    spec = url_spec({"url": f"{site.url}/data.zip"}, {"url": f"{site.url}/card.html"})
+    site.files["/card.html"] = page
+    with pytest.raises(ScopeDepthError, match=r"data\.zip gives a web page and not the file"):
+        fetch(spec, tmp_path)
+    assert left_behind(tmp_path) == []
+    site.files["/data.zip"] = zip_of({"rgb/1.png": b"1"})
+    fetch(spec, tmp_path)  # the same command, once the server is well
+    assert (tmp_path / "remote/data/data/rgb/1.png").read_bytes() == b"1"
+    assert (tmp_path / "remote/data/card.html").read_bytes() == page
+
+
+def test_fetching_says_what_is_there_and_what_it_passed_over(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    files = {f"other{number}.bin": b"1" for number in range(7)}
+    site.add_hub_dataset(
+        "someone/videos", {**files, "a.PNG": b"1", "b.png": b"2", "c.tar": tar_of({"x": b"1"})}
+    )
+    fetch(hub_spec(files=["*.PNG", "*.png", "*.tar"], unpack=False), tmp_path)
+    said = capsys.readouterr().err
+    assert "passed over 7 files of someone/videos that match none of source.files: other0.bin, " in said
+    assert "other4.bin and 2 more" in said
+    assert "passed over 1 files that stay packed, as source.unpack says: c.tar" in said
+    assert "remote: 3 files: 2 .png, 1 .tar" in said

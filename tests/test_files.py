@@ -20,6 +20,7 @@ from scopedepth.config.load import ConfigError, select_study
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.cameras import read_camera, read_intrinsics
 from scopedepth.datasets.pairing import pair_by_name
+from scopedepth.datasets.stereo import StereoSequence
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
 from scopedepth.prepare import prepare_unit
@@ -373,6 +374,45 @@ def test_only_unity_cams_camera_counts(
     assert sequence.distortion == lens
     assert np.array_equal(sequence.read(0).rgb, trees.picture(8, 8, 1))  # and not the real camera's
     assert ("published numbers" in " ".join(sequence.notes)) == (text is None)
+
+
+def test_real_cameras_beside_an_unnamed_unity_cam(tmp_path: Path) -> None:
+    trees.endoslam(tmp_path, {"Colon": {1: np.full((8, 8), 7, np.uint8)}})
+    (tmp_path / "EndoSLAM/UnityCam").rename(tmp_path / "EndoSLAM/frames")
+    (tmp_path / "EndoSLAM/HighCam/Calibration").mkdir(parents=True)
+    (tmp_path / "EndoSLAM/HighCam/Calibration/cam.txt").write_text(LINES)
+    trees.write_image(tmp_path / "EndoSLAM/Cameras/PillCam/Colon/image_0001.png", trees.picture(8, 8, 99))
+    sequence = choose(trees.spec_of("e", "endoslam_unity", tmp_path, depth={"unit": "relative"}), tmp_path)[
+        0
+    ].sequence
+    assert sequence.intrinsics is not None
+    assert sequence.intrinsics[0, 0] == 156.0418
+    assert np.array_equal(sequence.read(0).rgb, trees.picture(8, 8, 1))
+
+
+def test_two_calibrations_that_differ(tmp_path: Path) -> None:
+    depth = np.full((48, 64), 80, np.uint16)
+    trees.hamlyn(tmp_path / "h", "06", {0: depth}, CAMERA)
+    other = tmp_path / "h/old/calibration/06/intrinsics.txt"
+    other.parent.mkdir(parents=True)
+    other.write_text(CAMERA.replace(" 0\n", "\n"))
+    spec = trees.spec_of("h", "hamlyn_rectified", tmp_path / "h")
+    assert choose(spec, tmp_path / "h")
+    other.write_text(CAMERA.replace("600", "601"))
+    with pytest.raises(ScopeDepthError, match="hold different cameras"):
+        choose(spec, tmp_path / "h")
+    for side in ("left", "right"):
+        trees.write_image(tmp_path / f"s/{side}/1.png", trees.picture(24, 32))
+    (tmp_path / "s/a.yaml").write_text(trees.SCARED_CALIBRATION)
+    (tmp_path / "s/b.YAML").write_text(trees.SCARED_CALIBRATION)
+    assert choose(trees.spec_of("s", "stereo", tmp_path / "s"), tmp_path / "s")
+    (tmp_path / "s/b.YAML").write_text(trees.SCARED_CALIBRATION.replace("-4.35", "-5.35"))
+    with pytest.raises(ScopeDepthError, match=r"a\.yaml and b\.YAML hold different calibrations"):
+        choose(trees.spec_of("s", "stereo", tmp_path / "s"), tmp_path / "s")
+    named = trees.spec_of("s", "stereo", tmp_path / "s", options={"calibration": "b.YAML"})
+    sequence = choose(named, tmp_path / "s")[0].sequence
+    assert isinstance(sequence, StereoSequence)
+    assert sequence.rectifier.baseline == pytest.approx(5.35)
 
 
 def test_forms_of_a_camera_file(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ ORGANS = {
 }
 IMAGE, DEPTH = re.compile(r"image_(\d+)\.png", re.I), re.compile(r"aov_image_(\d+)\.png", re.I)
 CAMERA = "unitycam"
+OTHER_CAMERAS = frozenset({"cameras", "highcam", "lowcam", "pillcam", "mirocam", "olympuscam"})
 
 
 @dataclass
@@ -86,9 +87,18 @@ def _unity_folders(raw: Path) -> list[Path]:
     return [one for one in found if not any(other in one.parents for other in found)] or [raw]
 
 
+def _own_files(root: Path, *patterns: str) -> list[Path]:
+    """Return the files below `root` that lie in no folder of a real camera."""
+    return [
+        path
+        for path in find_files(root, *patterns)
+        if not OTHER_CAMERAS & {part.lower() for part in path.relative_to(root).parts}
+    ]
+
+
 def _camera(roots: list[Path]) -> tuple[NDArray[np.float64], tuple[float, ...], list[str]]:
     """Return UnityCam's matrix, its lens, and a note where the published numbers stand in for a file."""
-    files = [path for root in roots for path in find_files(root, "cam.txt")]
+    files = [path for root in roots for path in _own_files(root, "cam.txt")]
     if not files:
         return (
             np.array(INTRINSICS),
@@ -106,7 +116,7 @@ def _collect(roots: list[Path]) -> dict[str, _Files]:
     """Sort every frame, depth and pose file of UnityCam by organ; only organs with depth count."""
     organs: dict[str, _Files] = defaultdict(_Files)
     for root in roots:
-        for path in find_files(root, "image_*.png", "aov_image_*.png", "*_position_rotation.csv"):
+        for path in _own_files(root, "image_*.png", "aov_image_*.png", "*_position_rotation.csv"):
             parts = path.relative_to(root.parent).parts[:-1]
             organ = next((o for o in map(_organ, reversed(parts)) if o), None)
             if organ is None:

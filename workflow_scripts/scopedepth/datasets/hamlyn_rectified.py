@@ -62,7 +62,12 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def _calibrations(raw: Path) -> dict[str, Path]:
     """Return the intrinsics file of each sequence number."""
-    return {path.parent.name: path for path in find_files(raw, "intrinsics.txt")}
+    found: dict[str, Path] = {}
+    for path in find_files(raw, "intrinsics.txt"):
+        first = found.setdefault(path.parent.name, path)
+        if not np.array_equal(read_intrinsics(first), read_intrinsics(path)):
+            raise ScopeDepthError(f"{first} and {path} hold different cameras; keep one of them.")
+    return found
 
 
 def _sequence(

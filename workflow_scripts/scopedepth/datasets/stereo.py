@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -225,14 +225,27 @@ def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
         files = [place]
         if place.is_dir():
             files = files_in(place, "*.yaml", "*.yml", "*.xml")
-        for file in files:
-            camera = read_opencv(file, size)
-            if camera is not None:
-                return camera
+        cameras = {file: camera for file in files if (camera := read_opencv(file, size)) is not None}
+        if cameras:
+            return _the_one(cameras)
     raise ScopeDepthError(
         f"No stereo calibration was found in {places[0]}: calib.left.intrinsic.txt, calib.right.intrinsic.txt and "
         "calib.l2r.4x4, or one OpenCV file with M1 D1 M2 D2 R T."
     )
+
+
+def _the_one(cameras: Mapping[Path, StereoCamera]) -> StereoCamera:
+    """Return the calibration that all files of a place hold; two that differ are a `ScopeDepthError`."""
+    first, *others = cameras
+    for other in others:
+        if not all(
+            np.array_equal(getattr(cameras[first], part.name), getattr(cameras[other], part.name))
+            for part in fields(StereoCamera)
+        ):
+            raise ScopeDepthError(
+                f"{first} and {other.name} hold different calibrations. Name the right one in options.calibration."
+            )
+    return cameras[first]
 
 
 def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:

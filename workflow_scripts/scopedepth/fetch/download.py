@@ -164,6 +164,8 @@ def _receive(session: requests.Session, url: str, part: _Part, label: str) -> No
             with part.path.open("ab" if resumed else "wb") as file:
                 received, looked_at = have, have
                 for piece in _pieces(answer, label, size, have, encoded):
+                    if received == 0:
+                        _check_no_page(piece, part, url, label)
                     file.write(piece)
                     received += len(piece)
                     if size is None and received >= looked_at + LOOK_AT_DISK:
@@ -188,6 +190,17 @@ def _is_encoded(answer: requests.Response, label: str) -> bool:
     """
     encoding = answer.headers.get("Content-Encoding", "").strip().lower()
     return encoding not in ("", "identity") and not label.lower().endswith((".gz", ".tgz"))
+
+
+def _check_no_page(piece: bytes, part: _Part, url: str, label: str) -> None:
+    """Refuse a web page in a file's place: a login, a notice of maintenance, a form to fill in."""
+    start = piece[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) and not label.lower().endswith((".html", ".htm")):
+        part.drop()
+        raise ScopeDepthError(
+            f"{url} gives a web page and not the file: a login, a form or a notice. Open it in a browser; then run "
+            "again, or fetch by hand and use source kind path."
+        )
 
 
 def _check_endless(part: _Part, url: str, received: int) -> None:
