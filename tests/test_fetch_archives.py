@@ -171,6 +171,12 @@ def test_two_entries_of_one_name(tmp_path: Path, first: str, second: str, kind: 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_name_in_an_archive_that_no_disk_takes(tmp_path: Path) -> None:
+    for name, data in (("a.zip", zip_of({"x" * 300: b"1"})), ("a.tar", tar_of({"y/" + "x" * 300: b"1"}))):
+        with pytest.raises(ScopeDepthError, match="names a file as this disk cannot"):
+            unpacked(tmp_path, name, data)
+
+
 def test_litter_in_archives_is_left_there(tmp_path: Path) -> None:
     files = {"x/1.png": b"1", "x/._1.png": b"m", "x/Thumbs.db": b"t", "X/DESKTOP.INI": b"i", ".hidden": b"h"}
     for name, data in (("a.zip", zip_of(files)), ("a.tar", tar_of(files))):

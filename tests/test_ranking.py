@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedepth.ranking import failed_frames, why_nothing
+from scopedepth.ranking import _line, failed_frames, why_nothing
 
 DATASETS = {"one": {}, "two": {}}
 MODELS = {"net": {}, "constant": {}}
@@ -50,6 +50,13 @@ def test_why_nothing_could_be_scored(tmp_path: Path) -> None:
         "the frame has no reference depth (75%), the reference depth lies outside of the protocol's range (25%). "
         "`scopedepth check-dataset one` shows more"
     )
+
+
+def test_a_title_does_not_command_a_terminal() -> None:
+    row = {"model": "net", "value": 0.1, "ci_low": None, "seen_in_training": "no", "status": "ok"}
+    line = _line(row, None, {"net": {"title": "Net\x1b[2J\nrank 1"}}, {})
+    assert line.isprintable()
+    assert "Net\\x1b[2J rank 1" in line
 
 
 def test_a_study_without_failures_says_nothing(tmp_path: Path) -> None:

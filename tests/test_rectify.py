@@ -269,6 +269,11 @@ def test_prepare_refuses_a_calibration_of_the_other_convention(
         ScopeDepthError, match=r"Sequence cavity: the calibration does not fit .*R transposed"
     ):
         prepare_unit(spec, tmp_path / "raw", tmp_path / "u.zarr", tmp_path / "u.json", 1)
+    unchecked = {"check_calibration": False}
+    (first, _) = choose(
+        trees.spec_of("pair", "stereo", tmp_path / "data", stereo=unchecked), tmp_path / "data"
+    )
+    assert first.sequence.problems(first.indices) == []
     checked = "\n".join(check_dataset(spec, tmp_path / "raw"))
     assert "  problem: the calibration does not fit the images" in checked
 

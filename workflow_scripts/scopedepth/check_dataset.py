@@ -44,7 +44,7 @@ def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None)
     scored = False
     for one in chosen:
         lines, row = check_sequence(one, spec["undistort"], spec["depth"]["scale"])
-        yield from map(one_line_of, lines)
+        yield from lines
         scored |= not any(line.startswith(WITHOUT_DEPTH) for line in lines)
         if row is not None and len(rows) < SHOWN_SEQUENCES:
             rows.append(row)

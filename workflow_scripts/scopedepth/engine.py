@@ -175,7 +175,7 @@ class Engine:
         self.limit = frames // 2
         model.free_memory()
         said = f"{model.name}: {model.device} is out of memory; going on with batches of {self.limit}"
-        print(said, file=sys.stderr, flush=True)
+        print(one_line(said), file=sys.stderr, flush=True)
 
     def _one_by_one(self, batch: Batch, frames: np.ndarray, first: int, last: int) -> None:
         """Run the frames of a failed call one at a time, and mark those that fail alone."""

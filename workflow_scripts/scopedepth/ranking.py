@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scopedepth.errors import one_line
 from scopedepth.evaluation.registry import METRICS
 from scopedepth.report.sections.failures import WORDS
 from scopedepth.tables.io import read_table
@@ -123,7 +124,7 @@ def _line(
     models: Mapping[str, Mapping[str, Any]],
     speeds: Mapping[str, float],
 ) -> str:
-    title = models[row["model"]]["title"] or row["model"]
+    title = one_line(models[row["model"]]["title"] or row["model"])
     title = title if len(title) <= 26 else title[:25] + "…"
     seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
     number = "–" if rank is None or rank["rank"] is None else str(rank["rank"])

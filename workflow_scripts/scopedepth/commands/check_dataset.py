@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found and write a contact sheet of sample frames."""
-    from scopedepth.check_dataset import check_dataset
+    from scopedepth.check_dataset import check_dataset, one_line_of
 
     checked = check(configuration.read_config(options.configfile))
     if options.name not in checked.datasets:
@@ -34,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
         raise ScopeDepthError(f"{options.name} has not been fetched. Run: snakemake --cores 2 {raw}")
     sheet = options.sheet or Path(f"{options.name}.png")
     for line in check_dataset(spec, raw, sheet):
-        print(line)
+        print(one_line_of(line))
     return 0

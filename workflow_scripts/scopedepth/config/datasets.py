@@ -186,6 +186,9 @@ class Stereo(Spec):
     max_depth: float = Field(300.0, gt=0, description="farthest depth to keep, mm")
     uniqueness: int = Field(10, ge=0, description="margin of the best match over the second, percent")
     left_right_check: float = Field(1.0, gt=0, description="largest difference of the two matches, pixels")
+    check_calibration: bool = Field(
+        True, description="refuse a calibration that points followed between the raw images contradict"
+    )
 
 
 class PublishedSize(Spec):
