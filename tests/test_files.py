@@ -136,14 +136,22 @@ def test_a_unit_is_turned_into_millimetres_where_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("background", "dtype"),
-    [(1e10, np.float32), (65504, np.float32), (65504, np.float16), (65535, np.uint16), (255, np.uint8)],
+    [
+        (1e10, np.float32),
+        (65504, np.float32),
+        (65504, np.float16),
+        (65535, np.uint16),
+        (255, np.uint8),
+        (1, np.uint16),
+        (1e-3, np.float64),
+    ],
 )
 def test_a_background_is_offered_and_taken_when_said(tmp_path: Path, background: float, dtype: type) -> None:
     stored = np.round(trees.depth_mm(40, 50, 20, 120)).astype(dtype)
     stored[:8] = background
     data = tmp_path / "data"
     spec = mine(data, stored)
-    assert np.nanmax(depth_of(choose(spec, data)[0])) == pytest.approx(background)
+    assert depth_of(choose(spec, data)[0])[0, 0] == pytest.approx(background)
     fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
     said = "\n".join(check_dataset(spec, tmp_path / "raw"))
     assert f"set depth.invalid to [{background:.7g}]" in said
@@ -156,6 +164,18 @@ def test_a_background_is_offered_and_taken_when_said(tmp_path: Path, background:
     kept = depth_of(choose(ranged, data)[0])
     assert np.isnan(kept[:8]).all()
     assert np.array_equal(np.isnan(kept[8:]), stored[8:] < 21)
+
+
+def test_depth_without_a_background_is_not_doubted(tmp_path: Path) -> None:
+    """Coarse depth, depth of one value, and one with a far wall."""
+    coarse = np.arange(1, 73, dtype=np.uint8).reshape(8, 9)
+    wall = np.round(trees.depth_mm(40, 50, 20, 120)).astype(np.uint16)
+    wall[:8] = 180
+    for number, stored in enumerate((coarse, np.full((8, 9), 60, np.uint16), wall)):
+        data = tmp_path / f"data{number}"
+        spec = mine(data, stored)
+        fetch_dataset(spec, tmp_path / f"raw{number}", tmp_path / f"raw{number}.json", 1)
+        assert "doubt:" not in "\n".join(check_dataset(spec, tmp_path / f"raw{number}"))
 
 
 def test_other_loaders_take_missing_numbers_too(tmp_path: Path) -> None:

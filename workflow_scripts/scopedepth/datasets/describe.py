@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.missing import doubts, extreme_of
+from scopedepth.datasets.missing import doubts, extremes_of
 from scopedepth.flags import (
     BORDER,
     FLAG_MEANINGS,
@@ -169,7 +169,7 @@ def describe_depth(stored: Iterable[NDArray[Any]], scale: float) -> dict[str, An
         "min": _rounded(depth[0]),
         "max": _rounded(depth[-1]),
         "percentiles": {str(p): _rounded(depth[i]) for p, i in zip(PERCENTILES, below, strict=True)},
-        "extreme": extreme_of(depth, counts),
+        "extremes": extremes_of(depth, counts),
         "histogram": {
             "edges": [_rounded(edge) for edge in edges],
             "counts": [int(count) for count in histogram],

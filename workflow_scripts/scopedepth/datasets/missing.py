@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 # Where sensors and renderers put what they did not see: the ends of integers and of half floats.
 ENDS = (255, 4095, 16383, 32767, 65504, 65535)
-# A number that so large a share of a frame's depth has, while nothing else comes near it, is a background.
-SHARE, TIMES = 0.001, 2.0
+# The greatest or least number, where so large a share of the depths has it and the next one is so many times nearer or
+# farther, is a background. Coarse depth begins with 1, 2, 3.
+SHARE, TIMES = 0.001, {"greatest": 2.0, "least": 4.0}
 # Millimetres: no endoscope looks at a median nearer or farther than this.
 NEAREST, FARTHEST = 1.0, 500.0
 MILLIMETRES = {"m": 1000.0, "cm": 10.0}
@@ -55,14 +56,14 @@ def doubts(facts: Mapping[str, Any], unit: str, scale: float) -> list[str]:
     `facts`: what `describe_depth` found; `scale`: the depth of a stored number, in `unit`.
     """
     said = []
-    extreme = facts.get("extreme")
-    number = 0.0 if extreme is None else float(f"{extreme['depth'] / scale:.7g}")
-    if extreme is not None and (number in ENDS or extreme["times"] >= TIMES):
-        said.append(
-            f"{extreme['share']:.1%} of the depths are {number:.7g} as stored, "
-            f"{'the end of its type' if number in ENDS else 'far from all others'}; if that is no depth but a "
-            f"background, set depth.invalid to [{number:.7g}]"
-        )
+    for extreme in facts.get("extremes") or []:
+        number = float(f"{extreme['depth'] / scale:.7g}")
+        if number in ENDS or extreme["times"] >= TIMES[extreme["which"]]:
+            said.append(
+                f"{extreme['share']:.1%} of the depths are {number:.7g} as stored, "
+                f"{'the end of its type' if number in ENDS else 'far from all others'}; if that is no depth but a "
+                f"background, set depth.invalid to [{number:.7g}]"
+            )
     if unit == "mm":
         said += _median_doubt(facts["percentiles"]["50"])
     return said
@@ -80,14 +81,16 @@ def _median_doubt(median: float) -> list[str]:
     return [f"the median depth is {median:.3g} mm, which no body has: {remedy}"]
 
 
-def extreme_of(depth: NDArray[np.float64], counts: NDArray[Any]) -> dict[str, float] | None:
-    """Return the greatest depth found, its share, and how many times the next lower one it is; None where it is rare.
+def extremes_of(depth: NDArray[np.float64], counts: NDArray[Any]) -> list[dict[str, Any]]:
+    """Return the least and the greatest depth found with their shares and how many times they are from the next one.
 
-    depth: the different depths found, growing; counts: how often each was found.
+    depth: the different depths found, growing; counts: how often each was found. A rare one is left out.
     """
     if len(depth) < 2:
-        return None
-    share = float(counts[-1] / counts.sum())
-    if share < SHARE:
-        return None
-    return {"depth": float(depth[-1]), "share": share, "times": float(depth[-1] / depth[-2])}
+        return []
+    found = []
+    for which, at, times in (("least", 0, depth[1] / depth[0]), ("greatest", -1, depth[-1] / depth[-2])):
+        share = float(counts[at] / counts.sum())
+        if share >= SHARE:
+            found.append({"which": which, "depth": float(depth[at]), "share": share, "times": float(times)})
+    return found
