@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,13 +20,15 @@ class Site:
     """What the server says. Keys are paths.
 
     `breaks`: path -> bytes after which the connection is cut, once for each entry. `fails`: path -> statuses to answer
-    first. `requests`: what was asked, as (method, path, range).
+    first. `headers` stand in for the server's own of the same name (those of "fails" go with a failure). `endless`:
+    paths whose bytes never end. `requests`: what was asked, as (method, path, range).
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     breaks: dict[str, list[int]] = field(default_factory=dict)
     fails: dict[str, list[int]] = field(default_factory=dict)
+    endless: set[str] = field(default_factory=set)
     ranges: bool = True
     etags: bool = True
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -89,16 +91,23 @@ class _Handler(BaseHTTPRequestHandler):
             if start >= len(data):
                 return self._error(416)
         self.send_response(206 if start else 200)
+        headers = {"Content-Length": str(len(data) - start)}
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(data) - start))
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         if site.etags:
-            self.send_header("ETag", etag)
-        for name, value in site.headers.get(path, {}).items():
+            headers["ETag"] = etag
+        if path in site.endless:
+            del headers["Content-Length"]
+        for name, value in {**headers, **site.headers.get(path, {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if not with_body:
             return None
+        if path in site.endless:
+            self.close_connection = True
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(data)
         body = data[start:]
         if site.breaks.get(path):
             self.wfile.write(body[: site.breaks[path].pop(0)])
@@ -112,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _error(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", "0")
+        if "Retry-After" in self.site.headers.get("fails", {}):
+            self.send_header("Retry-After", self.site.headers["fails"]["Retry-After"])
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:

@@ -109,7 +109,7 @@ def test_statuses_of_frames(run: Run) -> None:
     spec = protocol(alignment={"method": "lsq_affine"})
     fits, scores = run(spec, stores(depth, output, frame_status=frame_status, output_status=output_status))
     want = [
-        "ok", "unreadable_frame", "no_valid_pixels", "failed_prediction", "nonfinite_prediction", "no_valid_pixels",
+        "ok", "unreadable_frame", "no_depth", "failed_prediction", "ok", "no_depth",
         "too_few_pixels", "constant_prediction", "nonfinite_prediction", "ok", "negative_scale", "ok",
     ]  # fmt: skip
     assert [row["status"] for row in scores] == [row["status"] for row in fits] == want
@@ -201,7 +201,7 @@ def test_one_fit_is_that_of_all_pixels(run: Run, scope: str, method: str, space:
     fits, scores = run(spec, unit(("a", 0), ("b", 1)), unit(("c", 2)))
     assert [row["sequence"] for row in scores] == ["a"] * 7 + ["b"] * 5
     assert [row["status"] for row in fits[:7]] == [
-        "ok", "ok", "failed_prediction", "ok", "no_valid_pixels", "ok", "ok",
+        "ok", "ok", "failed_prediction", "ok", "no_depth", "ok", "ok",
     ]  # fmt: skip
     used = [[i for i in range(7) if i not in (2, 4)], range(5), range(3)]
     pixels = []
@@ -260,10 +260,45 @@ def test_fit_of_frame_means(run: Run) -> None:
     assert scale == pytest.approx(np.sum(p * g) / np.sum(p * p), rel=1e-9)
 
 
+@pytest.mark.parametrize("scope", ["frame", "sequence"])
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_where_nobody_scores_costs_nothing(run: Run, scope: str, odd: float) -> None:
+    depth, output = video(5)
+    depth[:, :4] = 400.0  # beyond the range
+    spec = protocol(
+        metrics=list(METRICS),
+        alignment={"method": "median", "scope": scope},
+        depth_range={"min": 1, "max": 200},
+    )
+    expected = run(spec, stores(depth, output))
+    masked = output.copy()
+    masked[1:4][np.isnan(depth[1:4])] = odd
+    masked[2, :4] = odd
+    status = np.array([0, *[bits.PREDICTION_NONFINITE] * 3, 0], np.uint8)
+    assert run(spec, stores(depth, masked, output_status=status)) == expected
+    masked[2, np.nonzero(np.isfinite(depth[2]) & (depth[2] < 200))[0][0]] = odd
+    _, scores = run(spec, stores(depth, masked, output_status=status))
+    assert [row["status"] for row in scores] == ["ok", "ok", "nonfinite_prediction", "ok", "ok"]
+
+
+def test_why_no_pixel_counts(run: Run) -> None:
+    depth, output = video(5)
+    depth[0] = np.nan
+    depth[1] = 999.0
+    depth[2, 8:] = np.nan  # all that is known is flagged
+    depth[3, 8:] = 999.0  # and here all within the range
+    flags = np.zeros(depth.shape, np.uint8)
+    flags[2:4, :8] = bits.TOOL
+    spec = protocol(depth_range={"min": 1, "max": 200}, masks={"exclude": ["tool"]})
+    fits, scores = run(spec, stores(depth, output, flags=flags))
+    want = ["no_depth", "outside_range", "no_valid_pixels", "no_valid_pixels", "ok"]
+    assert [row["status"] for row in scores] == [row["status"] for row in fits] == want
+
+
 def test_a_scope_without_pixels(run: Run) -> None:
     depth, output = video()
     fits, scores = run(protocol(alignment={"scope": "sequence"}), stores(depth * np.nan, output))
-    assert {row["status"] for row in fits + scores} == {"no_valid_pixels"}
+    assert {row["status"] for row in fits + scores} == {"no_depth"}
 
 
 def test_a_constant_sequence(run: Run) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import collections
 import errno
+import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +352,209 @@ def test_another_source_of_the_same_name_starts_anew(site: Site, tmp_path: Path)
     (tmp_path / "own/1.png").write_bytes(b"1")
     fetch(trees.spec_of("remote", "folder", tmp_path / "own"), tmp_path)
     assert sorted(path.name for path in (tmp_path / "remote").iterdir()) == ["about.json", "in_place.json"]
+
+
+@pytest.mark.parametrize("length", ["9" * 18, "9" * 30, "9" * 5000])
+def test_an_absurd_length(site: Site, tmp_path: Path, length: str) -> None:
+    site.files["/data.bin"], site.headers["/data.bin"] = DATA, {"Content-Length": length}
+    with pytest.raises(ScopeDepthError, match=r"No space for data\.bin: 1000000000\.00 GB are needed"):
+        fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", ["-5", "3 million", "\u00b2", "0x10"])
+def test_a_length_that_is_no_number(site: Site, tmp_path: Path, length: str) -> None:
+    site.files["/data.bin"] = DATA
+    site.headers["/data.bin"] = {"Content-Length": length, "Connection": "close"}
+    fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [
+        ("7", 7.0),
+        ("9" * 18, 1e18),
+        ("9" * 400, None),
+        ("\u00b2", None),
+        ("soon", None),
+        ("-3", None),
+        ("", None),
+    ],
+)
+def test_when_to_come_back(after: str, seconds: float | None) -> None:
+    assert downloads._seconds(after) == pytest.approx(seconds)
+
+
+def test_a_date_to_come_back() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    assert downloads._seconds(later) == pytest.approx(40, abs=2)
+    assert downloads._seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert downloads._seconds("Wed, 99 Oct 2015 07:28:00 GMT") is None
+
+
+@pytest.mark.parametrize("after", ["\u00b2", "99999999999999999999", "tomorrow"])
+def test_a_server_that_asks_for_nonsense_is_asked_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: pauses.append(seconds))
+    pauses: list[float] = []
+    site.files["/data.bin"], site.fails["/data.bin"] = DATA, [503]
+    site.headers["fails"] = {"Retry-After": after}
+    fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert len(pauses) == 1
+    assert pauses[0] <= downloads.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("said", ["bytes \u00b2-9/10", "bytes " + "9" * 5000 + "-9/10", "pages 3-4/9", ""])
+def test_a_range_that_is_none(site: Site, tmp_path: Path, said: str) -> None:
+    site.files["/data.bin"] = DATA
+    site.breaks["/data.bin"] = [1_000_000]
+    target = tmp_path / "data.bin"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "TRIES", 0)
+        with pytest.raises(ScopeDepthError):
+            downloads.download(f"{site.url}/data.bin", target)
+    site.headers["/data.bin"] = {"Content-Range": said}
+    assert downloads.download(f"{site.url}/data.bin", target) == f"sha256:{sha256(DATA)}"
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".zip", "\u00e9" * 130 + ".bin"])
+def test_a_name_that_no_disk_takes(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    site.files[f"/{name}"] = DATA
+    with pytest.raises(ScopeDepthError, match=r"a name of \d+ bytes, more than the 245"):
+        fetch(url_spec({"url": f"{site.url}/{name}"}), tmp_path)
+    fetch(url_spec({"url": f"{site.url}/{name}", "to": "short.bin"}), tmp_path)
+    assert (tmp_path / "remote/data/short.bin").read_bytes() == DATA
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    site.add_hub_dataset("someone/videos", {name: DATA})
+    with pytest.raises(ScopeDepthError, match=r"a name of \d+ bytes"):
+        fetch(hub_spec(), tmp_path)
+
+
+def test_a_file_encoded_though_nobody_asked(site: Site, tmp_path: Path) -> None:
+    packed = gzip.compress(DATA, 1)
+    for name in ("data.bin", "more.tar.gz"):
+        site.files[f"/{name}"] = packed
+        site.headers[f"/{name}"] = {"Content-Encoding": "gzip"}
+    site.breaks["/data.bin"] = [1_000_000]
+    spec = url_spec({"url": f"{site.url}/data.bin"}, {"url": f"{site.url}/more.tar.gz"}, unpack=False)
+    fetch(spec, tmp_path)
+    assert (tmp_path / "remote/data/data.bin").read_bytes() == DATA
+    # A .gz is the file itself, whatever the server calls it.
+    assert (tmp_path / "remote/data/more.tar.gz").read_bytes() == packed
+    assert site.asked("/data.bin")[None] == 2  # nothing is joined to a part that was decoded
+
+
+def test_bytes_that_never_end(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.files["/data.bin"] = DATA
+    site.endless.add("/data.bin")
+    monkeypatch.setattr(downloads, "LOOK_AT_DISK", 1 << 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "MOST_WITHOUT_LENGTH", 20_000_000)
+        with pytest.raises(ScopeDepthError, match=r"goes on without saying how long it is: after 0\.02 GB"):
+            fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+    assert not list(tmp_path.rglob("data.bin*"))
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: usage(10, 9, downloads.LEAST_FREE - 1))
+    with pytest.raises(ScopeDepthError, match=r"\(1\.07 GB are free\)"):
+        fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
+
+
+def test_a_password_in_an_address_is_not_echoed(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = site.url.replace("http://", "http://anna:s3cret@") + "/data.bin?X-Amz-Signature=s3cret&part=1"
+    site.fails["/data.bin"] = [403]
+    with pytest.raises(ScopeDepthError) as caught:
+        fetch(url_spec({"url": address}), tmp_path)
+    assert "s3cret" not in str(caught.value)
+    assert "http://***@127.0.0.1" in str(caught.value)
+    nobody = "http://anna:s3cret@127.0.0.1:9/data.bin?access_token=s3cret"
+    with pytest.raises(ScopeDepthError) as caught:
+        fetch(url_spec({"url": nobody}), tmp_path)
+    assert "s3cret" not in str(caught.value)
+    site.files["/data.bin"] = DATA
+    manifest = fetch(url_spec({"url": address}), tmp_path)
+    assert "s3cret" not in json.dumps(manifest)
+    assert manifest["source"]["files"][0]["url"].endswith("?X-Amz-Signature=***&part=1")
+    assert "s3cret" not in "".join(capsys.readouterr())
+
+
+def test_terms_and_names_do_not_command_a_terminal(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.files["/\x1b[2Jdata.bin"] = b"1"
+    spec = {
+        **url_spec({"url": f"{site.url}/%1b[2Jdata.bin"}),
+        "title": "Mine\x1b]0;owned\x07",
+        "licence": "\x1b[31mred\r\nlines",
+        "citation": "\u202etxet",
+    }
+    fetch(spec, tmp_path)
+    said = capsys.readouterr().err
+    assert all(character.isprintable() or character == "\n" for character in said)
+    assert "licence: \\x1b[31mred lines" in said
+
+
+def points() -> bytes:
+    """Return a packed archive as SCARED's clouds are."""
+    return tar_of({"scene_points000000.tiff": DATA[:1000]}, "gz")
+
+
+@pytest.mark.parametrize(
+    ("unpack", "expected"),
+    [
+        (True, ["d/data/scene_points/scene_points000000.tiff", "e/scene_points000000.tiff"]),
+        (False, ["d.zip", "e.tar.gz"]),
+        (["*.zip"], ["d/data/scene_points.tar.gz", "e.tar.gz"]),
+        (["e.*"], ["d.zip", "e/scene_points000000.tiff"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["url", "hub"])
+def test_what_is_unpacked(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unpack: Any, expected: list[str], kind: str
+) -> None:
+    files = {"d.zip": zip_of({"data/scene_points.tar.gz": points()}), "e.tar.gz": points()}
+    if kind == "hub":
+        monkeypatch.setenv("HF_ENDPOINT", site.url)
+        site.add_hub_dataset("someone/videos", files)
+        spec = hub_spec(unpack=unpack)
+    else:
+        site.files = {f"/{name}": data for name, data in files.items()}
+        spec = url_spec(*({"url": f"{site.url}/{name}"} for name in files), unpack=unpack)
+    fetch(spec, tmp_path)
+    data = tmp_path / "remote/data"
+    assert sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()) == expected
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Log in</title>", b"\xef\xbb\xbf\n <HTML lang=en>"])
+def test_a_web_page_in_a_files_place(site: Site, tmp_path: Path, page: bytes) -> None:
+    site.files["/data.zip"] = page
+    spec = url_spec({"url": f"{site.url}/data.zip"}, {"url": f"{site.url}/card.html"})
+    site.files["/card.html"] = page
+    with pytest.raises(ScopeDepthError, match=r"data\.zip gives a web page and not the file"):
+        fetch(spec, tmp_path)
+    assert left_behind(tmp_path) == []
+    site.files["/data.zip"] = zip_of({"rgb/1.png": b"1"})
+    fetch(spec, tmp_path)  # the same command, once the server is well
+    assert (tmp_path / "remote/data/data/rgb/1.png").read_bytes() == b"1"
+    assert (tmp_path / "remote/data/card.html").read_bytes() == page
+
+
+def test_fetching_says_what_is_there_and_what_it_passed_over(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    files = {f"other{number}.bin": b"1" for number in range(7)}
+    site.add_hub_dataset(
+        "someone/videos", {**files, "a.PNG": b"1", "b.png": b"2", "c.tar": tar_of({"x": b"1"})}
+    )
+    fetch(hub_spec(files=["*.PNG", "*.png", "*.tar"], unpack=False), tmp_path)
+    said = capsys.readouterr().err
+    assert "passed over 7 files of someone/videos that match none of source.files: other0.bin, " in said
+    assert "other4.bin and 2 more" in said
+    assert "passed over 1 files that stay packed, as source.unpack says: c.tar" in said
+    assert "remote: 3 files: 2 .png, 1 .tar" in said

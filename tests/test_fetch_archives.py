@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,54 @@ def test_damaged_archives(tmp_path: Path, name: str) -> None:
 def test_a_folder_of_the_same_name_beside_a_nested_archive(tmp_path: Path) -> None:
     data = zip_of({"a/1.txt": b"1", "a.zip": zip_of({"2.txt": b"2"})})
     assert unpacked(tmp_path, "x.zip", data) == {"a/1.txt": b"1", "a_2/2.txt": b"2"}
+
+
+def test_archives_that_multiply_in_all(tmp_path: Path) -> None:
+    """Each archive inside is within the limits of one; together they are not."""
+    inner = zip_of({"zeros": bytes(400_000)})
+    limits = Limits(free_bytes=1_000_000, times_archive=100)
+    four = zip_of({f"{number}.zip": inner for number in range(4)})
+    assert len(unpacked(tmp_path, "two.zip", zip_of({"a.zip": inner, "b.zip": inner}), limits)) == 2
+    with pytest.raises(
+        ScopeDepthError, match=r"four\.zip unpacks to more than 0\.0 GB .*with the archives in it"
+    ):
+        unpacked(tmp_path, "four.zip", four, limits)
+    many = zip_of({f"{number}.zip": zip_of({"1": b"1", "2": b"2"}) for number in range(4)})
+    with pytest.raises(ScopeDepthError, match=r"many\.zip holds more than 9 files"):
+        unpacked(tmp_path, "many.zip", many, Limits(entries=9))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("a.txt", "a.txt"), ("x/a.txt", "./x/a.txt"), ("x\\a.txt", "x/a.txt")]
+)
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_two_entries_of_one_name(tmp_path: Path, first: str, second: str, kind: str) -> None:
+    data = io.BytesIO()
+    if kind == "zip":
+        with (
+            zipfile.ZipFile(data, "w") as archive,
+            pytest.warns(UserWarning, match="Duplicate") if first == second else nullcontext(),
+        ):
+            archive.writestr(first, b"1")
+            archive.writestr(second, b"2")
+    else:
+        with tarfile.open(fileobj=data, mode="w") as archive:
+            for name in (first, second):
+                member = tarfile.TarInfo(name)
+                member.size = 1
+                archive.addfile(member, io.BytesIO(b"1"))
+    with pytest.raises(ScopeDepthError, match=r"twice, so which one counts is unknown"):
+        unpacked(tmp_path, f"twice.{kind}", data.getvalue())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_in_an_archive_that_no_disk_takes(tmp_path: Path) -> None:
+    for name, data in (("a.zip", zip_of({"x" * 300: b"1"})), ("a.tar", tar_of({"y/" + "x" * 300: b"1"}))):
+        with pytest.raises(ScopeDepthError, match="names a file as this disk cannot"):
+            unpacked(tmp_path, name, data)
+
+
+def test_litter_in_archives_is_left_there(tmp_path: Path) -> None:
+    files = {"x/1.png": b"1", "x/._1.png": b"m", "x/Thumbs.db": b"t", "X/DESKTOP.INI": b"i", ".hidden": b"h"}
+    for name, data in (("a.zip", zip_of(files)), ("a.tar", tar_of(files))):
+        assert unpacked(tmp_path, name, data) == {"x/1.png": b"1", ".hidden": b"h"}

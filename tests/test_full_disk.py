@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from project import Project
@@ -85,6 +87,50 @@ def test_a_job_names_the_full_disk(
     assert "Traceback" not in said
     assert not record.exists()
     assert said == (tmp_path / "x.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(errno.EFBIG, "File too large", "results/x.zarr"),
+            r"may not be so large \(results/x\.zarr\).*ulimit",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "No space left on the disk of"),
+        (MemoryError(), r"Memory does not suffice \(MemoryError\)"),
+        (MemoryError("Unable to allocate 15.9 GiB\x1b[2J"), r"Unable to allocate 15\.9 GiB\\x1b"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "Memory does not suffice"),
+        (
+            cv2.error("OpenCV(5) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate"),
+            "Memory does not",
+        ),
+        (OSError(errno.ENOSPC, "No space", "results/\x1b[31mred"), r"results/\\x1b\[31mred"),
+    ],
+)
+def test_what_the_machine_is_to_blame_for_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, words: str
+) -> None:
+    with pytest.raises(SystemExit), job(tmp_path / "x.log", tmp_path / "x.run.json"):
+        raise error
+    said = capsys.readouterr().err
+    assert re.search(words, said)
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert "Traceback" not in (tmp_path / "x.log").read_text(encoding="utf-8")
+
+
+def test_a_file_over_the_sessions_limit_is_one_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom scopedepth.jobs import job\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with job(None, None):\n    Path(sys.argv[1]).write_bytes(bytes(9999))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "large")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("scopedepth: error: A file may not be so large")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_full_log_disk_does_not_hide_the_error(

@@ -262,8 +262,8 @@ def test_folder_reports_what_does_not_pair(tmp_path: Path) -> None:
     chosen = choose(trees.spec_of("mine", "folder", tmp_path), tmp_path)[0]
     assert chosen.sequence.name == "mine"
     assert chosen.sequence.notes == [
-        "1 of 3 images have no depth file",
-        "1 depth files have no image and are left out",
+        "1 of 3 images have no depth file, the first one 1",
+        "1 depth files have no image and are left out, the first one 4.png",
         "depth.scale is not set: the stored numbers are taken for millimetres",
     ]
     assert chosen.sequence.read(0).depth is None
@@ -390,5 +390,5 @@ def test_options_that_a_loader_does_not_have(tmp_path: Path) -> None:
 
 def test_a_scale_that_a_loader_would_not_follow(tmp_path: Path) -> None:
     spec = trees.spec_of("simcol", "simcol3d", tmp_path, depth={"scale": 2})
-    with pytest.raises(ScopeDepthError, match=r"knows its depth's unit and scale; remove"):
+    with pytest.raises(ScopeDepthError, match=r"knows its depth's unit, .*; remove depth\.scale"):
         find_sequences(spec, tmp_path)

@@ -109,7 +109,7 @@ class Odd(DepthModel):
         for number, frame in enumerate(batch):
             what = self.bad.get(int(frame[0, 0, 0]))
             if what == "fails":
-                raise ValueError("cannot do this frame")
+                raise ValueError("cannot do this frame\x1b[2J")
             if what:
                 out[number, 1, 1] = float(what)
         return out
@@ -139,7 +139,7 @@ def test_failures_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert np.isinf(prediction[12]).sum() == 1
     assert np.isnan(prediction[9]).sum() == 1
     assert (prediction[4] == 5).all()
-    assert "frame 3: ValueError: cannot do this frame" in capsys.readouterr().err
+    assert "frame 3: ValueError: cannot do this frame\\x1b[2J\n" in capsys.readouterr().err
 
 
 def test_a_model_that_never_works_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

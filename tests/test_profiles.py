@@ -187,6 +187,28 @@ def test_where_jobs_run_is_in_no_identity(root: Path) -> None:
         assert plans[0].code(job) == plans[1].code(job)
 
 
+@pytest.mark.parametrize(
+    ("fields", "threads", "megabytes"),
+    [
+        ({}, 2, 2 * 4 * 1080 * 1920 * 960 / 1e6),  # a size that nobody has published
+        ({}, 1, 4 * 1080 * 1920 * 960 / 1e6),
+        ({"published": {"all": {"frames": 9, "size": [288, 360]}}}, 2, 2 * 4 * 288 * 360 * 176 / 1e6),
+        ({"published": {"all": {"frames": 9, "size": [1080, 1920]}}, "stereo": {"max_disparity": 200}}, 2,
+         2 * 4 * 1080 * 1920 * 208 / 1e6),
+        ({"loader": "folder"}, 2, 0),
+    ],
+)  # fmt: skip
+def test_memory_for_stereo_matching_follows_size_range_and_threads(
+    fields: dict[str, Any], threads: int, megabytes: float
+) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["one"] |= {"loader": "stereo", "options": {}, **fields}
+    needs = Needs(select_study(config))
+    asked = needs.prepare_mem_mb(NETWORK, 1, threads)
+    assert megabytes <= asked - 2000 <= 1.06 * megabytes + 1
+    assert needs.prepare_mem_mb(NETWORK, 2, threads) == 2 * asked
+
+
 def test_everything_that_a_study_asks_for_is_a_whole_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

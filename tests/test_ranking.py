@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedepth.ranking import failed_frames
+from scopedepth.ranking import _line, failed_frames, why_nothing
 
 DATASETS = {"one": {}, "two": {}}
 MODELS = {"net": {}, "constant": {}}
@@ -41,6 +41,22 @@ def test_frames_that_could_not_be_read_are_the_datasets(tmp_path: Path) -> None:
     rows += [("two", model, "p", "unreadable_frame") for model in MODELS]
     (line,) = failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)
     assert line == "! 1 of 4 frames of two could not be read: results/logs/prepare/"
+
+
+def test_why_nothing_could_be_scored(tmp_path: Path) -> None:
+    rows = [("one", model, "p", "no_depth") for model in MODELS] * 3 + [("one", "net", "other", "ok")] * 3
+    rows += [("one", model, "p", "outside_range") for model in MODELS] + [("two", "net", "p", "ok")] * 5
+    assert why_nothing(frames(tmp_path / "frames.parquet", rows), "p", "one") == (
+        "the frame has no reference depth (75%), the reference depth lies outside of the protocol's range (25%). "
+        "`scopedepth check-dataset one` shows more"
+    )
+
+
+def test_a_title_does_not_command_a_terminal() -> None:
+    row = {"model": "net", "value": 0.1, "ci_low": None, "seen_in_training": "no", "status": "ok"}
+    line = _line(row, None, {"net": {"title": "Net\x1b[2J\nrank 1"}}, {})
+    assert line.isprintable()
+    assert "Net\\x1b[2J rank 1" in line
 
 
 def test_a_study_without_failures_says_nothing(tmp_path: Path) -> None:

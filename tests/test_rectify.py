@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import dataset_trees as trees
+from scopedepth.check_dataset import check_dataset
 from scopedepth.datasets import Chosen, choose
 from scopedepth.datasets.images import read_raw_depth
 from scopedepth.datasets.stereo import StereoSequence
 from scopedepth.errors import ScopeDepthError
-from scopedepth.rectify.stereo import Rectifier, StereoCamera, noise_level, row_offsets
+from scopedepth.fetch import fetch_dataset
+from scopedepth.prepare import prepare_unit
+from scopedepth.rectify.stereo import Rectifier, StereoCamera, calibration_problem, noise_level, row_offsets
 from scopedepth.rectify.undistort import undistorted
 
 EXACT_STEP = 0.01  # mm for one step of the phantom's exact depth
@@ -178,3 +185,122 @@ def test_undistortion_puts_points_where_the_pinhole_has_them(tmp_path: Path) -> 
         assert np.abs(at).max() < 0.5
     with pytest.raises(ScopeDepthError, match="its lens is not known"):
         undistorted(choose(trees.spec_of("mine", "folder", tmp_path), tmp_path)[0].sequence)
+
+
+def rewritten(raw: Path, out: Path, **changes: Any) -> list[Chosen]:
+    """Return the phantom's pairs in `raw` beside a calibration with some matrices changed."""
+    shutil.copytree(raw, out)
+    for file in out.rglob("calib.l2r.4x4"):
+        matrix = np.loadtxt(file)
+        matrix = changes["matrix"](matrix) if "matrix" in changes else matrix
+        np.savetxt(file, matrix)
+    if changes.get("exchange"):
+        for folder in list(out.rglob("left")):
+            folder.rename(folder.with_name("x"))
+            folder.with_name("right").rename(folder)
+            folder.with_name("x").rename(folder.with_name("right"))
+    fields = {"stereo": changes["stereo"]} if "stereo" in changes else {}
+    return choose(trees.spec_of("phantom_stereo", "stereo", out, **fields), out)
+
+
+def transposed(matrix: np.ndarray) -> np.ndarray:
+    """Return a 4x4 extrinsic with its rotation of the other convention."""
+    turned = matrix.copy()
+    turned[:3, :3] = matrix[:3, :3].T
+    return turned
+
+
+def in_metres(matrix: np.ndarray) -> np.ndarray:
+    """Return a 4x4 extrinsic with its translation in metres."""
+    metres = matrix.copy()
+    metres[:3, 3] /= 1000
+    return metres
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        (
+            {"matrix": transposed},
+            r"rows miss each other by 4\.\d px in the median, and by 0\.\d px with R transposed",
+        ),
+        ({"exchange": True}, r"and by 0\.\d px with left and right exchanged"),
+        ({"matrix": in_metres}, r"at 0\.\d+ mm in the median: is T in metres"),
+        (
+            {"stereo": {"min_depth": 1, "max_depth": 10}},
+            r"outside of stereo\.min_depth to max_depth \(1 to 10 mm\)",
+        ),
+    ],
+)
+def test_what_the_images_say_of_a_calibration(
+    phantom_stereo: tuple[Path, list[Chosen]], tmp_path: Path, changes: dict[str, Any], said: str | None
+) -> None:
+    for chosen in rewritten(phantom_stereo[0], tmp_path / "changed", **changes):
+        problems = chosen.sequence.problems(chosen.indices)
+        assert len(problems) == (said is not None)
+        assert said is None or re.search(said, problems[0])
+
+
+@pytest.mark.parametrize(
+    ("turn", "zoom", "said"), [(0.04, 1, "rows miss .* nor with left"), (0.08, 3, "points can be")]
+)
+def test_a_calibration_that_no_reading_mends(
+    phantom_stereo: tuple[Path, list[Chosen]], turn: float, zoom: float, said: str
+) -> None:
+    sequence = phantom_stereo[1][0].sequence
+    assert isinstance(sequence, StereoSequence)
+    camera = sequence.rectifier.camera
+    left = np.diag([zoom, zoom, 1.0]) @ camera.left
+    rotation = cv2.Rodrigues(np.array([turn, 0.0, 0.0]))[0] @ camera.rotation
+    pairs = [(sequence.sides[0](index), sequence.sides[1](index)) for index in (0, 1)]
+    problem = calibration_problem(replace(camera, left=left, rotation=rotation), pairs, sequence.settings)
+    assert problem is not None
+    assert re.search(said, problem)
+
+
+def test_prepare_refuses_a_calibration_of_the_other_convention(
+    phantom_stereo: tuple[Path, list[Chosen]], tmp_path: Path
+) -> None:
+    rewritten(phantom_stereo[0], tmp_path / "data", matrix=transposed)
+    spec = trees.spec_of("pair", "stereo", tmp_path / "data")
+    fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
+    with pytest.raises(
+        ScopeDepthError, match=r"Sequence cavity: the calibration does not fit .*R transposed"
+    ):
+        prepare_unit(spec, tmp_path / "raw", tmp_path / "u.zarr", tmp_path / "u.json", 1)
+    unchecked = {"check_calibration": False}
+    (first, _) = choose(
+        trees.spec_of("pair", "stereo", tmp_path / "data", stereo=unchecked), tmp_path / "data"
+    )
+    assert first.sequence.problems(first.indices) == []
+    checked = "\n".join(check_dataset(spec, tmp_path / "raw"))
+    assert "  problem: the calibration does not fit the images" in checked
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda matrix: matrix.T, "written column by column"),
+        (lambda matrix: matrix * np.array([[2, 2, 2, 1]] * 3 + [[1, 1, 1, 1]]), "R is no rotation"),
+        (lambda matrix: matrix * np.array([[1, 1, -1, 1]] * 3 + [[1, 1, 1, 1]]), "R is no rotation"),
+    ],
+)
+def test_extrinsics_that_are_none(
+    phantom_stereo: tuple[Path, list[Chosen]], tmp_path: Path, change: Any, said: str
+) -> None:
+    with pytest.raises(ScopeDepthError, match=said):
+        rewritten(phantom_stereo[0], tmp_path / "changed", matrix=change)
+
+
+def test_pairs_that_two_files_could_make(tmp_path: Path) -> None:
+    for name in ("left/a_1.png", "left/a-1.png", "right/b.png", "right/a.1.png"):
+        trees.write_image(tmp_path / name, trees.picture(24, 32))
+    (tmp_path / "calib.yaml").write_text(trees.SCARED_CALIBRATION)
+    with pytest.raises(ScopeDepthError, match="are both a_1; keep one"):
+        choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)
+    trees.write_image(tmp_path / "right/a_1.png", trees.picture(24, 32))
+    trees.write_image(tmp_path / "right/a-1.png", trees.picture(24, 32))
+    (tmp_path / "right/a.1.png").unlink()
+    (chosen,) = choose(trees.spec_of("pair", "stereo", tmp_path), tmp_path)
+    assert chosen.frame_ids == ["a-1", "a_1"]

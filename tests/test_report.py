@@ -6,6 +6,7 @@ import html.parser
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -281,3 +282,34 @@ def test_a_page_of_ten_models_and_three_datasets_fits_a_mail() -> None:
         0, 256, (side, side, 3), np.uint8
     )  # the worst that can be packed
     assert pictures * len(photograph(noise, side)) < 25e6
+
+
+def test_doubts_and_the_reasons_of_an_empty_ranking_are_said(tmp_path: Path) -> None:
+    from scopedepth.report import remarks
+
+    page = {
+        "sequences": [
+            {"name": "a", "doubts": ["<b>no body</b>"]},
+            {"name": "b", "doubts": []},
+            {"doubts": ["x"]},
+        ]
+    }
+    (tmp_path / "u.page.json").write_text(json.dumps(page), encoding="utf-8")
+    statuses = ["no_depth"] * 4 + ["outside_range"] * 2 + ["ok"] * 2
+    results = SimpleNamespace(
+        units_of=lambda dataset: ["u"],
+        stores={"u": tmp_path / "u.zarr"},
+        dataset_title=lambda dataset: "Mine",
+        protocol="p",
+        model_names=["one", "two"],
+        frames=lambda columns, **where: pa.table({"status": pa.array(statuses).dictionary_encode()}),
+    )
+    (said,) = remarks._doubts(results, "mine")
+    assert (
+        said
+        == "The depth of Mine is doubtful: in a, &lt;b&gt;no body&lt;/b&gt; (1 more sequence with a doubt)."
+    )
+    assert remarks._why(results, "mine") == (
+        ": the frame has no reference depth (2 frames); "
+        "the reference depth lies outside of the protocol's range (1 frame)"
+    )

@@ -134,7 +134,7 @@ def test_a_broken_image_and_a_frame_without_depth_are_rows_with_a_status(
     rows = pq.read_table(project.folder / "results/scores/one/constant/median_depth.parquet").to_pylist()
     found = {(row["sequence"], row["frame_id"]): row for row in rows}
     assert found["left", "0001"]["status"] == "unreadable_frame"
-    assert found["left", "0002"]["status"] == "no_valid_pixels"
+    assert found["left", "0002"]["status"] == "no_depth"
     assert found["left", "0001"]["abs_rel"] is None
     assert found["left", "0002"]["abs_rel"] is None
     assert found["left", "0000"]["status"] == "ok"

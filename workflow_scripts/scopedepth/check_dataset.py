@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, UnreadableFrame
-from scopedepth.datasets.describe import colour_depth, describe_depth, overlay, summary_lines
+from scopedepth.datasets.describe import COMPARED, colour_depth, describe_depth, overlay, summary_lines
 from scopedepth.datasets.masks import find_border, find_specular
+from scopedepth.datasets.missing import doubts
 from scopedepth.datasets.place import data_root
 from scopedepth.datasets.viewed import viewed
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.flags import BORDER, NO_DEPTH, SPECULAR
 from scopedepth.prepare import registration, sample_images, spread
 from scopedepth.rectify.undistort import undistorted
@@ -28,6 +29,7 @@ LOOKED_AT = 8
 PROBLEMS_SHOWN = 5
 SHOWN_SEQUENCES = 12
 TILE = 200
+WITHOUT_DEPTH = "  no depth"
 
 
 def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None) -> Iterator[str]:
@@ -44,11 +46,15 @@ def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None)
     yield f"{spec['name']}: {len(chosen)} sequences, {sum(len(one.indices) for one in chosen)} frames, in {root}"
     yield from choice.sentences()
     rows: list[NDArray[np.uint8]] = []
+    scored = False
     for one in chosen:
-        lines, row = check_sequence(one, spec["undistort"])
+        lines, row = check_sequence(one, spec["undistort"], spec["depth"]["scale"])
         yield from lines
+        scored |= not any(line.startswith(WITHOUT_DEPTH) for line in lines)
         if row is not None and len(rows) < SHOWN_SEQUENCES:
             rows.append(row)
+    if not scored:
+        yield f"{spec['name']}: no frame looked at has depth, so nothing can be scored; see the notes above"
     if sheet is not None and rows:
         write_sheet(sheet, rows)
         yield f"contact sheet: {sheet} (image, depth with near bright, flags over the image)"
@@ -60,7 +66,14 @@ def size_of(chosen: Chosen) -> tuple[int, int] | None:
     return images[0].shape[:2] if images else None
 
 
-def check_sequence(chosen: Chosen, undistort: bool) -> tuple[list[str], NDArray[np.uint8] | None]:
+def one_line_of(line: str) -> str:
+    """Return a line as a terminal may have it, its indent kept: names and notes come from strangers' files."""
+    return line[: len(line) - len(line.lstrip(" "))] + one_line(line)
+
+
+def check_sequence(
+    chosen: Chosen, undistort: bool, scale: float | None = None
+) -> tuple[list[str], NDArray[np.uint8] | None]:
     """Return the lines of one sequence, and its row of the contact sheet if a frame could be read."""
     frames, problems = read_some(chosen)
     sequence = chosen.sequence
@@ -71,16 +84,22 @@ def check_sequence(chosen: Chosen, undistort: bool) -> tuple[list[str], NDArray[
         return [
             f"{sequence.name}: {len(chosen.indices)} frames, none of those looked at can be read",
             *listed,
+            *(f"  note: {note}" for note in sequence.notes),
+            WITHOUT_DEPTH,
         ], None
+    listed += [f"  problem: {problem}" for problem in sequence.problems(spread(chosen, COMPARED))]
     stored = [frame.depth for frame in frames if frame.depth is not None]
     height, width = frames[0].rgb.shape[:2]
+    depth = describe_depth(stored, sequence.encoding.scale)
+    number = sequence.encoding.scale if sequence.encoding.is_integer else scale or 1.0
     facts = {
         "name": sequence.name,
         "frames": len(chosen.indices),
         "width": width,
         "height": height,
         "units": sequence.encoding.unit,
-        "depth": describe_depth(stored, sequence.encoding.scale),
+        "depth": depth,
+        "doubts": [] if depth is None else doubts(depth, sequence.encoding.unit, number),
         "valid_share": float(np.mean([sequence.encoding.valid(one).mean() for one in stored]))
         if stored
         else 0.0,
@@ -91,7 +110,7 @@ def check_sequence(chosen: Chosen, undistort: bool) -> tuple[list[str], NDArray[
     shown = chosen
     if undistort:
         shown = Chosen(undistorted(sequence), chosen.indices)
-        after = {**facts, "registration": registration(shown).facts(), "notes": []}
+        after = {**facts, "registration": registration(shown).facts(), "notes": [], "doubts": []}
         lines += [
             "  undistorted:",
             *(f"  {line}" for line in summary_lines(after) if "edges of image" in line),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.flags import FRAME_UNREADABLE, PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
 from scopedepth.models.base import DepthModel
 from scopedepth.progress import progress
@@ -175,7 +175,7 @@ class Engine:
         self.limit = frames // 2
         model.free_memory()
         said = f"{model.name}: {model.device} is out of memory; going on with batches of {self.limit}"
-        print(said, file=sys.stderr, flush=True)
+        print(one_line(said), file=sys.stderr, flush=True)
 
     def _one_by_one(self, batch: Batch, frames: np.ndarray, first: int, last: int) -> None:
         """Run the frames of a failed call one at a time, and mark those that fail alone."""
@@ -189,7 +189,7 @@ class Engine:
                 batch.shard.failed[frame - batch.shard.start] = True
                 batch.shard.error = error
                 where = f"{batch.model.name}, {batch.shard.sequence}, frame {frame}"
-                print(f"{where}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                print(one_line(f"{where}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
             else:
                 batch.outputs.append((frame, frame + 1, out))
 

@@ -45,8 +45,11 @@ def write_incomplete(plan: Plan) -> Path | None:
     """
     try:
         return _write_incomplete(plan)
-    except (ScopeDepthError, OSError) as error:
-        print(f"There is no report of what did not fail: {one_line(str(error))}", file=sys.stderr)
+    except (ScopeDepthError, OSError, MemoryError) as error:
+        print(
+            f"There is no report of what did not fail: {one_line(str(error)) or 'too little memory'}",
+            file=sys.stderr,
+        )
         shutil.rmtree(Path("results/studies", plan.study.name, "incomplete"), ignore_errors=True)
         return None
 
@@ -133,7 +136,7 @@ def _reason(job: Job) -> str:
         ]
     except OSError:
         return "It was not started."
-    return lines[-1].removeprefix("scopedepth: error: ")[:500] if lines else f"See {log}."
+    return one_line(lines[-1].removeprefix("scopedepth: error: ")[:500]) if lines else f"See {log}."
 
 
 def _table(stage: str, unit: str, model: str, protocol: str) -> Path:

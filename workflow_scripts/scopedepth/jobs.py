@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from scopedepth.errors import DISK_FULL, ScopeDepthError
+from scopedepth.errors import DISK_FULL, TOO_LARGE, ScopeDepthError, is_memory, one_line
 from scopedepth.heap import keep_freed_memory
 from scopedepth.leaves import check_unchanged, signatures
 from scopedepth.manifest import digest_file, digest_tree, write_json
@@ -49,8 +49,8 @@ def job(
     The record says what the result was made from (`made_from`, as `scopedepth.made_from` writes it), when, where and
     with which versions, and holds the digests of the job's `outputs`, of itself too. Where a file among or below
     `inputs` is another at the end than at the start, the job fails: nobody could say what its result was made from.
-    A `ScopeDepthError` or a full disk ends the process with status 1 and one line; any other exception keeps its
-    traceback.
+    A `ScopeDepthError` and what the machine is to blame for (`closing_words`) end the process with status 1 and one
+    line; any other exception keeps its traceback.
     Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
     """
     began = time.time()
@@ -68,10 +68,11 @@ def job(
         except ScopeDepthError as error:
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
-        except OSError as error:
-            if error.errno not in DISK_FULL:
+        except Exception as error:
+            said = closing_words(error, record or log)
+            if said is None:
                 raise
-            print(f"scopedepth: error: {full_disk(error, record or log)}", file=sys.stderr)
+            print(f"scopedepth: error: {said}", file=sys.stderr)
             raise SystemExit(1) from None
 
 
@@ -99,10 +100,28 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "seal": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()}
 
 
+def closing_words(error: Exception, near: str | Path | None) -> str | None:
+    """Return what to say of an error that the machine is to blame for; None of any other."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return full_disk(error, near)
+    if isinstance(error, OSError) and error.errno == TOO_LARGE:
+        return one_line(
+            f"A file may not be so large ({error.filename or near}): the file system or the limit of this session "
+            "(ulimit -f) forbids it. Raise the limit or use another disk, and run the same command again."
+        )
+    if is_memory(error):
+        return one_line(
+            f"Memory does not suffice ({str(error).strip() or type(error).__name__}). Run fewer jobs at once (--cores) "
+            "or on a machine with more, and run the same command again: what is done is kept."
+        )
+    return None
+
+
 def full_disk(error: OSError, near: str | Path | None) -> str:
     """Return what to say of a full disk or quota. Few errors name their file; then `near` says which disk it is."""
     where = error.filename or (Path(near).parent if near is not None else Path.cwd())
-    return f"No space left on the disk of {where}. Make room and run the same command again: what is done is kept."
+    said = f"No space left on the disk of {where}. Make room and run the same command again: what is done is kept."
+    return one_line(said)
 
 
 def _label(log: str | Path | None) -> str:

@@ -30,8 +30,11 @@ from scopedepth.timing.forecast import (
 MB = 1e6
 # Python with the compiled kernels takes 270 MB, and frames come in blocks of 5 million pixels, of some 30 bytes each.
 COMPARE_MEM_MB = 1000
-# Decoded shards of 48 MB, several at once, and for stereo pairs the matcher's cost volume.
+# Decoded shards of 48 MB, several at once; for stereo pairs, what the matcher holds comes on top (`matching_mb`).
 PREPARE_MEM_MB = 2000
+PREPARE_THREADS = 2
+# Measured: 388 MiB for 640 x 480 pixels and 320 disparities, 974 MiB for 960 x 540 and 480.
+MATCHING_BYTES = 4.2
 # How many frames there are is known only when they are prepared: 10,000 stereo pairs take an hour on two processors.
 PREPARE_MINUTES = 240
 # torch, and CUDA's own part of a process.
@@ -69,8 +72,9 @@ class Needs:
 
     # prepare
 
-    def prepare_mem_mb(self, wildcards: Any, attempt: int) -> int:
-        return PREPARE_MEM_MB * attempt
+    def prepare_mem_mb(self, wildcards: Any, attempt: int, threads: int = PREPARE_THREADS) -> int:
+        dataset = self.study.datasets[self.study.units[wildcards.unit].dataset]
+        return attempt * (PREPARE_MEM_MB + math.ceil(matching_mb(dataset, threads)))
 
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt
@@ -174,6 +178,30 @@ class Needs:
         if self.is_baseline(model):
             return BASELINE_MEM_MB
         return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(Path("results/weights", model)) / MB
+
+
+def matching_mb(dataset: Mapping[str, Any], threads: int) -> float:
+    """Return what matching stereo pairs takes at most, 0 for other datasets.
+
+    Each thread matches a pair of its own and holds two volumes of 16 bits over pixels and disparities. The size is
+    the one published, or rendered; an unknown one counts as large. Unless the range is stated, it follows from the
+    calibration, which only the files hold: then the widest that is ever searched counts, half of the width.
+    """
+    if dataset["loader"] != "stereo":
+        return 0.0
+    sizes = [one["size"] for one in dataset["published"].values()]
+    sizes += [dataset["source"]["size"]] if dataset["source"]["kind"] == "phantom" else []
+    stated = dataset["stereo"]["max_disparity"]
+    cells = 0
+    for height, width in sizes or [(ASSUMED_HEIGHT, ASSUMED_WIDTH)]:
+        widest = searched(width / 2, width)
+        cells = max(cells, height * width * (widest if stated is None else searched(stated, width)))
+    return threads * MATCHING_BYTES * cells / MB
+
+
+def searched(wanted: float, width: int) -> int:
+    """Return how many disparities are searched (rectify.stereo.disparity_limit) where `wanted` are asked for."""
+    return min(math.ceil(wanted / 16) * 16, max(16, width // 2 // 16 * 16))
 
 
 def pixels(size: UnitSize) -> int:

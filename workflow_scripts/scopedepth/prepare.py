@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.base import Frame, Sequence, UnreadableFrame, size_text
 from scopedepth.datasets.describe import COMPARED, describe_unit
-from scopedepth.datasets.masks import find_border, find_specular
+from scopedepth.datasets.masks import DARK, find_border, find_specular
 from scopedepth.datasets.place import about, check_as_fetched, data_root, raw_digest
-from scopedepth.errors import DISK_FULL, ScopeDepthError
+from scopedepth.errors import DISK_FULL, ScopeDepthError, one_line
 from scopedepth.flags import (
     BORDER,
     FLAG_MEANINGS,
@@ -52,6 +52,8 @@ SHARD_FRAMES = 64
 MOST_THREADS = 16
 # Frames looked at to find the border.
 BORDER_FRAMES = 16
+# And to see whether a calibration fits.
+PROBED = 4
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,25 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
         sequences=counts,
         frame_lists=choice.counts(),
     )
-    write_json(store.with_suffix(".page.json"), describe_unit(store))
+    page = describe_unit(store)
+    write_json(store.with_suffix(".page.json"), page)
+    say_what_was_passed_over(spec["name"], page, counts)
+
+
+def say_what_was_passed_over(
+    name: str, page: Mapping[str, Any], counts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Print the notes and doubts of each sequence, and that nothing can be scored where no frame has depth."""
+    for one in page["sequences"]:
+        for said in (*one["notes"], *one["doubts"]):
+            print(one_line(f"{one['name']}: {said}"), file=sys.stderr)
+    frames = sum(one["frames"] for one in counts.values())
+    without = sum(one["no_depth"] + one["unreadable"] for one in counts.values())
+    if without == frames:
+        print(
+            f"{name}: none of {frames} frames has depth, so nothing can be scored; see the notes above",
+            file=sys.stderr,
+        )
 
 
 def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Plan:
@@ -151,6 +171,16 @@ def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Pla
         )
     height, width = images[0].shape[:2]
     alike = [image for image in images if image.shape[:2] == (height, width)]
+    brightest = max(int(image.max()) for image in images)
+    if brightest < DARK:
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: the {len(images)} frames looked at are black (the greatest number is "
+            f"{brightest} of 255). Do their files hold fewer bits than they have room for? Convert them to 8 bits "
+            "(loaders folder and stereo: options.bits)."
+        )
+    problems = sequence.problems(spread(chosen, PROBED))
+    if problems:
+        raise ScopeDepthError(f"Sequence {sequence.name}: {problems[0]}")
     border = find_border(alike)
     assert border is not None
     place = 0
@@ -278,7 +308,8 @@ def read_frame(sequence: Sequence, index: int) -> Frame | None:
     try:
         return sequence.read(index)
     except UnreadableFrame as error:
-        print(f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}", file=sys.stderr)
+        said = f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}"
+        print(one_line(said), file=sys.stderr)
         return None
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from scopedepth.errors import one_line
+
 # A log line this often at most: readable afterwards, and still a sign of life.
 SECONDS_BETWEEN_LINES = 10.0
 # The folder in which running jobs say how far they are; set by the process that shows it.
@@ -36,6 +38,7 @@ def progress(label: str, total: int, unit: str = "frames") -> Iterator[Advance]:
     >>> with progress("predict", 120) as advance:
     ...     advance(8)
     """
+    label = one_line(label)  # it may hold a stranger's file name
     bar = _bar if sys.stderr.isatty() else _lines
     with bar(label, total, unit) as advance:
         yield advance

@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scopedepth.errors import one_line
 from scopedepth.evaluation.registry import METRICS
+from scopedepth.report.sections.failures import WORDS
 from scopedepth.tables.io import read_table
 
 # A frame's status, as the reason why a model has no number on it.
@@ -57,11 +59,25 @@ def write_ranking(
         here.sort(key=lambda row: _order(ranks.get((dataset, row["model"])), row))
         for row in here:
             lines.append(_line(row, ranks.get((dataset, row["model"])), models, speeds))
+        if here and all(row["value"] is None for row in here):
+            lines.append(
+                f"  ! nothing could be scored on {dataset}: {why_nothing(tables['frames'], protocol, dataset)}"
+            )
     failed = list(failed_frames(tables["frames"], protocol, datasets, models))
     lines += ["", *failed] if failed else []
     lines += ["", f"The report: {report}", ""]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines), encoding="utf-8")
+
+
+def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
+    """Return the reasons for which no frame of a dataset has a number, the most frequent first, and where to look."""
+    read = read_table(frames, ["dataset", "protocol", "status"])
+    table = pa.table({name: read[name].cast(pa.string()) for name in read.column_names})
+    here = table.filter(pc.and_(pc.equal(table["protocol"], protocol), pc.equal(table["dataset"], dataset)))
+    counts = Counter(here["status"].to_pylist()).most_common(3)
+    said = ", ".join(f"{WORDS.get(status, status)} ({n / max(1, len(here)):.0%})" for status, n in counts)
+    return f"{said}. `scopedepth check-dataset {dataset}` shows more"
 
 
 def failed_frames(
@@ -108,7 +124,7 @@ def _line(
     models: Mapping[str, Mapping[str, Any]],
     speeds: Mapping[str, float],
 ) -> str:
-    title = models[row["model"]]["title"] or row["model"]
+    title = one_line(models[row["model"]]["title"] or row["model"])
     title = title if len(title) <= 26 else title[:25] + "…"
     seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
     number = "–" if rank is None or rank["rank"] is None else str(rank["rank"])

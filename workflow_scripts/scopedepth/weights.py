@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.leaves import linked_digest
 from scopedepth.manifest import IGNORED, write_json, write_manifest
 
@@ -133,7 +133,8 @@ def _hub(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
             if file in state.done:
                 continue
             safe_path(file, repo)  # before the client makes a path of it
-            print(f"fetch {file} ({(files[file].size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
+            label = f"fetch {file} ({(files[file].size or 0) / 1e6:.1f} MB)"
+            print(one_line(label), file=sys.stderr, flush=True)
             path = Path(
                 hf_hub_download(repo, file, revision=info.sha, local_dir=state.downloads, endpoint=endpoint)
             )

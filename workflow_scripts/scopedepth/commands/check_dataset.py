@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found and write a contact sheet of sample frames."""
-    from scopedepth.check_dataset import check_dataset
+    from scopedepth.check_dataset import check_dataset, one_line_of
 
     checked = check(configuration.read_config(options.configfile))
     spec = dataset_spec(options.name, checked)
@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
         raise ScopeDepthError(f"{options.name} has not been fetched. Run: snakemake --cores 2 {raw}")
     sheet = options.sheet or Path(f"{options.name}.png")
     for line in check_dataset(spec, raw, sheet):
-        print(line)
+        print(one_line_of(line))
     return 0

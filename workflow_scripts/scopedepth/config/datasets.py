@@ -22,6 +22,25 @@ LOADERS = (
 )
 
 
+UNPACK = (
+    "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
+    "others stay packed"
+)
+
+
+def _which(value: Any) -> Any:
+    """Refuse what is neither yes, no nor patterns before a union of types complains of each in turn."""
+    if isinstance(value, bool) or (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        return value
+    raise ValueError(f'true, false or a list of patterns such as ["*.zip"], not {value!r}')
+
+
+Unpack = Annotated[bool | list[str], BeforeValidator(_which)]
+# Units of depth that become millimetres where the configuration is read.
+MILLIMETRES = {"cm": 10.0, "m": 1000.0}
+UNITS = ("mm", "cm", "m", "relative")
+
+
 class PhantomSource(Spec):
     """The embedded dataset, rendered when it is fetched."""
 
@@ -48,6 +67,7 @@ class HubSource(Spec):
     repo: str = Field(description="owner/name")
     revision: str | None = Field(None, description="commit, tag or branch; null records the newest commit")
     files: list[str] = Field(["*"], description="patterns of the files to fetch")
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class Download(Spec):
@@ -63,7 +83,7 @@ class UrlSource(Spec):
 
     kind: Literal["url"] = Field(description="files at fixed addresses")
     files: list[Download] = Field(min_length=1, description="the files")
-    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class DoiSource(Spec):
@@ -72,14 +92,14 @@ class DoiSource(Spec):
     kind: Literal["doi"] = Field(description="a data record with a DOI")
     doi: str = Field(description="the DOI, without https://doi.org/")
     files: list[Download] = Field([], description="which files; empty takes all")
-    unpack: bool = Field(True, description="unpack zip and tar archives, nested ones too")
+    unpack: Unpack = Field(True, description=UNPACK)
 
 
 class RegistrationSource(Spec):
-    """Data that only its owners may hand out."""
+    """Data that are fetched by hand: behind a form, a login, or terms to accept."""
 
-    kind: Literal["registration"] = Field(description="data behind a registration or terms to accept")
-    request_at: str = Field(description="where to ask for the data")
+    kind: Literal["registration"] = Field(description="data fetched by hand: a form, a login, terms")
+    request_at: str = Field(description="where to get or ask for the data")
     path: str = Field(description="folder to put the data into")
 
 
@@ -142,18 +162,60 @@ class FrameChoice(Spec):
     step: int = Field(1, ge=1, description="every how many frames")
 
 
+def _times(value: Any, factor: float) -> Any:
+    """Return `value` times `factor`; None counts as 1, and what is no number stays for the check to refuse."""
+    try:
+        return factor if value is None else float(value) * factor
+    except (TypeError, ValueError):
+        return value
+
+
 class Depth(Spec):
     """What the depth files mean."""
 
-    unit: Literal["mm", "relative"] = Field("mm", description="mm, or relative where the unit is unknown")
+    unit: Literal["mm", "cm", "m", "relative"] = Field(
+        "mm",
+        description="unit of `scale` and `range`; relative where it is unknown. Everything after this field is in mm",
+    )
     scale: float | None = Field(
+        None, gt=0, description="what a stored number means, in `unit`; null leaves it to the loader"
+    )
+    invalid: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        [], description="stored numbers that mean no depth, such as a background's 65535 or 1e10"
+    )
+    range: list[float] | None = Field(
         None,
-        gt=0,
-        description="millimetres (or relative units) a stored number; null leaves it to the loader",
+        min_length=2,
+        max_length=2,
+        description="least and greatest depth that is taken, in `unit`; what lies outside is no depth",
     )
     origin: Literal["rendered", "stereo", "structured_light", "ct", "registered", "unknown"] = Field(
         "unknown", description="how the depth was made"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_millimetres(cls, given: Any) -> Any:
+        """Turn centimetres and metres into millimetres, so that nothing after this knows another unit."""
+        unit = given.get("unit", "mm") if isinstance(given, dict) else "mm"
+        if isinstance(unit, str) and unit not in UNITS:
+            raise ValueError(
+                f"unit is {', '.join(UNITS[:-1])}, or {UNITS[-1]} where it is unknown, not {unit!r}; for another one "
+                "write mm, and how many a stored number means as `scale`"
+            )
+        factor = MILLIMETRES.get(unit) if isinstance(unit, str) else None
+        if factor is None:
+            return given
+        turned = {**given, "unit": "mm", "scale": _times(given.get("scale", 1.0), factor)}
+        if isinstance(given.get("range"), list):
+            turned["range"] = [_times(one, factor) for one in given["range"]]
+        return turned
+
+    @model_validator(mode="after")
+    def _range_grows(self) -> Depth:
+        if self.range is not None and not 0 <= self.range[0] < self.range[1]:
+            raise ValueError(f"range is [least, greatest] from 0 on, not {self.range}")
+        return self
 
 
 class Stereo(Spec):
@@ -168,6 +230,9 @@ class Stereo(Spec):
     max_depth: float = Field(300.0, gt=0, description="farthest depth to keep, mm")
     uniqueness: int = Field(10, ge=0, description="margin of the best match over the second, percent")
     left_right_check: float = Field(1.0, gt=0, description="largest difference of the two matches, pixels")
+    check_calibration: bool = Field(
+        True, description="refuse a calibration that points followed between the raw images contradict"
+    )
 
 
 class PublishedSize(Spec):
@@ -219,6 +284,10 @@ class DatasetSpec(Spec):
 
     @model_validator(mode="after")
     def _sequences_named(self) -> DatasetSpec:
+        if self.sequences == []:
+            raise ValueError(
+                "sequences is empty, so no frame is chosen; name some, or leave it out to take all"
+            )
         if self.split == "sequence":
             if not self.sequences:
                 raise ValueError("split: sequence needs the sequences by name in `sequences`")

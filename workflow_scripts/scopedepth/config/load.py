@@ -256,8 +256,10 @@ def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
         tag = first["ctx"].get("tag", "")
         wrong = f"{tag!r} is not a known kind." if tag else "`kind` is needed and missing."
         return f"{where}.kind: {wrong} {suggest(tag, allowed)}"
-    if kind == "string_pattern_mismatch" and "[key]" in location:
-        return f"{where}: a name holds small letters, digits and underscores only, and starts with a letter or digit."
+    if kind == "string_pattern_mismatch":
+        named = "" if "[key]" in location else f"{given} is no name; "
+        rule = "a name holds small letters, digits and underscores only, and starts with a letter or digit"
+        return f"{where}: {named}{rule}."
     if kind == "value_error":
         return f"{where}: {first['ctx']['error']}."
     message = first["msg"][0].lower() + first["msg"][1:]

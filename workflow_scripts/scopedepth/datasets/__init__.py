@@ -60,10 +60,12 @@ def check_options(spec: Mapping[str, Any], known: Collection[str]) -> None:
 
 def check_depth(spec: Mapping[str, Any]) -> None:
     """Raise a `ScopeDepthError` where the spec states a unit or scale that the loader would not follow."""
-    if spec["depth"]["scale"] is not None or spec["depth"]["unit"] != "mm":
+    depth = spec["depth"]
+    stated = [name for name in ("scale", "invalid", "range") if depth[name] not in (None, [])]
+    if stated or depth["unit"] != "mm":
         raise ScopeDepthError(
-            f"Dataset {spec['name']}: loader {spec['loader']} knows its depth's unit and scale; remove depth.unit and "
-            "depth.scale."
+            f"Dataset {spec['name']}: loader {spec['loader']} knows its depth's unit, scale and missing numbers; "
+            f"remove {' and '.join(f'depth.{name}' for name in stated or ['unit'])}."
         )
 
 

@@ -15,11 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, one_line
 
 
 class UnreadableFrame(Exception):
-    """One frame's file is missing or does not decode. The frame is counted and given a status; work goes on."""
+    """One frame's file is missing or does not decode. The frame is counted and given a status; work goes on.
+
+    The message is one line, and nothing in it commands a terminal: names and reasons come from strangers' files.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,10 @@ class Sequence(ABC):
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return a frame's image alone, uint8 (h, w, 3). Loaders for which depth is work override this."""
         return self.read(index).rgb
+
+    def problems(self, indices: list[int]) -> list[str]:
+        """Return what is wrong with the sequence as some of its frames show it (a calibration), a sentence each."""
+        return []
 
     def __len__(self) -> int:
         return len(self.frame_ids)

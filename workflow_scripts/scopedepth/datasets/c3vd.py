@@ -22,12 +22,13 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.images import read_depth_of
+from scopedepth.datasets.listing import files_in, find_files, without_litter
+from scopedepth.datasets.pairing import unique_by
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
@@ -35,15 +36,15 @@ DEPTH_IS_KNOWN = True
 READS = (".png", ".tif", ".tiff")
 MILLIMETRES_A_STEP = 100.0 / 65535.0
 CLIPPED = 65535
+FLAT = ("*_depth.tif", "*_depth.tiff")
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence for every folder below `raw` with frames."""
-    folders = {path.parent for path in raw.rglob("*_depth.tiff")} | {
-        path.parent for path in raw.rglob("*_color.png")
-    }
+    folders = {path.parent for path in find_files(raw, "*_depth.tif", "*_depth.tiff", "*_color.png")}
     places = {folder.parent if folder.name in ("depth", "rgb") else folder for folder in folders}
-    places |= {folder.parent for folder in raw.rglob("rgb") if (folder.parent / "depth").is_dir()}
+    rgb = without_litter(raw.rglob("rgb"), raw)
+    places |= {folder.parent for folder in rgb if (folder.parent / "depth").is_dir()}
     if not places:
         raise ScopeDepthError(
             f"No NNNN_color.png with NNNN_depth.tiff was found below {raw}; C3VD's frames are named so."
@@ -53,11 +54,13 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     in_folders = (place / "rgb").is_dir()
-    images = (place / "rgb").glob("*.png") if in_folders else place.glob("*_color.png")
-    maps = (place / "depth").glob("*.tif*") if in_folders else place.glob("*_depth.tiff")
-    depths = {_number(path): path for path in maps}
+    images = files_in(place / "rgb", "*.png") if in_folders else files_in(place, "*_color.png")
+    maps = files_in(place / "depth" if in_folders else place, *(["*.tif*"] if in_folders else FLAT))
+    depths: dict[int | None, Path] = {**unique_by(maps, _number)}
     frames = [
-        FrameFiles(path.stem.removesuffix("_color"), path, depths.pop(_number(path), None))
+        FrameFiles(
+            re.sub("_color$", "", path.stem, flags=re.IGNORECASE), path, depths.pop(_number(path), None)
+        )
         for path in sorted(images, key=lambda path: natural_key(path.name))
     ]
     without = sum(frame.depth is None for frame in frames)
@@ -75,13 +78,11 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     )
 
 
-def _number(path: Path) -> int:
+def _number(path: Path) -> int | None:
     match = re.match(r"(\d+)", path.stem) or re.search(r"(\d+)(?=\D*$)", path.stem)
-    return int(match[1]) if match else -1
+    return int(match[1]) if match else None
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where C3VD has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "C3VD")
     return np.where(stored == CLIPPED, np.uint16(0), stored)

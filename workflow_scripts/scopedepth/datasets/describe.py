@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.datasets.missing import doubts, extremes_of
 from scopedepth.flags import (
     BORDER,
     FLAG_MEANINGS,
@@ -77,6 +78,8 @@ def describe_sequence(sequence: DatasetSequence) -> dict[str, Any]:
     sampled = _spread(readable, SAMPLED)
     shares = flag_shares(sequence.flags(index, index + 1)[0] for index in sampled)
     stored = (sequence.stored_depth(index, index + 1)[0] for index in sampled)
+    depth = describe_depth(stored, sequence.depth_scale)
+    scale = number_scale(sequence.depth_scale, sequence.attrs)
     with_depth = _spread(np.flatnonzero(status == FRAME_OK), COMPARED)
     agreement = edge_agreement(
         (sequence.rgb(index, index + 1)[0], sequence.depth(index, index + 1)[0]) for index in with_depth
@@ -95,11 +98,18 @@ def describe_sequence(sequence: DatasetSequence) -> dict[str, Any]:
         "no_depth": int((status == FRAME_NO_DEPTH).sum()),
         "valid_share": None if shares is None else round(1 - shares["no_depth"], 4),
         "flag_shares": shares,
-        "depth": describe_depth(stored, sequence.depth_scale),
+        "depth": depth,
+        "doubts": [] if depth is None else doubts(depth, sequence.units, scale),
         "registration": agreement.facts(),
         "registration_before_undistortion": sequence.attrs.get("registration_before_undistortion"),
         "pictures": [picture(sequence, index, ids[index]) for index in _spread(readable, PICTURES)],
     }
+
+
+def number_scale(of_integers: float, attrs: Mapping[str, Any]) -> float:
+    """Return the depth of a number in the source's files: `of_integers`, or the spec's scale for floats."""
+    stated = attrs.get("spec", {}).get("depth", {}).get("scale")
+    return of_integers if of_integers != 1 or stated is None else float(stated)
 
 
 def _spread(indices: NDArray[np.intp], count: int) -> list[int]:
@@ -159,6 +169,7 @@ def describe_depth(stored: Iterable[NDArray[Any]], scale: float) -> dict[str, An
         "min": _rounded(depth[0]),
         "max": _rounded(depth[-1]),
         "percentiles": {str(p): _rounded(depth[i]) for p, i in zip(PERCENTILES, below, strict=True)},
+        "extremes": extremes_of(depth, counts),
         "histogram": {
             "edges": [_rounded(edge) for edge in edges],
             "counts": [int(count) for count in histogram],
@@ -245,4 +256,5 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
             + ("" if agreement["clear"] else " (no clear peak)")
             + f"; {agreement['radial_best']:.2f} undistorted by k1 = {agreement['radial']:+.2f}"
         )
+    lines += [f"  doubt: {doubt}" for doubt in facts["doubts"]]
     return lines + [f"  note: {note}" for note in facts["notes"]]

@@ -9,7 +9,6 @@ are used. Source: med-air/EndoNeRF.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,19 @@ from scopedepth.datasets.base import (
     file_safe,
     origin,
 )
-from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.folder import depth_reader
 from scopedepth.datasets.images import read_image, read_npy
+from scopedepth.datasets.listing import files_in, not_read, without_litter
+from scopedepth.datasets.pairing import last_number, left_over, unique_by
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import TOOL
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence for every folder below `raw` with images/ and depth/."""
-    places = sorted(path.parent for path in raw.rglob("images") if (path.parent / "depth").is_dir())
+    places = [
+        path.parent for path in without_litter(raw.rglob("images"), raw) if (path.parent / "depth").is_dir()
+    ]
     if not places:
         raise ScopeDepthError(
             f"No images/ beside depth/ was found below {raw}; EndoNeRF's clips are laid out so."
@@ -49,13 +51,16 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     if not frames:
         raise ScopeDepthError(f"{place / 'images'} holds no PNG.")
     without = sum(frame.depth is None for frame in frames)
-    unused = len(depths.keys() - images.keys())
     notes = [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += [f"{unused} depth files have no frame and are left out"] if unused else []
+    notes += left_over(depths, (frame.depth for frame in frames))
+    notes += not_read(place / "images", (".png",)) + not_read(place / "depth", (".png",))
     notes += ["no tool masks"] if not masks else []
-    scale = spec["depth"]["scale"]
+    depth = spec["depth"]
+    scale = depth["scale"]
     found = [frame.depth for frame in frames if frame.depth is not None]
-    encoding, read = depth_reader(found, 1.0 if scale is None else scale, spec["depth"]["unit"])
+    encoding, read = depth_reader(
+        found, 1.0 if scale is None else scale, depth["unit"], depth["invalid"], depth["range"]
+    )
     where = place.relative_to(raw).as_posix()
     return FileSequence.of(
         spec["name"] if where == "." else file_safe(place.name),
@@ -71,12 +76,7 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
 
 def _by_number(folder: Path) -> dict[int, Path]:
     """Return a folder's PNGs by the last number in their names (frame-000012.color.png is 12)."""
-    found: dict[int, Path] = {}
-    for path in sorted(folder.glob("*.png"), key=lambda path: natural_key(path.name)):
-        match = re.search(r"(\d+)(?=\D*$)", path.stem)
-        if match:
-            found[int(match[1])] = path
-    return found
+    return unique_by(files_in(folder, "*.png"), last_number)
 
 
 def _camera(place: Path) -> NDArray[np.float64] | None:

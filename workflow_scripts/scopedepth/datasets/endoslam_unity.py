@@ -3,8 +3,10 @@
     UnityCam/{Colon,Stomach,Small Intestine}/Frames/image_NNNN.png                    320x320; five digits from 10000 on
     UnityCam/{Colon,Stomach,Small Intestine}/Pixelwise Depths/aov_image_NNNN.png      8-bit RGBA, all channels equal
     UnityCam/{Colon,Stomach,Small Intestine}/Poses/*_position_rotation.csv
-    UnityCam/Calibration/cam.txt                                                      9 numbers, row by row
+    UnityCam/Calibration/cam.txt                                  9 numbers, row by row, or lines `fx: ...`
 
+The whole record holds real cameras as well, with folders and a cam.txt of the same names: what lies below a folder
+UnityCam counts alone, wherever there is one.
 Unpacking may nest folders (`Frames/Frames`), so files are searched by name. Source: CapsuleEndoscope/EndoSLAM, README
 and datatree.png; camera from unofficial readers.
 
@@ -15,7 +17,6 @@ The depth's unit is unresolved (the author: relative; readers: cm, mm, others), 
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -31,11 +32,12 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     origin,
 )
-from scopedepth.datasets.cameras import read_intrinsics
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.cameras import read_camera
+from scopedepth.datasets.images import read_depth_of
+from scopedepth.datasets.listing import find_files, without_litter
+from scopedepth.datasets.missing import cleared
 from scopedepth.errors import ScopeDepthError
 
 INTRINSICS = ((156.0418, 0.0, 178.5604), (0.0, 155.7529, 181.8043), (0.0, 0.0, 1.0))
@@ -46,7 +48,9 @@ ORGANS = {
     "smallintestine": "small_intestine",
     "intestine": "small_intestine",
 }
-IMAGE, DEPTH = re.compile(r"image_(\d+)\.png"), re.compile(r"aov_image_(\d+)\.png")
+IMAGE, DEPTH = re.compile(r"image_(\d+)\.png", re.I), re.compile(r"aov_image_(\d+)\.png", re.I)
+CAMERA = "unitycam"
+OTHER_CAMERAS = frozenset({"cameras", "highcam", "lowcam", "pillcam", "mirocam", "olympuscam"})
 
 
 @dataclass
@@ -54,7 +58,7 @@ class _Files:
     images: dict[int, Path] = field(default_factory=dict)
     depths: dict[int, Path] = field(default_factory=dict)
     poses: list[Path] = field(default_factory=list)
-    twice: int = 0
+    twice: list[str] = field(default_factory=list)
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
@@ -65,37 +69,67 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
             f"Dataset {spec['name']}: the unit of EndoSLAM's depth is not known. Set depth.unit to relative, or to mm "
             "with the depth.scale that you assume."
         )
-    organs = _collect(raw)
+    roots = _unity_folders(raw)
+    organs = _collect(roots)
     if not organs:
         raise ScopeDepthError(
             f"No UnityCam frames (image_NNNN.png beside aov_image_NNNN.png) were found below {raw}."
         )
-    calibrations = sorted(raw.rglob("cam.txt"))
-    camera = read_intrinsics(calibrations[0]) if calibrations else np.array(INTRINSICS)
-    return [_sequence(name, files, camera, spec) for name, files in sorted(organs.items())]
+    camera, lens, said = _camera(roots)
+    return [_sequence(name, files, camera, lens, said, spec) for name, files in sorted(organs.items())]
 
 
-def _collect(raw: Path) -> dict[str, _Files]:
-    """Sort every frame, depth and pose file below `raw` by organ.
+def _unity_folders(raw: Path) -> list[Path]:
+    """Return the folders of UnityCam below `raw`; `raw` itself where none is named so."""
+    found = [
+        path for path in without_litter(raw.rglob("*"), raw) if path.is_dir() and path.name.lower() == CAMERA
+    ]
+    return [one for one in found if not any(other in one.parents for other in found)] or [raw]
 
-    Only organs with depth count: the real cameras' folders have none.
-    """
+
+def _own_files(root: Path, *patterns: str) -> list[Path]:
+    """Return the files below `root` that lie in no folder of a real camera."""
+    return [
+        path
+        for path in find_files(root, *patterns)
+        if not OTHER_CAMERAS & {part.lower() for part in path.relative_to(root).parts}
+    ]
+
+
+def _camera(roots: list[Path]) -> tuple[NDArray[np.float64], tuple[float, ...], list[str]]:
+    """Return UnityCam's matrix, its lens, and a note where the published numbers stand in for a file."""
+    files = [path for root in roots for path in _own_files(root, "cam.txt")]
+    if not files:
+        return (
+            np.array(INTRINSICS),
+            DISTORTION,
+            ["there is no UnityCam/Calibration/cam.txt; published numbers are used"],
+        )
+    cameras = [read_camera(path) for path in files]
+    for path, (matrix, lens) in zip(files, cameras, strict=True):
+        if not np.array_equal(matrix, cameras[0][0]) or lens != cameras[0][1]:
+            raise ScopeDepthError(f"{files[0]} and {path} hold different cameras; keep UnityCam's.")
+    return cameras[0][0], cameras[0][1] or DISTORTION, []
+
+
+def _collect(roots: list[Path]) -> dict[str, _Files]:
+    """Sort every frame, depth and pose file of UnityCam by organ; only organs with depth count."""
     organs: dict[str, _Files] = defaultdict(_Files)
-    for folder, folders, names in os.walk(raw):
-        folders.sort()
-        organ = next((o for o in map(_organ, reversed(Path(folder).relative_to(raw).parts)) if o), None)
-        if organ is None:
-            continue
-        files = organs[organ]
-        for name in sorted(names):
+    for root in roots:
+        for path in _own_files(root, "image_*.png", "aov_image_*.png", "*_position_rotation.csv"):
+            parts = path.relative_to(root.parent).parts[:-1]
+            organ = next((o for o in map(_organ, reversed(parts)) if o), None)
+            if organ is None:
+                continue
+            files = organs[organ]
             for pattern, kept in ((IMAGE, files.images), (DEPTH, files.depths)):
-                match = pattern.fullmatch(name)
+                match = pattern.fullmatch(path.name)
                 if match and int(match[1]) in kept:
-                    files.twice += 1
+                    files.twice.append(path.name)
                 elif match:
-                    kept[int(match[1])] = Path(folder, name)
-            if name.endswith("_position_rotation.csv"):
-                files.poses.append(Path(folder, name))
+                    kept[int(match[1])] = path
+            if path.suffix.lower() == ".csv":
+                files.poses.append(path)
     return {name: files for name, files in organs.items() if files.images and files.depths}
 
 
@@ -103,32 +137,42 @@ def _organ(folder: str) -> str | None:
     return ORGANS.get(re.sub(r"[ _-]", "", folder.lower()))
 
 
-def _sequence(name: str, files: _Files, camera: NDArray[np.float64], spec: Mapping[str, Any]) -> Sequence:
+def _sequence(
+    name: str,
+    files: _Files,
+    camera: NDArray[np.float64],
+    lens: tuple[float, ...],
+    said: list[str],
+    spec: Mapping[str, Any],
+) -> Sequence:
     frames = [FrameFiles(path.stem, path, files.depths.get(n)) for n, path in sorted(files.images.items())]
     without = sum(frame.depth is None for frame in frames)
     unused = len(files.depths.keys() - files.images.keys())
     notes = ["depth has no known unit and few grey levels; image and depth are reported to be misaligned"]
     notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
     notes += [f"{unused} depth files have no frame and are left out"] if unused else []
-    notes += [f"{files.twice} files of the same name in nested folders are left out"] if files.twice else []
+    if files.twice:
+        twice = (
+            f"{len(files.twice)} files of a number found before are left out, the first one {files.twice[0]}"
+        )
+        notes.append(twice)
     notes += [note for path in files.poses for note in check_poses(path, len(frames))]
-    scale = spec["depth"]["scale"]
+    depth = spec["depth"]
+    scale = 1.0 if depth["scale"] is None else depth["scale"]
     return FileSequence.of(
         name,
         frames,
-        DepthEncoding("uint8", 1.0 if scale is None else scale, spec["depth"]["unit"]),
-        read_depth=_read_depth,
+        DepthEncoding("uint8", scale, depth["unit"]),
+        read_depth=lambda path: cleared(_read_depth(path), scale, depth["invalid"], depth["range"]),
         intrinsics=camera,
-        distortion=DISTORTION,
+        distortion=lens,
         depth_origin=origin(spec, "rendered"),
-        notes=notes,
+        notes=notes + said,
     )
 
 
-def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint8:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where UnityCam has 8 bits (was it converted?)")
+def _read_depth(path: Path) -> NDArray[Any]:
+    stored = read_depth_of(path, np.uint8, "UnityCam")
     return stored
 
 

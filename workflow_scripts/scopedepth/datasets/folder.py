@@ -4,18 +4,20 @@ Layout, with the folders' names free to choose (options `images` and `depths`):
 
     {sequence}/rgb/NNNN.png      {sequence}/depth/NNNN.png|.npy|.tiff|.exr      {sequence}/intrinsics.txt
 
-Image and depth belong together by file name without suffix, or by the last number in it. One folder without sequences
-(`rgb/` and `depth/` at the top) is the sequence named after the dataset. Images without depth are kept (they can
-be predicted, not scored); depth without an image is left out; both are noted.
+Image and depth belong together by file name without suffix, else by the name without words such as rgb and depth,
+else by the numbers in the name (see `pairing`). One folder without sequences (`rgb/` and `depth/` at the top) is the
+sequence named after the dataset. Images without depth are kept (they can be predicted, not scored); depth without an
+image is left out; both are noted.
 
-Depth in millimetres is number times `depth.scale`. 0, negative numbers, NaN and infinity mean no depth.
+Depth is number times `depth.scale` in `depth.unit`. 0, negative numbers, NaN, infinity, the numbers of `depth.invalid`,
+what lies outside of `depth.range` and what a file itself declares to be missing (GDAL's tag) mean no depth.
+Option `bits`: how many of the 16 bits of an image's channels are used.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,23 @@ from scopedepth.datasets.base import (
     file_safe,
     origin,
 )
-from scopedepth.datasets.cameras import intrinsics_from, read_intrinsics
+from scopedepth.datasets.cameras import intrinsics_from, read_camera
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import DEPTH_SUFFIXES, IMAGE_SUFFIXES, read_raw_depth
+from scopedepth.datasets.headers import stated_missing
+from scopedepth.datasets.images import (
+    DEPTH_SUFFIXES,
+    IMAGE_SUFFIXES,
+    check_bits,
+    read_bytes,
+    read_image,
+    read_raw_depth,
+)
+from scopedepth.datasets.listing import not_read, with_suffix, without_litter
+from scopedepth.datasets.missing import cleared, is_missing
+from scopedepth.datasets.pairing import left_over, pair_by_name
 from scopedepth.errors import ScopeDepthError
 
-OPTIONS = ("images", "depths", "intrinsics", "distortion")
+OPTIONS = ("images", "depths", "intrinsics", "distortion", "bits")
 # What is read of data used in place: other files there make nothing stale.
 READS = (".bmp", ".exr", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", "intrinsics.txt")
 
@@ -45,9 +58,11 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the sequences below `raw`."""
     options = spec["options"]
     images, depths = options.get("images", "rgb"), options.get("depths", "depth")
-    folders = sorted(
-        folder for folder in raw.rglob(images) if folder.is_dir() and not _inside(folder, raw, depths)
-    )
+    folders = [
+        folder
+        for folder in without_litter(raw.rglob(images), raw)
+        if folder.is_dir() and not _inside(folder, raw, depths)
+    ]
     if not folders:
         raise ScopeDepthError(
             f"No folder named {images} was found below {raw}. The loader `folder` reads SEQUENCE/{images}/ and "
@@ -64,20 +79,30 @@ def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) ->
     place = images.parent.relative_to(raw).as_posix()
     name = spec["name"] if place == "." else file_safe(place)
     files, notes = pair(images, depths)
-    scale, unit = spec["depth"]["scale"], spec["depth"]["unit"]
+    depth = spec["depth"]
+    scale, unit, invalid = depth["scale"], depth["unit"], list(depth["invalid"])
     with_depth = [file.depth for file in files if file.depth is not None]
-    encoding, read = depth_reader(with_depth, 1.0 if scale is None else scale, unit)
-    if scale is None and unit == "mm" and encoding.is_integer:
+    stated = [number for number in declared_missing(with_depth) if number not in (0, *invalid)]
+    if stated:
+        notes.append(f"the depth files declare {', '.join(f'{one:.7g}' for one in stated)} to be no depth")
+    encoding, read = depth_reader(
+        with_depth, 1.0 if scale is None else scale, unit, [*invalid, *stated], depth["range"]
+    )
+    if scale is None and unit == "mm" and encoding.is_integer and with_depth:
         notes.append("depth.scale is not set: the stored numbers are taken for millimetres")
+    bits = spec["options"].get("bits")
+    check_bits([file.image for file in files], bits)
     camera = intrinsics_from(spec["options"].get("intrinsics"))
+    distortion = spec["options"].get("distortion")
     for candidate in (images.parent / "intrinsics.txt", raw / "intrinsics.txt"):
         if camera is None and candidate.is_file():
-            camera = read_intrinsics(candidate)
-    distortion = spec["options"].get("distortion")
+            camera, lens = read_camera(candidate)
+            distortion = distortion or lens
     return FileSequence.of(
         name,
         files,
         encoding,
+        read_image=partial(read_image, bits=bits),
         read_depth=read,
         intrinsics=camera,
         distortion=tuple(distortion) if distortion else None,
@@ -87,68 +112,54 @@ def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) ->
 
 
 def pair(images: Path, depths: Path) -> tuple[list[FrameFiles], list[str]]:
-    """Return the frames of two folders, matched by name or else by number, in natural order, and notes."""
+    """Return the frames of two folders, images with their depth, in natural order, and notes."""
     pictures = _files(images, IMAGE_SUFFIXES)
-    maps = _files(depths, DEPTH_SUFFIXES) if depths.is_dir() else {}
+    maps = _files(depths, DEPTH_SUFFIXES)
+    others = not_read(images, IMAGE_SUFFIXES) + not_read(depths, DEPTH_SUFFIXES)
     if not pictures:
-        raise ScopeDepthError(f"{images} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
-    by_name = {_bare(stem): path for stem, path in maps.items()}
-    by_number = _unique_numbers(maps)
-    numbers = _unique_numbers(pictures)
-    frames = []
-    for stem, path in pictures.items():
-        depth = by_name.get(_bare(stem))
-        if depth is None and numbers.get(_number(stem)) == path:
-            depth = by_number.get(_number(stem))
-        frames.append(FrameFiles(stem, path, depth))
+        found = f"; {others[0]}" if others else ""
+        raise ScopeDepthError(f"{images} holds no image ({', '.join(IMAGE_SUFFIXES)}){found}.")
+    pairs = pair_by_name(pictures, maps)
+    frames = [FrameFiles(path.stem, path, pairs.get(path)) for path in pictures]
+    without = [frame.id for frame in frames if frame.depth is None]
     notes = []
-    without = sum(frame.depth is None for frame in frames)
     if without:
-        notes.append(f"{without} of {len(frames)} images have no depth file")
-    unused = set(maps.values()) - {frame.depth for frame in frames}
-    if unused:
-        notes.append(f"{len(unused)} depth files have no image and are left out")
-    return frames, notes
+        notes.append(f"{len(without)} of {len(frames)} images have no depth file, the first one {without[0]}")
+    if not depths.is_dir():
+        notes.append(f"there is no folder {depths.name}/ beside {images.name}/")
+    return frames, notes + left_over(maps, pairs.values()) + others
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    found = [
-        path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     chosen: dict[str, Path] = {}
-    for path in sorted(found, key=lambda path: natural_key(path.name)):
+    for path in sorted(with_suffix(folder, suffixes), key=lambda path: natural_key(path.name)):
         if path.stem in chosen:
             raise ScopeDepthError(f"{chosen[path.stem]} and {path} have one name; keep one of them.")
         chosen[path.stem] = path
-    return chosen
+    return list(chosen.values())
 
 
-def _bare(stem: str) -> str:
-    """Return a file's name without the words by which exporters tell image from depth."""
-    return re.sub(r"[_-]?(rgb|color|colour|image|img|depth|frame)[_-]?", "", stem.lower())
+def declared_missing(paths: list[Path]) -> list[float]:
+    """Return the numbers that the first of some depth files that reads declares to be no depth."""
+    for path in paths[:20]:
+        try:
+            return stated_missing(read_bytes(path))
+        except UnreadableFrame:
+            continue
+    return []
 
 
-def _number(stem: str) -> int | None:
-    match = re.search(r"(\d+)(?=\D*$)", stem)
-    return int(match[1]) if match else None
-
-
-def _unique_numbers(files: Mapping[str, Path]) -> dict[int | None, Path]:
-    """Return files by the last number in their name; numbers that several files share are left out."""
-    numbers = [_number(stem) for stem in files]
-    shared = Counter(numbers)
-    return {
-        number: path
-        for number, path in zip(numbers, files.values(), strict=True)
-        if number is not None and shared[number] == 1
-    }
-
-
-def depth_reader(paths: list[Path], scale: float, unit: str) -> tuple[DepthEncoding, Any]:
+def depth_reader(
+    paths: list[Path],
+    scale: float,
+    unit: str,
+    invalid: Collection[float] = (),
+    limits: Collection[float] | None = None,
+) -> tuple[DepthEncoding, Callable[[Path], NDArray[np.generic]]]:
     """Return the encoding of depth files like the first of `paths`, and a function that reads one.
 
     Integers of 8 and 16 bits stay what they are, with `scale` kept beside them; everything else becomes float32
-    in `unit`.
+    in `unit`. `invalid` are stored numbers that mean no depth, `limits` the least and greatest depth taken, in `unit`.
     """
     dtype = _first_dtype(paths)
     if dtype in (np.uint8, np.uint16):
@@ -161,14 +172,15 @@ def depth_reader(paths: list[Path], scale: float, unit: str) -> tuple[DepthEncod
                     f"{path} holds {stored.dtype}, {paths[0]} of the same sequence {dtype}: one of them was "
                     "exported otherwise."
                 )
-            return stored
+            return cleared(stored, scale, invalid, limits)
 
         return encoding, read_integer
 
     def read_float(path: Path) -> NDArray[np.generic]:
+        stored = read_raw_depth(path)
         with np.errstate(over="ignore"):  # what is too large for float32 is no depth
-            depth = read_raw_depth(path).astype(np.float32) * np.float32(scale)
-        depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
+            depth = stored.astype(np.float32) * np.float32(scale)
+        depth[~(np.isfinite(depth) & (depth > 0)) | is_missing(stored, scale, invalid, limits)] = np.nan
         return depth
 
     return DepthEncoding("float32", 1.0, unit), read_float

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from scopedepth.datasets.base import (
 )
 from scopedepth.datasets.cameras import read_intrinsics
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_image, read_raw_depth
+from scopedepth.datasets.images import read_depth_of, read_image
+from scopedepth.datasets.listing import files_in, find_files, not_read, with_suffix, without_litter
+from scopedepth.datasets.missing import cleared
 from scopedepth.errors import ScopeDepthError
 
 OPTIONS = ("images", "depths", "complete")
@@ -49,7 +52,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     depths = spec["options"].get("depths", "depth01")
     calibrations = _calibrations(raw)
     found = []
-    for folder in sorted(path for path in raw.rglob(images) if path.is_dir()):
+    for folder in (path for path in without_litter(raw.rglob(images), raw) if path.is_dir()):
         numbers = [
             match[1] for part in folder.relative_to(raw.parent).parts if (match := NAME.fullmatch(part))
         ]
@@ -64,15 +67,18 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def _calibrations(raw: Path) -> dict[str, Path]:
     """Return the intrinsics file of each sequence number."""
-    return {path.parent.name: path for path in sorted(raw.rglob("intrinsics.txt"))}
+    found: dict[str, Path] = {}
+    for path in find_files(raw, "intrinsics.txt"):
+        first = found.setdefault(path.parent.name, path)
+        if not np.array_equal(read_intrinsics(first), read_intrinsics(path)):
+            raise ScopeDepthError(f"{first} and {path} hold different cameras; keep one of them.")
+    return found
 
 
 def _sequence(
     number: str, images: Path, depths: Path, calibrations: Mapping[str, Path], spec: Mapping[str, Any]
 ) -> Sequence:
-    pictures = sorted(
-        (p for p in images.iterdir() if p.suffix in (".jpg", ".png")), key=lambda p: natural_key(p.name)
-    )
+    pictures = sorted(with_suffix(images, (".jpg", ".png")), key=lambda p: natural_key(p.name))
     if not pictures:
         raise ScopeDepthError(f"{images} holds no frame; was it unpacked to the end?")
     notes: list[str] = []
@@ -87,19 +93,20 @@ def _sequence(
                 f"{images.parent} holds no frame with all of {', '.join(name for name, _ in ALL_FOUR)}; remove "
                 "options.complete."
             )
-    maps = {path.stem: path for path in depths.glob("*.png")} if depths.is_dir() else {}
+    maps = {path.stem: path for path in files_in(depths, "*.png")}
     frames = [FrameFiles(path.stem, path, maps.get(path.stem)) for path in pictures]
     without = sum(frame.depth is None for frame in frames)
     unused = len(maps.keys() - {frame.id for frame in frames})
     notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
     notes += [f"{unused} depth files have no frame and are left out"] if unused else []
+    notes += not_read(images, (".jpg", ".png")) + not_read(depths, (".png",))
     camera, said = _camera(number, calibrations, frames[0].image)
     scale = spec["depth"]["scale"]
     return FileSequence.of(
         f"rectified{number}",
         frames,
         DepthEncoding("uint16", 1.0 if scale is None else scale, spec["depth"]["unit"]),
-        read_depth=_read_depth,
+        read_depth=partial(_read_depth, depth=spec["depth"]),
         intrinsics=camera,
         depth_origin=origin(spec, "stereo"),
         notes=notes + said,
@@ -133,8 +140,6 @@ def _camera(
     return camera, []
 
 
-def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where the depth has 16 bits (was it converted?)")
-    return stored
+def _read_depth(path: Path, depth: Mapping[str, Any]) -> NDArray[np.generic]:
+    stored = read_depth_of(path, np.uint16, "the rectified Hamlyn data")
+    return cleared(stored, depth["scale"] or 1.0, depth["invalid"], depth["range"])

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
 from scopedepth.datasets.base import UnreadableFrame
+from scopedepth.datasets.headers import TIFF, objection
 from scopedepth.errors import ScopeDepthError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 DEPTH_SUFFIXES = (".png", ".npy", ".tif", ".tiff", ".exr")
+
+# Channels of an EXR that hold depth and nothing else, by name.
+EXR_DEPTH = ("z", "depth")
+# A picture of 16 bits a channel whose numbers all stay below this is one of 10, 12 or 14 bits, or nearly black.
+DIM = 1 << 14
+LOOKED_AT = 8
+# No frame has more; OpenCV has such a limit of its own.
+MOST_NUMBERS = 1 << 28
 
 # Errors come back as None and are reported by us with the file's name; OpenCV's own lines name none.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -32,22 +44,59 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def decode(path: Path) -> NDArray[Any]:
-    """Decode an image file as it is: any depth, any number of channels, in OpenCV's order (BGR)."""
-    data = np.frombuffer(read_bytes(path), np.uint8)
+def decode(path: Path, depth: bool = False) -> NDArray[Any]:
+    """Decode an image file as it is: any depth, any number of channels, in OpenCV's order (BGR).
+
+    What the file says of itself may keep its numbers from being a picture, or `depth`: a `ScopeDepthError`.
+    """
+    content = read_bytes(path)
+    reason = objection(content, depth)
+    if reason is not None:
+        raise ScopeDepthError(f"{path} {reason}.")
     try:
-        array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise UnreadableFrame(f"{path}: does not decode ({error.err})") from error
+    if array is None and depth and content[:4] in TIFF:
+        array = _half_floats(content)  # OpenCV reads all that we do but these
     if array is None:
         raise UnreadableFrame(f"{path}: does not decode (truncated, damaged or not an image)")
+    if content[:4] in TIFF and array.ndim == 3 and array.shape[2] == 4 and not _is_opaque(array):
+        # Whether a TIFF's colours were multiplied by alpha differs by file, and decoders do it themselves.
+        raise ScopeDepthError(
+            f"{path} is a TIFF that is partly transparent; save it without the alpha channel."
+        )
     return array
 
 
-def to_rgb8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-    """Return a decoded BGR(A) or grey image as uint8 RGB (h, w, 3); of 16 bits the high byte, as Pillow does."""
+def _is_opaque(array: NDArray[Any]) -> bool:
+    most = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
+    return bool((array[:, :, 3] == most).all())
+
+
+def _half_floats(content: bytes) -> NDArray[Any] | None:
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages[0]
+            if page.dtype != np.float16 or page.size > MOST_NUMBERS:  # a damaged header can claim any size
+                return None
+            return np.asarray(page.asarray())
+    except Exception:  # what its parser stumbles over has many types
+        return None
+
+
+def to_rgb8(array: NDArray[Any], path: Path, bits: int | None = None) -> NDArray[np.uint8]:
+    """Return a decoded BGR(A) or grey image as uint8 RGB (h, w, 3): of its `bits` the upper 8, as Pillow does.
+
+    `bits`: how many of 16 the numbers use (12 where a camera's 12 bits were written into 16); None takes all.
+    """
     if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
+        used = bits or 16
+        if array.max(initial=0) >> used:
+            raise ScopeDepthError(
+                f"{path} holds the number {array.max()}, which takes more than {used} bits. Correct options.bits."
+            )
+        array = (array >> max(used - 8, 0)).astype(np.uint8)
     if array.dtype != np.uint8:
         raise UnreadableFrame(f"{path}: an image of {array.dtype}; 8 or 16 bits a channel are read")
     if array.ndim == 2:
@@ -57,9 +106,35 @@ def to_rgb8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array[:, :, 2::-1])
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, bits: int | None = None) -> NDArray[np.uint8]:
     """Read a colour image as uint8 RGB (h, w, 3). An alpha channel is dropped, grey is repeated."""
-    return to_rgb8(decode(path), path)
+    return to_rgb8(decode(path), path, bits)
+
+
+def check_bits(paths: Sequence[Path], stated: int | None) -> None:
+    """Raise a `ScopeDepthError` where pictures of 16 bits a channel hold numbers of fewer bits and none are `stated`.
+
+    Taken for 16 bits, such frames would be black or nearly so.
+    """
+    if stated is not None and not (type(stated) is int and 8 <= stated <= 16):
+        raise ScopeDepthError(f"options.bits is a whole number from 8 to 16, not {stated!r}.")
+    if stated is not None or not paths:
+        return
+    most = 0
+    for place in np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))):
+        try:
+            array = decode(paths[int(place)])
+        except UnreadableFrame:
+            continue
+        if array.dtype != np.uint16:
+            return
+        most = max(most, int(array[..., :3].max(initial=0) if array.ndim == 3 else array.max(initial=0)))
+    if 0 < most < DIM:
+        likely = next(bits for bits in (8, 10, 12, 14) if most < 1 << bits)
+        raise ScopeDepthError(
+            f"The images beside {paths[0]} have 16 bits a channel, and none of those looked at holds a number above "
+            f"{most}. Set options.bits to {likely} if that is what the camera gave, or to 16 if they are so dark."
+        )
 
 
 def read_raw_depth(path: Path) -> NDArray[Any]:
@@ -71,10 +146,12 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         array = read_npy(path)
+        if array.dtype == np.bool_:
+            raise ScopeDepthError(f"{path} holds true and false, which is a mask and no depth.")
     elif suffix == ".exr":
         array = _read_exr(path)
     else:
-        array = decode(path)
+        array = decode(path, depth=True)
     array = np.squeeze(array) if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]) else array
     if array.ndim == 2:
         return array
@@ -89,6 +166,17 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
     raise ScopeDepthError(f"{path} holds an array of shape {array.shape}; depth is (height, width).")
 
 
+def read_depth_of(path: Path, dtype: type[np.generic], dataset: str) -> NDArray[Any]:
+    """Read a depth file whose dataset publishes one type; another one was converted, and its numbers mean less."""
+    stored = read_raw_depth(path)
+    if stored.dtype != dtype:
+        raise ScopeDepthError(
+            f"{path} holds {stored.dtype}, {dataset} as published {np.dtype(dtype)}: it was converted. Fetch the "
+            "published files, or use loader folder with the depth.scale of the conversion."
+        )
+    return stored
+
+
 def read_npy(path: Path) -> NDArray[Any]:
     """Return an NPY file's array of numbers. Nothing in the file is run: arrays of objects are refused."""
     try:
@@ -99,7 +187,7 @@ def read_npy(path: Path) -> NDArray[Any]:
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise UnreadableFrame(f"{path}: does not decode (no array of numbers)")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _read_exr(path: Path) -> NDArray[Any]:
@@ -113,13 +201,26 @@ def _read_exr(path: Path) -> NDArray[Any]:
     read_bytes(path)
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
-            channels = {name: channel.pixels for name, channel in file.channels().items()}
+            parts, header = len(file.parts), dict(file.header())
+            channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
     except Exception as error:
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
-    for name in ("Z", "depth", "Y", "V", "R"):
-        if name in channels:
-            return np.asarray(channels[name])
-    if len(channels) == 1:
-        return np.asarray(next(iter(channels.values())))
-    names = ", ".join(sorted(channels))
-    raise ScopeDepthError(f"{path} has the channels {names}; depth is looked for in Z, Y, V or R.")
+    if parts > 1:
+        raise ScopeDepthError(f"{path} holds {parts} parts; export the depth alone.")
+    if not _fills_its_window(header):
+        raise ScopeDepthError(
+            f"{path} holds a part of its picture only (dataWindow is not displayWindow); export the whole of it."
+        )
+    depths = [name for name in channels if name.lower().rsplit(".", 1)[-1] in EXR_DEPTH]
+    chosen = depths or [name for name in channels if name != "A"] or list(channels)
+    first = channels[chosen[0]]
+    if all(np.array_equal(channels[name], first, equal_nan=True) for name in chosen):
+        return first
+    raise ScopeDepthError(
+        f"{path} has the channels {', '.join(sorted(channels))}, which differ, so which one is depth is unknown. "
+        "Export the depth as one channel, or name it Z."
+    )
+
+
+def _fills_its_window(header: Any) -> bool:
+    return bool(np.array_equal(np.array(header["dataWindow"]), np.array(header["displayWindow"])))

@@ -52,7 +52,9 @@ from scopedepth.datasets.base import (
 )
 from scopedepth.datasets.choose import natural_key
 from scopedepth.datasets.images import read_bytes, read_image
+from scopedepth.datasets.listing import find_files, is_litter
 from scopedepth.datasets.lists import NoFrame
+from scopedepth.datasets.pairing import unique_by
 from scopedepth.datasets.stereo import read_opencv
 from scopedepth.datasets.video import KEPT, Video
 from scopedepth.errors import ScopeDepthError
@@ -80,7 +82,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
         )
     if mode == "extracted":
         return _all_extracted(raw, spec)
-    calibrations = raw.rglob("endoscope_calibration.yaml")
+    calibrations = find_files(raw, "endoscope_calibration.yaml")
     folders = sorted((path.parent for path in calibrations), key=lambda path: natural_key(str(path)))
     if not folders:
         raise ScopeDepthError(
@@ -320,7 +322,7 @@ class ScenePoints:
     @classmethod
     def of(cls, data: Path) -> ScenePoints | None:
         """Return the point maps below a key frame's data folder, None where there are none."""
-        files = {_number(path.name): path for path in data.rglob("scene_points*.tiff")}
+        files = unique_by(find_files(data, "scene_points*.tiff"), lambda path: _number(path.name))
         archive = data / "scene_points.tar.gz"
         if not files and not archive.is_file():
             return None
@@ -352,7 +354,7 @@ class ScenePoints:
                 self._ended = True
                 return
             file = self._open.extractfile(member) if member.isfile() else None
-            if file is not None and member.name.endswith(".tiff"):
+            if file is not None and member.name.endswith(".tiff") and not is_litter(Path(member.name).name):
                 self._kept[_number(member.name)] = upper_half(
                     z_of(file.read(), f"{self._archive}:{member.name}")
                 )

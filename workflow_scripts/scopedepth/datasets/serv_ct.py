@@ -28,10 +28,11 @@ from scopedepth.datasets.base import (
     Frame,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     origin,
 )
-from scopedepth.datasets.images import read_image, read_raw_depth
+from scopedepth.datasets.images import read_depth_of, read_image
+from scopedepth.datasets.listing import files_in, without_litter
+from scopedepth.datasets.pairing import left_over
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import NO_DEPTH, OCCLUDED
 
@@ -44,7 +45,9 @@ OPTIONS = ("reference",)
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence an experiment."""
     reference = spec["options"].get("reference", "CT")
-    folders = sorted({path.parent for path in raw.rglob("Left_rectified") if path.is_dir()})
+    folders = sorted(
+        {path.parent for path in without_litter(raw.rglob("Left_rectified"), raw) if path.is_dir()}
+    )
     if not folders:
         raise ScopeDepthError(
             f"No Left_rectified was found below {raw}; SERV-CT is laid out as Experiment_1/Left_rectified."
@@ -63,19 +66,15 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 
 def _sequence(folder: Path, truth: Path, spec: Mapping[str, Any]) -> Sequence:
+    depths, occlusions = (
+        {path.stem: path for path in files_in(truth / part, "*.png")} for part in ("DepthL", "OcclusionL")
+    )
     frames = []
-    for image in sorted((folder / "Left_rectified").glob("*.png")):
-        depth, occlusion = truth / "DepthL" / image.name, truth / "OcclusionL" / image.name
-        frames.append(
-            FrameFiles(
-                image.stem,
-                image,
-                depth if depth.is_file() else None,
-                occlusion if occlusion.is_file() else None,
-            )
-        )
+    for image in files_in(folder / "Left_rectified", "*.png"):
+        frames.append(FrameFiles(image.stem, image, depths.get(image.stem), occlusions.get(image.stem)))
     without = sum(frame.depth is None for frame in frames)
     notes = [f"{without} of {len(frames)} frames have no depth file"] if without else []
+    notes += left_over(depths, (frame.depth for frame in frames))
     camera, said = _camera(folder / "Rectified_calibration")
     return ServCtSequence(
         folder.name,
@@ -105,7 +104,7 @@ class ServCtSequence(FileSequence):
 def _camera(folder: Path) -> tuple[NDArray[np.float64] | None, list[str]]:
     """Return the left camera's matrix; a note where the frames' cameras differ, which then get none."""
     cameras = []
-    for path in sorted(folder.glob("*.json")):
+    for path in files_in(folder, "*.json"):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -131,9 +130,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where SERV-CT has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "SERV-CT")
     return stored
 
 

@@ -26,12 +26,12 @@ from scopedepth.datasets.base import (
     FileSequence,
     FrameFiles,
     Sequence,
-    UnreadableFrame,
     file_safe,
     origin,
 )
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import read_raw_depth
+from scopedepth.datasets.images import read_depth_of
+from scopedepth.datasets.listing import files_in, find_files
 from scopedepth.datasets.lists import NoFrame
 from scopedepth.errors import ScopeDepthError
 
@@ -46,7 +46,7 @@ INTRINSICS = ((227.6, 0.0, 237.5), (0.0, 227.6, 237.5), (0.0, 0.0, 1.0))
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence for every folder below `raw` that holds FrameBuffer_*.png."""
-    folders = sorted({path.parent for path in raw.rglob("FrameBuffer_*.png")})
+    folders = sorted({path.parent for path in find_files(raw, "FrameBuffer_*.png")})
     if not folders:
         raise ScopeDepthError(f"No FrameBuffer_*.png was found below {raw}; SimCol3D's frames are named so.")
     return [_sequence(folder, raw, spec) for folder in folders]
@@ -67,12 +67,12 @@ def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, st
 
 
 def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
-    images = sorted(folder.glob("FrameBuffer_*.png"), key=lambda path: natural_key(path.name))
+    images = sorted(files_in(folder, "FrameBuffer_*.png"), key=lambda path: natural_key(path.name))
+    depths = {path.stem.lower(): path for path in files_in(folder, "Depth_*.png")}
     files, notes = [], []
     for image in images:
-        number = image.stem.removeprefix("FrameBuffer_")
-        depth = folder / f"Depth_{number}.png"
-        files.append(FrameFiles(number, image, depth if depth.is_file() else None))
+        number = image.stem[len("FrameBuffer_") :]
+        files.append(FrameFiles(number, image, depths.get(f"depth_{number}".lower())))
     without = sum(file.depth is None for file in files)
     if without:
         notes.append(f"{without} of {len(files)} frames have no Depth file")
@@ -89,7 +89,5 @@ def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:
-    stored = read_raw_depth(path)
-    if stored.dtype != np.uint16:
-        raise UnreadableFrame(f"{path}: {stored.dtype} where SimCol3D has 16 bits (was it converted?)")
+    stored = read_depth_of(path, np.uint16, "SimCol3D")
     return stored

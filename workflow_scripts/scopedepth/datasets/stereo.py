@@ -7,14 +7,15 @@
     or one OpenCV file (.yaml, .yml, .xml) with M1 D1 M2 D2 R T                               (da Vinci, SCARED)
 
 `calib.l2r.4x4` takes a point from the left to the right camera, in mm. Options: `left` and `right` (patterns below
-the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all).
+the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how
+many of the 16 bits of an image's channels are used).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import DepthEncoding, Frame, Sequence, file_safe, origin, size_text
+from scopedepth.datasets.base import (
+    DepthEncoding,
+    Frame,
+    Sequence,
+    UnreadableFrame,
+    file_safe,
+    origin,
+    size_text,
+)
 from scopedepth.datasets.cameras import read_intrinsics, read_numbers
 from scopedepth.datasets.choose import natural_key
-from scopedepth.datasets.images import IMAGE_SUFFIXES, read_image
+from scopedepth.datasets.images import IMAGE_SUFFIXES, check_bits, read_image
+from scopedepth.datasets.listing import files_in, without_litter
 from scopedepth.datasets.opencv_file import read_matrices
+from scopedepth.datasets.pairing import unique_by
 from scopedepth.datasets.video import VIDEO_SUFFIXES, Video
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
-from scopedepth.rectify.stereo import Rectifier, StereoCamera, depth_from_disparity, disparity_limit, match
+from scopedepth.rectify.stereo import (
+    Rectifier,
+    StereoCamera,
+    calibration_problem,
+    depth_from_disparity,
+    disparity_limit,
+    match,
+)
 
 DEPTH_IS_KNOWN = True
-OPTIONS = ("left", "right", "calibration", "alpha")
+OPTIONS = ("left", "right", "calibration", "alpha", "bits")
 PATTERNS = (
     ("left/*", "right/*"),
     ("*_L_*", "*_R_*"),
@@ -49,7 +67,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     options = spec["options"]
     patterns = ((options["left"], options["right"]),) if "left" in options else PATTERNS
     sequences: list[Sequence] = []
-    folders = [raw, *sorted(path for path in raw.rglob("*") if path.is_dir())]
+    folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
     for folder in folders:
         for left_pattern, right_pattern in patterns:
             left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
@@ -66,7 +84,11 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
 
 def _listed(folder: Path, pattern: str) -> list[Path]:
     suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-    found = [path for path in folder.glob(pattern) if path.is_file() and path.suffix.lower() in suffixes]
+    found = [
+        path
+        for path in without_litter(folder.glob(pattern), folder)
+        if path.is_file() and path.suffix.lower() in suffixes
+    ]
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
@@ -86,7 +108,13 @@ def _sequence(
             raise ScopeDepthError(f"{folder}: no left image has a right one of the same name or number.")
         shape = _first_image([pair[0] for pair in pairs]).shape
         size = (shape[1], shape[0])
-        sides = (lambda index: read_image(pairs[index][0]), lambda index: read_image(pairs[index][1]))
+        bits = spec["options"].get("bits")
+        for side in (0, 1):
+            check_bits([pair[side] for pair in pairs], bits)
+        sides = (
+            lambda index: read_image(pairs[index][0], bits),
+            lambda index: read_image(pairs[index][1], bits),
+        )
     stated = spec["options"].get("calibration")
     camera = read_calibration([raw / stated] if stated else [folder, folder.parent, raw], size)
     place = folder.relative_to(raw).as_posix()
@@ -105,8 +133,6 @@ def _sequence(
 
 
 def _first_image(paths: list[Path]) -> NDArray[np.uint8]:
-    from scopedepth.datasets.base import UnreadableFrame
-
     for path in paths:
         try:
             return read_image(path)
@@ -118,13 +144,18 @@ def _first_image(paths: list[Path]) -> NDArray[np.uint8]:
 def _pairs(left: list[Path], right: list[Path]) -> tuple[list[str], list[tuple[Path, Path]], int]:
     """Match two lists by name with the side's word taken out; return ids, pairs, and how many are alone."""
 
-    def key(path: Path) -> str:
+    def key(path: Path) -> str | None:
         words = re.split(r"[_\-. ]", re.sub(r"left|right", "", path.stem, flags=re.IGNORECASE))
         bare = "_".join(word for word in words if word.lower() not in ("l", "r", ""))
         return re.sub(r"(?<=\d)[lr]$", "", bare, flags=re.IGNORECASE)  # 000123l.png, 000123r.png
 
-    partners = {key(path): path for path in right}
-    pairs = [(path, partners[key(path)]) for path in left if key(path) in partners]
+    exact = unique_by(right, lambda path: path.stem)
+    pairs_of = {path: exact[path.stem] for path in left if path.stem in exact and exact[path.stem] != path}
+    taken = set(pairs_of.values())
+    partners = unique_by([path for path in right if path not in taken], key)
+    alone = unique_by([path for path in left if path not in pairs_of], key)
+    pairs_of |= {path: partners[name] for name, path in alone.items() if name in partners}
+    pairs = [(path, pairs_of[path]) for path in left if path in pairs_of]
     ids = [path.stem for path, _ in pairs]
     return ids, pairs, len(left) + len(right) - 2 * len(pairs)
 
@@ -144,6 +175,22 @@ class StereoSequence(Sequence):
     def limit(self) -> int:
         """Number of disparities searched."""
         return disparity_limit(self.rectifier, self.settings)
+
+    def problems(self, indices: list[int]) -> list[str]:
+        """Return what of the calibration the raw images of some frames contradict."""
+        if not self.settings.get("check_calibration", True):
+            return []
+        width, height = self.rectifier.camera.size
+        pairs = []
+        for index in indices:
+            try:
+                pair = self.sides[0](index), self.sides[1](index)
+            except UnreadableFrame:
+                continue  # told of where the frames themselves are read
+            if all(image.shape[:2] == (height, width) for image in pair):
+                pairs.append(pair)
+        found = calibration_problem(self.rectifier.camera, pairs, self.settings)
+        return [] if found is None else [found]
 
     def pair(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return a frame's two rectified images, uint8 RGB (h, w, 3)."""
@@ -179,15 +226,28 @@ def read_calibration(places: list[Path], size: tuple[int, int]) -> StereoCamera:
             return _read_hamlyn(place, size)
         files = [place]
         if place.is_dir():
-            files = sorted(path for path in place.glob("*") if path.suffix in (".yaml", ".yml", ".xml"))
-        for file in files:
-            camera = read_opencv(file, size)
-            if camera is not None:
-                return camera
+            files = files_in(place, "*.yaml", "*.yml", "*.xml")
+        cameras = {file: camera for file in files if (camera := read_opencv(file, size)) is not None}
+        if cameras:
+            return _the_one(cameras)
     raise ScopeDepthError(
         f"No stereo calibration was found in {places[0]}: calib.left.intrinsic.txt, calib.right.intrinsic.txt and "
         "calib.l2r.4x4, or one OpenCV file with M1 D1 M2 D2 R T."
     )
+
+
+def _the_one(cameras: Mapping[Path, StereoCamera]) -> StereoCamera:
+    """Return the calibration that all files of a place hold; two that differ are a `ScopeDepthError`."""
+    first, *others = cameras
+    for other in others:
+        if not all(
+            np.array_equal(getattr(cameras[first], part.name), getattr(cameras[other], part.name))
+            for part in fields(StereoCamera)
+        ):
+            raise ScopeDepthError(
+                f"{first} and {other.name} hold different calibrations. Name the right one in options.calibration."
+            )
+    return cameras[first]
 
 
 def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
@@ -197,6 +257,11 @@ def _read_hamlyn(folder: Path, size: tuple[int, int]) -> StereoCamera:
             f"{folder / 'calib.l2r.4x4'} holds {len(extrinsic)} numbers; a 4x4 matrix has 16."
         )
     matrix = np.array(extrinsic).reshape(-1, 4)
+    if len(matrix) == 4 and np.abs(matrix[3] - (0, 0, 0, 1)).max() > 1e-6:
+        raise ScopeDepthError(
+            f"{folder / 'calib.l2r.4x4'} has a last row other than 0 0 0 1. Is it written column by column? "
+            "Transpose it."
+        )
     lenses = []
     for side in ("left", "right"):
         file = folder / f"calib.{side}.distortion.txt"

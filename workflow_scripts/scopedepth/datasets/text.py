@@ -10,7 +10,7 @@ from scopedepth.errors import ScopeDepthError
 def read_text(path: Path, what: str) -> str:
     """Return the text of a file; `what` it is stands in the `ScopeDepthError` where it cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ScopeDepthError(f"The {what} {path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

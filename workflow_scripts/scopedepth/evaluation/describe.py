@@ -35,7 +35,9 @@ maxima run over the valid pixels of one frame; $e = \\ln\\,p - \\ln\\,g$. Sums a
 - *needs* says what must be known of a prediction: `depth` after alignment, `ratio` depth up to one factor,
   `order` only which pixel is nearer. What the output claims and the protocol's fit leave unknown gives null.
 - A frame's row is never left out. A number that could not be computed is null, and the row's status says why:
-  no_valid_pixels, too_few_pixels, constant_prediction, negative_scale, nonfinite_prediction, failed_prediction,
+  no_depth (the frame has none), outside_range (none of it lies in the protocol's), no_valid_pixels (masks and crop
+  leave none), too_few_pixels, constant_prediction, negative_scale, nonfinite_prediction (where a pixel
+  counts; elsewhere it costs nothing), failed_prediction,
   unreadable_frame, not_applicable, degenerate_fit. With status ok, null means that the reference of that frame
   does not define the metric (no depth edge, no pair of clearly different depths), or that a rank correlation has
   a constant prediction.

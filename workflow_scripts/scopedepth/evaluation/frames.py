@@ -87,7 +87,7 @@ def ready(
     n, wrong, not_positive = gather(output, depth, valid, workspace.x, workspace.y)
     status = codes.OK
     if n == 0:
-        status = codes.NO_VALID_PIXELS
+        status = why_none(plan, depth)
     elif wrong:
         status = codes.NONFINITE_PREDICTION
     elif n < plan.min_pixels:
@@ -96,16 +96,26 @@ def ready(
     return Pixels(frame, status, x, y, not_positive, output, depth, valid, workspace.scratch)
 
 
+def why_none(plan: Plan, depth: NDArray[np.floating]) -> int:
+    """Return why no pixel of a frame counts: it has no depth, none within the range, or masks leave none."""
+    if not np.isfinite(depth).any():
+        return codes.NO_DEPTH
+    if not ((depth >= plan.depth_low) & (depth <= plan.depth_high)).any():
+        return codes.OUTSIDE_RANGE
+    return codes.NO_VALID_PIXELS
+
+
 def stored_status(frame: int, prediction: int) -> int:
-    """Return what the stores' own statuses say of a frame."""
+    """Return what the stores' own statuses say of a frame.
+
+    That a prediction is not finite somewhere says nothing yet: it matters only where there is depth to compare with.
+    """
     if frame == bits.FRAME_UNREADABLE:
         return codes.UNREADABLE_FRAME
     if frame == bits.FRAME_NO_DEPTH:
-        return codes.NO_VALID_PIXELS
+        return codes.NO_DEPTH
     if prediction == bits.PREDICTION_FAILED:
         return codes.FAILED_PREDICTION
-    if prediction == bits.PREDICTION_NONFINITE:
-        return codes.NONFINITE_PREDICTION
     return codes.OK
 
 

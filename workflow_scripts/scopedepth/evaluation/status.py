@@ -12,6 +12,8 @@ FAILED_PREDICTION = 6
 UNREADABLE_FRAME = 7
 NOT_APPLICABLE = 8
 DEGENERATE_FIT = 9
+NO_DEPTH = 10
+OUTSIDE_RANGE = 11
 
 STATUSES: tuple[str, ...] = (
     "ok",
@@ -24,5 +26,7 @@ STATUSES: tuple[str, ...] = (
     "unreadable_frame",
     "not_applicable",
     "degenerate_fit",
+    "no_depth",
+    "outside_range",
 )
 CODES: dict[str, int] = {status: code for code, status in enumerate(STATUSES)}

@@ -9,17 +9,22 @@ Everything is built in results/raw/{dataset}.partial, which survives a failure: 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, point_to
-from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import digest_file, write_json
+from scopedepth.datasets.listing import is_litter
+from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, data_root, point_to
+from scopedepth.errors import ScopeDepthError, one_line, without_secrets
+from scopedepth.manifest import digest_file, list_files, write_json
 
+# Kinds of files that are named.
+KINDS = 5
 # What a source adds to the manifest: the commit, the digests of the downloads.
 Facts = dict[str, Any]
 
@@ -41,20 +46,37 @@ def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: i
         shutil.rmtree(out)
     os.replace(partial, out)
     beside = {name: digest_file(out / name) for name in (ABOUT, POINTER) if (out / name).is_file()}
+    say_what_is_there(spec["name"], data_root(out))
     content = {
         "digest": content_digest(out),
         "beside": beside,
         "dataset": spec["name"],
-        "source": dict(source),
+        "source": _shown(source),
         **facts,
     }
     write_json(manifest, content)
 
 
+def say_what_is_there(name: str, root: Path) -> None:
+    """Say on standard error how many files of which kinds lie below `root`: what no loader reads is seen here first."""
+    files = [path for path in list_files(root) if not any(map(is_litter, path.parts))]
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in files).most_common()
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds[:KINDS]) + (
+        ", ..." if len(kinds) > KINDS else ""
+    )
+    print(one_line(f"{name}: {len(files)} files: {said}"), file=sys.stderr, flush=True)
+
+
+def _shown(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a source as a manifest may keep it, which others read: without what gives access to it."""
+    shown: dict[str, Any] = json.loads(without_secrets(json.dumps(dict(source))))
+    return shown
+
+
 def show_terms(spec: Mapping[str, Any]) -> None:
     """Say on standard error whose data these are, before anything is downloaded."""
-    lines = [f"{spec['name']}: {spec.get('title') or spec['name']}"]
-    lines += [f"  {word}: {spec[word]}" for word in ("licence", "citation", "homepage") if spec.get(word)]
+    lines = [one_line(f"{spec['name']}: {spec.get('title') or spec['name']}")]
+    lines += ["  " + one_line(f"{word}: {spec[word]}") for word in WORDS[1:] if spec.get(word)]
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
@@ -93,8 +115,8 @@ def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts
     if folder.is_dir() and any(folder.iterdir()):
         return use_in_place(spec, partial)
     raise ScopeDepthError(
-        f"Dataset {spec['name']} is given out by its owners only. Ask for it and accept its terms at "
-        f"{source['request_at']}, put it into {folder.resolve()}, and run again. Nothing was downloaded."
+        f"Dataset {spec['name']} is fetched by hand. Get it under its owners' terms at {source['request_at']}, put it "
+        f"into {folder.resolve()}, and run again. Nothing was downloaded."
     )
 
 

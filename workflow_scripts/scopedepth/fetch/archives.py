@@ -1,6 +1,7 @@
 """Unpacking zip and tar archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
 
-Stated limits, for each archive: entries in it; bytes unpacked, in all and as a multiple of the archive's own size.
+Stated limits, for an archive and all those in it together: entries; bytes unpacked, in all and as a multiple of the
+outermost archive's own size.
 Images and depth are compressed already, so an honest archive of them grows little; a bomb grows a thousandfold.
 """
 
@@ -17,9 +18,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from scopedepth.datasets.listing import LITTER
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.download import disk_error
 from scopedepth.progress import progress
@@ -31,8 +34,6 @@ DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
     ValueError, OverflowError,
 )  # fmt: skip
-# What file managers leave in archives.
-LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 
 
 @dataclass
@@ -45,6 +46,37 @@ class Limits:
     free_bytes: int = 1 << 30
     entries: int = 2_000_000
     depth: int = 4
+
+
+@dataclass
+class Spent:
+    """What an archive and those in it have taken so far, of what the outermost one of `size` bytes may take."""
+
+    name: str
+    size: int
+    limits: Limits
+    bytes: int = 0
+    entries: int = 0
+
+    @property
+    def allowed(self) -> int:
+        """Bytes that may be unpacked."""
+        return min(self.limits.total_bytes, self.limits.free_bytes + self.limits.times_archive * self.size)
+
+    def add_entry(self) -> None:
+        """Count an entry."""
+        self.entries += 1
+        if self.entries > self.limits.entries:
+            raise ScopeDepthError(f"{self.name} holds more than {self.limits.entries} files.")
+
+    def add_bytes(self, count: int) -> None:
+        """Count unpacked bytes."""
+        self.bytes += count
+        if self.bytes > self.allowed:
+            raise ScopeDepthError(
+                f"{self.name} unpacks to more than {self.allowed / 1e9:.1f} GB from {self.size / 1e9:.4f} GB, with the "
+                "archives in it; it looks like a decompression bomb and was not unpacked."
+            )
 
 
 @dataclass
@@ -67,24 +99,40 @@ def bare_name(path: Path) -> str:
     return path.name[: -len(suffix)] or "archive"
 
 
-def unpack(archive: Path, folder: Path, limits: Limits | None = None, depth: int = 1) -> None:
+def is_wanted(name: str, which: bool | list[str]) -> bool:
+    """Return whether an archive is to be unpacked: all, none, or those whose name matches one of the patterns."""
+    return which if isinstance(which, bool) else any(fnmatchcase(name, pattern) for pattern in which)
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    limits: Limits | None = None,
+    depth: int = 1,
+    which: bool | list[str] = True,
+    spent: Spent | None = None,
+) -> None:
     """Unpack `archive` into the new folder `folder`, and archives inside it into folders beside themselves.
 
-    Unpacks beside `folder` and renames at the end. Raises `ScopeDepthError` for a damaged archive, one that is
-    encrypted, an entry that would leave the folder, a link or device, and what exceeds `limits`.
+    `which` of the archives inside are unpacked (`is_wanted`); the others stay as they are. `spent`: what an outer
+    archive has taken already. Unpacks beside `folder` and renames at the end. Raises `ScopeDepthError` for a damaged
+    archive, one that is encrypted, an entry that would leave the folder or comes twice, a link or device, and what
+    exceeds `limits`.
     """
     limits = limits or Limits()
+    spent = spent or Spent(archive.name, archive.stat().st_size, limits)
     beside = folder.with_name(folder.name + ".unpacking")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        _unpack_entries(archive, beside, limits)
-        for inner in sorted(path for path in beside.rglob("*") if path.is_file() and is_archive(path)):
+        _unpack_entries(archive, beside, spent)
+        inside = sorted(path for path in beside.rglob("*") if path.is_file() and is_archive(path))
+        for inner in (path for path in inside if is_wanted(path.name, which)):
             if depth >= limits.depth:
                 raise ScopeDepthError(
                     f"{archive.name} holds archives in archives, more than {limits.depth} deep."
                 )
-            unpack(inner, free_folder(inner.with_name(bare_name(inner))), limits, depth + 1)
+            unpack(inner, free_folder(inner.with_name(bare_name(inner))), limits, depth + 1, which, spent)
             inner.unlink()
         if folder.exists():
             shutil.rmtree(folder)
@@ -103,26 +151,23 @@ def free_folder(path: Path) -> Path:
     return free
 
 
-def _unpack_entries(archive: Path, folder: Path, limits: Limits) -> None:
-    size = archive.stat().st_size
-    allowed = min(limits.total_bytes, limits.free_bytes + limits.times_archive * size)
-    written = count = 0
+def _unpack_entries(archive: Path, folder: Path, spent: Spent) -> None:
+    targets: set[Path] = set()
     try:
         with progress(f"unpack {archive.name}", 0, "files") as advance:
             for entry in _entries(archive):
-                count += 1
-                if count > limits.entries:
-                    raise ScopeDepthError(f"{archive.name} holds more than {limits.entries} files.")
+                spent.add_entry()
                 target = folder / safe_path(entry.name, archive.name)
+                if target in targets:
+                    raise ScopeDepthError(
+                        f"{archive.name} holds {entry.name!r} twice, so which one counts is unknown; unpack it by hand "
+                        "and use source kind path."
+                    )
+                targets.add(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with entry.open() as source, target.open("wb") as file:
                     while piece := source.read(PIECE):
-                        written += len(piece)
-                        if written > allowed:
-                            raise ScopeDepthError(
-                                f"{archive.name} unpacks to more than {allowed / 1e9:.1f} GB from {size / 1e9:.4f} GB; "
-                                "it looks like a decompression bomb and was not unpacked."
-                            )
+                        spent.add_bytes(len(piece))
                         file.write(piece)
                 advance(1)
     except DAMAGED as error:
@@ -172,7 +217,7 @@ def _zip_entries(archive: Path) -> Iterator[Entry]:
                 raise ScopeDepthError(
                     f"{archive.name} is encrypted; unpack it by hand and use source kind path."
                 )
-            if info.is_dir() or LITTER & set(PurePosixPath(info.filename).parts):
+            if info.is_dir() or _is_litter(info.filename):
                 continue
             yield Entry(info.filename, lambda info=info: file.open(info))  # type: ignore[misc]
 
@@ -182,9 +227,17 @@ def _tar_entries(archive: Path) -> Iterator[Entry]:
         for member in file:
             if not (member.isreg() or member.isdir()):
                 raise ScopeDepthError(_refused(archive, member.name))
-            if member.isdir() or LITTER & set(PurePosixPath(member.name).parts):
+            if member.isdir() or _is_litter(member.name):
                 continue
             yield Entry(member.name, lambda member=member: _opened(file, member))  # type: ignore[misc]
+
+
+def _is_litter(name: str) -> bool:
+    """Return whether an entry is what an operating system left; other hidden files are unpacked like any."""
+    return any(
+        part.lower() in LITTER or part.startswith("._") or part == ".DS_Store"
+        for part in PurePosixPath(name).parts
+    )
 
 
 def _opened(file: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

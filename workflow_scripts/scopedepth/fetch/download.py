@@ -12,10 +12,13 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,13 @@ TRIES = 5
 PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 TIMEOUT = (20, 60)
+# Without a stated length nobody knows where a file ends: so much is taken, and looked at the disk so often.
+MOST_WITHOUT_LENGTH = 200 * 10**9
+LOOK_AT_DISK = 64 << 20
+# So much stays free on a disk that a file of unknown length is written to.
+LEAST_FREE = 1 << 30
+# The longest name that a file system takes, less what is put behind it on the way (.part.json).
+LONGEST_NAME = 255 - len(".part.json")
 # The server is busy or ill for the moment; everything else of 400 and above is final.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -79,6 +89,7 @@ def download(url: str, target: Path, known: str | None = None) -> str:
     Raises `ScopeDepthError` for an address that does not exist or is refused, a server that stays away, a wrong
     digest and a full disk.
     """
+    check_name(target, url)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(target.with_name(target.name + ".part"))
     fruitless, session = 0, requests.Session()
@@ -109,6 +120,16 @@ def download(url: str, target: Path, known: str | None = None) -> str:
     return digest
 
 
+def check_name(target: Path, url: str) -> None:
+    """Raise a `ScopeDepthError` where a name in an address is longer than a file system takes."""
+    for part in target.parts:
+        if len(os.fsencode(part)) > LONGEST_NAME:
+            raise ScopeDepthError(
+                f"{url} gives a file a name of {len(os.fsencode(part))} bytes, more than the {LONGEST_NAME} that a "
+                "disk takes; give it another one with `to`."
+            )
+
+
 def _receive(session: requests.Session, url: str, part: _Part, label: str) -> None:
     """Append what is missing of `url` to `part`."""
     have, facts = part.size, part.facts()
@@ -131,27 +152,78 @@ def _receive(session: requests.Session, url: str, part: _Part, label: str) -> No
                 part.drop()
                 raise _Broken("the server sent another range than was asked for")
             have = have if resumed else 0
-            size = _whole_size(answer, have)
+            encoded = _is_encoded(answer, label)
+            if encoded and resumed:
+                part.drop()
+                raise _Broken("the server encoded a part of the file")
+            # The length of what is decoded here is known to nobody, and a part of it is tied to nothing.
+            size = None if encoded else _whole_size(answer, have)
             _check_space(part.path, size, have)
-            write_json(part.facts_path, {"url": url, "size": size, "validator": _validator(answer)})
+            facts = {"url": url, "size": size, "validator": None if encoded else _validator(answer)}
+            write_json(part.facts_path, facts)
             with part.path.open("ab" if resumed else "wb") as file:
-                for piece in _pieces(answer, label, size, have):
+                received, looked_at = have, have
+                for piece in _pieces(answer, label, size, have, encoded):
+                    if received == 0:
+                        _check_no_page(piece, part, url, label)
                     file.write(piece)
+                    received += len(piece)
+                    if size is None and received >= looked_at + LOOK_AT_DISK:
+                        looked_at = received
+                        _check_endless(part, url, received)
             if size is not None and part.size != size:
                 raise _Broken(f"{part.size} of {size} bytes came")
-    except requests.exceptions.MissingSchema as error:
+    except (
+        requests.exceptions.MissingSchema,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.InvalidURL,
+    ) as error:
         raise ScopeDepthError(f"{url} is no address; it starts with https://.") from error
     except requests.exceptions.RequestException as error:
         raise _Broken(f"{type(error).__name__}: {error}") from error
 
 
-def _pieces(answer: requests.Response, label: str, size: int | None, have: int) -> Iterator[bytes]:
+def _is_encoded(answer: requests.Response, label: str) -> bool:
+    """Whether a body is to be decoded, although none but the file itself was asked for.
+
+    Servers that call a .gz file's own bytes an encoding are taken at the file's word, which is its name.
+    """
+    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+    return encoding not in ("", "identity") and not label.lower().endswith((".gz", ".tgz"))
+
+
+def _check_no_page(piece: bytes, part: _Part, url: str, label: str) -> None:
+    """Refuse a web page in a file's place: a login, a notice of maintenance, a form to fill in."""
+    start = piece[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) and not label.lower().endswith((".html", ".htm")):
+        part.drop()
+        raise ScopeDepthError(
+            f"{url} gives a web page and not the file: a login, a form or a notice. Open it in a browser; then run "
+            "again, or fetch by hand and use source kind path."
+        )
+
+
+def _check_endless(part: _Part, url: str, received: int) -> None:
+    """Stop a body of unknown length before it fills the disk."""
+    free = shutil.disk_usage(part.path.parent).free
+    if received > MOST_WITHOUT_LENGTH or free < LEAST_FREE:
+        part.drop()
+        raise ScopeDepthError(
+            f"{url} goes on without saying how long it is: after {received / 1e9:.2f} GB it was stopped and deleted "
+            f"({free / 1e9:.2f} GB are free). Fetch it by hand and use source kind path."
+        )
+
+
+def _pieces(
+    answer: requests.Response, label: str, size: int | None, have: int, encoded: bool = False
+) -> Iterator[bytes]:
     mebi = 1 << 20
+    body = answer.iter_content(PIECE) if encoded else _undecoded(answer)
     with progress(f"fetch {label}", -(-(size or 0) // mebi), "MiB") as advance:
         shown = have // mebi
         advance(shown)
         received = have
-        for piece in answer.iter_content(PIECE):
+        for piece in body:
             yield piece
             received += len(piece)
             advance(received // mebi - shown)
@@ -160,13 +232,23 @@ def _pieces(answer: requests.Response, label: str, size: int | None, have: int) 
             advance(-(-size // mebi) - shown if received == size else 0)
 
 
+def _undecoded(answer: requests.Response) -> Iterator[bytes]:
+    """Yield a body's bytes as they come over the wire, with requests' names for what breaks."""
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield from answer.raw.stream(PIECE, decode_content=False)
+    except HTTPError as error:
+        raise requests.exceptions.ConnectionError(error) from error
+
+
 def _check_status(answer: requests.Response, url: str) -> None:
     code = answer.status_code
     if code < 400:
         return
     if code in PASSING:
-        after = answer.headers.get("Retry-After", "")
-        raise _Broken(f"the server answers {code} {answer.reason}", float(after) if after.isdigit() else None)
+        after = _seconds(answer.headers.get("Retry-After", ""))
+        raise _Broken(f"the server answers {code} {answer.reason}", after)
     remedy = {
         401: "It wants a login: fetch it by hand and use source kind path.",
         403: "It refuses programs or wants a login: fetch it in a browser and use source kind path.",
@@ -174,6 +256,24 @@ def _check_status(answer: requests.Response, url: str) -> None:
         410: "It was taken away: look for a new address at the dataset's homepage.",
     }.get(code, "Try it in a browser.")
     raise ScopeDepthError(f"{url}: the server answers {code} {answer.reason}. {remedy}")
+
+
+def _whole_number(text: str) -> int | None:
+    """Return a header's number, None where it is none or has more digits than any size."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
+
+
+def _seconds(after: str) -> float | None:
+    """Return how long Retry-After asks to wait: it holds seconds, or a date; None where it holds neither."""
+    number = _whole_number(after)
+    if number is not None:
+        return float(number)
+    try:
+        date = parsedate_to_datetime(after)
+        wait = (date - datetime.now(UTC if date.tzinfo else None)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(wait, 0.0)
 
 
 def _validator(answer: requests.Response) -> str | None:
@@ -186,13 +286,16 @@ def _validator(answer: requests.Response) -> str | None:
 
 def _starts_at(answer: requests.Response) -> int:
     text = answer.headers.get("Content-Range", "")  # bytes 100-199/1000
-    start = text.removeprefix("bytes ").split("-")[0]
-    return int(start) if start.isdigit() else -1
+    start = _whole_number(text.removeprefix("bytes ").split("-")[0])
+    return -1 if start is None else start
 
 
 def _whole_size(answer: requests.Response, have: int) -> int | None:
-    length = answer.headers.get("Content-Length", "")
-    return have + int(length) if length.isdigit() else None
+    stated = answer.headers.get("Content-Length", "").strip()
+    if re.fullmatch(r"[0-9]{19,}", stated):
+        return have + 10**18  # no disk has room for it, which is what will be said
+    length = _whole_number(stated)
+    return None if length is None else have + length
 
 
 def _check_space(path: Path, size: int | None, have: int) -> None:

@@ -18,13 +18,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from scopedepth.errors import ScopeDepthError
-from scopedepth.fetch.archives import bare_name, is_archive, safe_path, unpack
-from scopedepth.fetch.download import check_digest, disk_error, download
+from scopedepth.errors import ScopeDepthError, one_line, without_secrets
+from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
+from scopedepth.fetch.download import check_digest, check_name, disk_error, download
 from scopedepth.manifest import write_json
 
 MENDELEY = "10.17632/"
+# Files passed over that are named.
+NAMED = 5
 FIGSHARE = "https://api.figshare.com/v2"
+
+
+def say_passed_over(what: str, names: list[str]) -> None:
+    """Say on standard error which files of a source are not taken: how many, and the first ones."""
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        print(
+            one_line(f"passed over {len(names)} files {what}: {', '.join(names[:NAMED])}{more}"),
+            file=sys.stderr,
+        )
 
 
 class Progress:
@@ -47,15 +59,17 @@ class Progress:
             self._write()
         self.data.mkdir(parents=True, exist_ok=True)
 
-    def finish(self, name: str, file: Path, to: str, facts: Mapping[str, Any], unpacked: bool) -> None:
-        """Put a complete download in its place, unpacked where it is an archive, and write that down."""
+    def finish(
+        self, name: str, file: Path, to: str, facts: Mapping[str, Any], which: bool | list[str]
+    ) -> None:
+        """Put a complete download in its place, unpacked where it is an archive and wanted so, and write that down."""
         target = self.data / safe_path(to, name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if unpacked and is_archive(target):
+        if is_archive(target) and is_wanted(target.name, which):
             folder = self._folder_for(target)
             facts = {**facts, "unpacked_to": folder.relative_to(self.data).as_posix()}
             try:
-                unpack(file, folder)
+                unpack(file, folder, which=which)
             except ScopeDepthError:
                 file.unlink()  # a damaged archive is fetched again by the next run
                 raise
@@ -79,7 +93,12 @@ class Progress:
         )
 
     def close(self) -> dict[str, Any]:
-        """Drop what was only needed on the way and return the files' facts."""
+        """Drop what was only needed on the way and return the files' facts; say which archives stay packed."""
+        packed = [path for path in self.data.rglob("*") if path.is_file() and is_archive(path)]
+        say_passed_over(
+            "that stay packed, as source.unpack says",
+            sorted(path.relative_to(self.data).as_posix() for path in packed),
+        )
         self.path.unlink(missing_ok=True)
         shutil.rmtree(self.downloads, ignore_errors=True)
         return self.done
@@ -108,7 +127,10 @@ def name_of(url: str) -> str:
 
 
 def _fetch_all(
-    files: list[tuple[str, str, str | None]], partial: Path, identity: Mapping[str, Any], unpacked: bool
+    files: list[tuple[str, str, str | None]],
+    partial: Path,
+    identity: Mapping[str, Any],
+    which: bool | list[str],
 ) -> dict[str, Any]:
     state = Progress(partial, identity)
     for name, url, known in files:
@@ -118,8 +140,12 @@ def _fetch_all(
         # Complete files alone have their final name; one left by a run that was killed is taken as it is.
         digest = check_digest(file, known, name) if file.is_file() else None
         digest = digest or download(url, file, known)
-        facts = {"url": url, "sha256": digest.removeprefix("sha256:"), "bytes": file.stat().st_size}
-        state.finish(name, file, name, facts, unpacked)
+        facts = {
+            "url": without_secrets(url),
+            "sha256": digest.removeprefix("sha256:"),
+            "bytes": file.stat().st_size,
+        }
+        state.finish(name, file, name, facts, which)
     return state.close()
 
 
@@ -128,6 +154,10 @@ def fetch_doi(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
     source = spec["source"]
     available = doi_files(source["doi"])
     chosen = source["files"] or [{"url": name, "sha256": None, "to": None} for name in available]
+    named = {file["url"] for file in chosen}
+    say_passed_over(
+        f"of {source['doi']} that source.files does not name", [n for n in available if n not in named]
+    )
     files = []
     for file in chosen:
         if file["url"] not in available:
@@ -220,12 +250,23 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
     try:
         info = HfApi(endpoint).dataset_info(repo, revision=source["revision"], files_metadata=True)
         state = Progress(partial, {**source, "commit": info.sha})
+        passed_over = [
+            file.rfilename
+            for file in info.siblings or []
+            if not any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
+        ]
+        say_passed_over(f"of {repo} that match none of source.files", passed_over)
         for file in info.siblings or []:
-            wanted = any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
-            if not wanted or file.rfilename == ".gitattributes" or file.rfilename in state.done:
+            if (
+                file.rfilename in passed_over
+                or file.rfilename == ".gitattributes"
+                or file.rfilename in state.done
+            ):
                 continue
-            safe_path(file.rfilename, repo)  # before the client makes a path of it
-            print(f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)", file=sys.stderr, flush=True)
+            # Before the client makes a path of it.
+            check_name(state.downloads / safe_path(file.rfilename, repo), f"{repo}/{file.rfilename}")
+            label = f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)"
+            print(one_line(label), file=sys.stderr, flush=True)
             path = Path(
                 hf_hub_download(
                     repo,
@@ -244,7 +285,7 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
                     f"{repo}/{file.rfilename} has not the digest {known}; it was deleted. Run again."
                 )
             facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
-            state.finish(file.rfilename, path, file.rfilename, facts, True)
+            state.finish(file.rfilename, path, file.rfilename, facts, source.get("unpack", True))
     except GatedRepoError as error:
         raise ScopeDepthError(
             f"{repo} wants its terms accepted: open https://huggingface.co/datasets/{repo}, accept them, and log in "

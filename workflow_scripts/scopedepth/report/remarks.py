@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from scopedepth.report.results import Results, latency
+from scopedepth.report.sections.datasets import read_page
+from scopedepth.report.sections.failures import WORDS
 from scopedepth.report.verdict import Leader, leader, said, titles
 from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
 from scopedepth.statistics.bootstrap import NEW_SEQUENCES, THESE_SEQUENCES
@@ -226,17 +228,40 @@ def cautions(results: Results) -> Markup:
     return _joined(sentences)
 
 
+def _why(results: Results, dataset: str) -> str:
+    """Return the reasons for which frames of a dataset have no number, the most frequent first."""
+    statuses = results.frames([], dataset=dataset, protocol=results.protocol)["status"].to_pylist()
+    counts = Counter(status for status in statuses if status != "ok")
+    models = max(1, len(results.model_names))
+    said = [
+        f"{WORDS.get(status, status)} ({plural(n // models, 'frame')})" for status, n in counts.most_common(3)
+    ]
+    return ": " + "; ".join(said) if said else ""
+
+
+def _doubts(results: Results, dataset: str) -> list[Markup]:
+    """Return what prepare found doubtful in a dataset's depth: the first doubt, and how many sequences have one."""
+    pages = [page for unit in results.units_of(dataset) if (page := read_page(results.stores[unit]))]
+    sequences = [one for page in pages for one in page.get("sequences") or [] if one.get("doubts")]
+    if not sequences:
+        return []
+    first, where = sequences[0], results.dataset_title(dataset)
+    rest = f" ({plural(len(sequences) - 1, 'more sequence')} with a doubt)" if len(sequences) > 1 else ""
+    text = Markup("The depth of {} is doubtful: in {}, {}{}.")
+    return [text.format(where, str(first.get("name")), str(first["doubts"][0]), rest)]
+
+
 def _cautions_of(results: Results, dataset: str) -> list[Markup]:
     where = results.dataset_title(dataset)
     scores = {model: results.score(dataset, model) for model in results.model_names}
-    sentences = []
+    sentences = _doubts(results, dataset)
     seen = [model for model in results.model_names if results.seen(dataset, model) != "no"]
     if seen:
         text = Markup("{} {} trained on data of {} (marked †); such a score says nothing of new data.")
         sentences.append(text.format(titles(results, seen), "was" if len(seen) == 1 else "were", where))
     without = [model for model, row in scores.items() if not row or row["value"] is None]
     if len(without) == len(scores):
-        sentences.append(Markup("Nothing could be scored on {}.").format(where))
+        sentences.append(Markup("Nothing could be scored on {}{}.").format(where, _why(results, dataset)))
     elif without:
         text = Markup("{} {} no score on {} under this protocol.")
         sentences.append(text.format(titles(results, without), "has" if len(without) == 1 else "have", where))

@@ -16,7 +16,7 @@ from scopedepth.statistics.drift import SCALE_DRIFT, drift_series, log_scales
 from scopedepth.tables.io import read_table
 
 # A frame with one of these has no measured depth to compare with, so long as no model has a number.
-DATA_STATUSES = ("unreadable_frame", "no_valid_pixels", "too_few_pixels")
+DATA_STATUSES = ("unreadable_frame", "no_depth", "outside_range", "no_valid_pixels", "too_few_pixels")
 NOT_APPLICABLE = "not_applicable"
 
 Key = tuple[str, str, str]

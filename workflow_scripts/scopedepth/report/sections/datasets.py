@@ -144,7 +144,7 @@ def sequences_table(title: str, sequences: list[Mapping[str, Any]]) -> Table | N
             Cell(histogram(name, depth.get("histogram") or {}), css="picture"),
             value_cell(share(one.get("valid_share")), one.get("valid_share")),
             value_cell(share(flags.get("specular")), flags.get("specular")),
-            Cell("; ".join(map(str, one.get("notes") or [])) or "–", css="words"),
+            Cell("; ".join(map(str, [*(one.get("doubts") or []), *(one.get("notes") or [])])) or "–", css="words"),
         ])  # fmt: skip
     return Table(f"Sequences of {title}", columns, rows)
 

@@ -14,11 +14,13 @@ from scopedepth.report.table import Cell, Column, Table, model_cell, value_cell
 from scopedepth.report.words import count
 
 WORDS = {
-    "no_valid_pixels": "no pixel of the reference counts",
+    "no_depth": "the frame has no reference depth",
+    "outside_range": "the reference depth lies outside of the protocol's range",
+    "no_valid_pixels": "masks and the crop leave no pixel with a reference depth",
     "too_few_pixels": "too few pixels for a fit",
     "constant_prediction": "the prediction is one constant, nothing to fit",
     "negative_scale": "the prediction runs against depth: the fit turns it round",
-    "nonfinite_prediction": "the prediction holds NaN or infinities",
+    "nonfinite_prediction": "the prediction holds NaN or infinities where there is reference depth",
     "failed_prediction": "the model failed on the frame",
     "unreadable_frame": "the frame could not be read",
     "not_applicable": "the protocol does not apply to this kind of output",

@@ -1,0 +1,106 @@
+"""Which depth belongs to which image, by name. What two files could claim is an error and no choice."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scopedepth.errors import ScopeDepthError
+
+Key = TypeVar("Key", bound=Hashable)
+
+# By these words exporters tell image from depth.
+WORDS = frozenset({"rgb", "color", "colour", "image", "img", "depth", "frame"})
+
+
+def pair_by_name(images: Iterable[Path], depths: Iterable[Path]) -> dict[Path, Path]:
+    """Return the depth file of each image that has one.
+
+    The first of these rules that fits: the same name without suffix; the same name without the words of `WORDS`; the
+    same numbers in the name. What a rule has paired, no later rule sees.
+    """
+    left, right = list(images), list(depths)
+    numbers = {**_numbers(left), **_numbers(right)}
+    rules: tuple[tuple[str, Callable[[Path], Any]], ...] = (
+        ("name", lambda path: path.stem),
+        ("name without words such as rgb and depth", _parts),
+        ("the numbers in the name", lambda path: numbers[path]),
+    )
+    pairs: dict[Path, Path] = {}
+    for rule, key in rules:
+        found = _by_rule([path for path in left if path not in pairs], right, key, rule)
+        pairs |= found
+        taken = set(found.values())
+        right = [path for path in right if path not in taken]
+    return pairs
+
+
+def _by_rule(
+    images: list[Path], depths: list[Path], key: Callable[[Path], Any], rule: str
+) -> dict[Path, Path]:
+    keyed: dict[Any, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
+    for side, paths in enumerate((images, depths)):
+        for path in paths:
+            if key(path):
+                keyed[key(path)][side].append(path)
+    found = {}
+    for candidates in keyed.values():
+        if not all(candidates):
+            continue
+        for many, one in (candidates, candidates[::-1]):
+            if len(many) > 1:
+                raise ScopeDepthError(
+                    f"{many[0]} and {many[1].name} both belong to {one[0]} by {rule}. Name each image and its depth "
+                    "alike."
+                )
+        found[candidates[0][0]] = candidates[1][0]
+    return found
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    """Return a name's words and numbers in order, without those by which exporters tell image from depth."""
+    return tuple(part for part in re.findall(r"\d+|[^\W\d_]+", path.stem.lower()) if part not in WORDS)
+
+
+def _numbers(paths: list[Path]) -> dict[Path, tuple[int, ...]]:
+    """Return the numbers in each name that tell these files apart: without those that are the same in all of them."""
+    found = {path: tuple(int(digits) for digits in re.findall(r"\d+", path.stem)) for path in paths}
+    columns = (
+        list(zip(*found.values(), strict=True)) if len({len(one) for one in found.values()}) == 1 else []
+    )
+    constant = {place for place, values in enumerate(columns[:-1]) if len(set(values)) == 1}
+    return {
+        path: tuple(number for place, number in enumerate(one) if place not in constant)
+        for path, one in found.items()
+    }
+
+
+def last_number(path: Path) -> int | None:
+    """Return the last number in a file's name (frame-000012.color.png is 12), None without one."""
+    match = re.search(r"(\d+)(?=\D*$)", path.stem)
+    return int(match[1]) if match else None
+
+
+def unique_by(paths: Iterable[Path], key: Callable[[Path], Key | None]) -> dict[Key, Path]:
+    """Return files by a key; those without one are left out, and two with one key are a `ScopeDepthError`."""
+    found: dict[Key, Path] = {}
+    for path in paths:
+        here = key(path)
+        if here is None:
+            continue
+        if here in found:
+            raise ScopeDepthError(f"{found[here]} and {path.name} are both {here}; keep one of them.")
+        found[here] = path
+    return found
+
+
+def left_over(paths: Mapping[Any, Path] | Iterable[Path], used: Iterable[Path | None]) -> list[str]:
+    """Return a note on depth files that no image takes: how many, and the first one's name."""
+    every = paths.values() if isinstance(paths, Mapping) else paths
+    unused = sorted(set(every) - set(used))
+    if not unused:
+        return []
+    return [f"{len(unused)} depth files have no image and are left out, the first one {unused[0].name}"]
