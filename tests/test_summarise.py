@@ -521,6 +521,30 @@ def test_a_drifting_curve_is_marked(bench: Bench, rng: np.random.Generator) -> N
     assert bench.row("comparisons")["ci_caution"] in ("no", "few independent frames")
 
 
+def test_sequences_of_unlike_length_are_marked(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, {f"s{i}": 10 for i in range(7)} | {"whole": 120})
+    for protocol in ("frames", "sequences"):
+        bench.protocol(protocol, averaging=protocol)
+        for model in ("a", "b"):
+            bench.add(model, protocol, {"abs_rel": rng.random(190)})
+    row = bench.row("summary", model="a", protocol="frames")
+    assert row["n_sequences_effective"] == pytest.approx(19**2 / (7 + 144))
+    assert (row["ci_scope"], row["ci_caution"]) == ("new sequences", "few effective sequences")
+    pair = bench.row("comparisons", protocol="frames")
+    assert (pair["ci_scope"], pair["ci_caution"]) == ("new sequences", "few effective sequences")
+    row = bench.row("summary", model="a", protocol="sequences")
+    assert row["n_sequences_effective"] == pytest.approx(8)
+    assert row["ci_caution"] == bench.row("comparisons", protocol="sequences")["ci_caution"] == "no"
+
+
+def test_comparisons_say_which_sequences_they_are_about(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", noisy(rng, 0.2))
+    bench.add("c", "p", {"abs_rel": np.full(60, np.nan)}, np.array(["failed_prediction"] * 60))
+    assert bench.row("comparisons", model_a="a", model_b="b")["ci_scope"] == "these sequences"
+    assert bench.row("comparisons", model_a="a", model_b="c")["ci_scope"] == "none"
+
+
 # Bad input.
 
 

@@ -16,7 +16,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.evaluation.registry import METRICS
 from scopedepth.statistics.analysis import Analysis, analyse
-from scopedepth.statistics.bootstrap import NO_INTERVAL
+from scopedepth.statistics.bootstrap import NO_CAUTION, NO_INTERVAL
 from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, has_drift
 from scopedepth.statistics.panel import NOT_APPLICABLE, Key, Panel, group_paths, read_panel, with_drift
 from scopedepth.statistics.sensitivity import change, shares_won
@@ -181,7 +181,7 @@ def _summary_rows(
             "protocol_version": protocol["version"],
             "metric": metric,
             "ci_scope": NO_INTERVAL,
-            "ci_caution": _caution(False),
+            "ci_caution": NO_CAUTION,
             "n_frames": int(analysis.n_frames[index]),
             "n_sequences": int(analysis.n_sequences[index]),
             "n_failed": int(analysis.n_failed[index]),
@@ -196,7 +196,8 @@ def _summary_rows(
                 "ci_low": _number(estimate.low[0]),
                 "ci_high": _number(estimate.high[0]),
                 "ci_scope": estimate.scope,
-                "ci_caution": _caution(estimate.few(int(analysis.n_sequences[index]))[0]),
+                "ci_caution": estimate.cautions()[0],
+                "n_sequences_effective": estimate.effective_sequences,
                 "block_frames": _number(estimate.block[0]),
                 "n_effective": _number(estimate.effective[0]),
             }
@@ -215,7 +216,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
     """Return a row for every pair of models, also for those that cannot be compared."""
     found = analysis.differences
     position = {(int(a), int(b)): index for index, (a, b) in enumerate(found.pairs)}
-    few = found.estimates.few(int(analysis.n_sequences.max())) if found.estimates else np.zeros(0, bool)
+    cautions = found.estimates.cautions() if found.estimates else []
     rows = []
     for a, model_a in enumerate(panel.models):
         for b in range(a + 1, len(panel.models)):
@@ -225,7 +226,8 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                 "metric": metric,
                 "model_a": model_a,
                 "model_b": panel.models[b],
-                "ci_caution": _caution(False),
+                "ci_scope": NO_INTERVAL,
+                "ci_caution": NO_CAUTION,
                 "n_frames": int(analysis.n_common[a, b]),
             }
             index = position.get((a, b))
@@ -236,7 +238,8 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                     "difference": _number(found.estimates.value[index]),
                     "ci_low": _number(found.estimates.low[index]),
                     "ci_high": _number(found.estimates.high[index]),
-                    "ci_caution": _caution(few[index]),
+                    "ci_scope": found.estimates.scope,
+                    "ci_caution": cautions[index],
                     "p": _number(found.p[index]),
                     "p_holm": _number(found.p_holm[index]),
                     "status": "no_interval" if np.isnan(found.p[index]) else "ok",
@@ -326,10 +329,6 @@ def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:
     write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
-
-
-def _caution(few: bool) -> str:
-    return "few independent frames" if few else "no"
 
 
 def _number(value: float) -> float | None:

@@ -28,10 +28,17 @@ SUMMARY = pa.schema(
         column(
             "ci_caution",
             KEY,
-            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
+            "no; few independent frames: less than three a sequence, the interval is likely too narrow; or few "
+            "effective sequences: a few long ones outweigh the others, the interval takes their means for as "
+            "variable as those of the short ones",
         ),
         column("n_frames", pa.int64(), "frames with a number"),
         column("n_sequences", pa.int64(), "sequences with a number"),
+        column(
+            "n_sequences_effective",
+            pa.float64(),
+            "1 / sum of the squared weights of the sequences: how many that count alike would be as even",
+        ),
         column("n_failed", pa.int64(), "frames that should have a number and have none"),
         column(
             "n_negative_scale",
@@ -82,9 +89,17 @@ COMPARISONS = pa.schema(
             "p adjusted after Holm over the pairs of this dataset, protocol and metric",
         ),
         column(
+            "ci_scope",
+            KEY,
+            "what interval and p are about: new sequences, or only these sequences (fewer than five), in which "
+            "models of equal worth differ too; or none",
+        ),
+        column(
             "ci_caution",
             KEY,
-            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
+            "no; few independent frames: less than three a sequence, the interval is likely too narrow; or few "
+            "effective sequences: a few long ones outweigh the others, the interval takes their means for as "
+            "variable as those of the short ones",
         ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
         column(
