@@ -15,6 +15,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dra
         padded = np.zeros((_BATCH, series.shape[1]))
         padded[: len(batch)] = batch
         parts.append((_bootstrap(padded, starts, averaging, draws), len(batch)))
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name)[:count] for part, count in parts]) for name in _COLUMNS
     }
     return replace(parts[0][0], **columns)
