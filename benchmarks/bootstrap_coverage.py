@@ -193,6 +193,7 @@ CASES = (
     Case((100,) * 20, 0.9, 1.0),
     Case((60, 200, 100, 40, 150, 90, 120, 80, 70, 110), 0.9, 1.0, averaging="frames"),
     Case((100,) * 8, 0.9, 1.0, shape="skewed"),
+    Case((100,) * 8, 0.9, 1.0, longest=2.0),
     Case((100,) * 20, 0.9, 1.0, shape="skewed"),
     Case((100,) * 8, 0.9, 3.0, shape="skewed", claimed=False),
     Case(HAMLYN, 0.9, 0.0, averaging="frames"),

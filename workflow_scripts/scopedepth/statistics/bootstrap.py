@@ -186,9 +186,10 @@ def _bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dr
     deviations = _replicate(noise, gaps, weights, starts, draws, frame_factor, gap_factor)
     tail = (1 - CONFIDENCE) / 2
     widening = student_quantile(1 - tail, df) / NormalDist().inv_cdf(1 - tail)
-    low, high = value + widening * np.quantile(deviations, [tail, 1 - tail], axis=0)
+    # As far on both sides: the replicates lean towards a sequence that lies apart, and the truth may lie opposite.
+    half = widening * np.quantile(np.abs(deviations), CONFIDENCE, axis=0)
     return Estimates(
-        value, low, high, np.sqrt(variance), df, noise.block, noise.effective,
+        value, value - half, value + half, np.sqrt(variance), df, noise.block, noise.effective,
         scope, len(counts), effective_number(weights),
     )  # fmt: skip
 
