@@ -221,7 +221,7 @@ def test_aligned_pictures_are_what_was_scored(study: dict[str, Any]) -> None:
         rows = results.frames(["abs_rel"], dataset="tube", protocol=protocol).to_pylist()
         for row in [row for row in rows if row["abs_rel"] is not None][:40:7]:
             one = frames.aligned("tube", row["model"], row["sequence"], row["frame"])
-            depth = frames.reference("tube", row["sequence"], row["frame"])[0]
+            depth = frames.scored.reference("tube", row["sequence"], row["frame"])[0]
             assert one.depth is not None
             assert one.valid is not None
             error = np.abs(one.depth[one.valid] - depth[one.valid]) / depth[one.valid]
