@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
     from scopedepth.ranking import write_ranking
     from scopedepth.report import write_paper, write_report
+    from scopedepth.tables.study import STUDY_TABLES
 
     about = {
         name: json.loads(getattr(snakemake.params, name))
         for name in ("study", "datasets", "models", "protocols")
     }
-    tables = {
-        name: Path(snakemake.input[name])
-        for name in ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
-    }
+    tables = {name: Path(snakemake.input[name]) for name in STUDY_TABLES}
     # The inputs' order: the study's own.
     units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
     records = [

@@ -1,6 +1,7 @@
 """Put a study's scores into tables."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,26 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0], snakemake.output.record, snakemake.params.items(), snakemake.input):
+    from scopedepth.evaluation.maps import Places
     from scopedepth.summarise import summarise_study
 
+    study = json.loads(snakemake.params.study)
+    alignments = [Path(path) for path in snakemake.input.alignments]
+    # The inputs' order: the study's own.
+    units, models, protocols = snakemake.params.units, study["models"], study["protocols"]
+    places = Places(
+        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
+        predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
+        alignments=dict(zip(product(units, models, protocols), alignments, strict=True)),
+    )
     summarise_study(
-        study=json.loads(snakemake.params.study),
+        study=study,
         datasets=json.loads(snakemake.params.datasets),
         models=json.loads(snakemake.params.models),
         protocols=json.loads(snakemake.params.protocols),
         scores=[Path(path) for path in snakemake.input.scores],
-        alignments=[Path(path) for path in snakemake.input.alignments],
+        alignments=alignments,
         timings=[Path(path) for path in snakemake.input.timings],
         out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
+        places=places,
     )

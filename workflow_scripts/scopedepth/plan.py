@@ -19,7 +19,9 @@ from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, S
 from scopedepth.identity import canonical_json, file_digests, module_digests
 from scopedepth.signatures import signed
 
-STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
+STUDY_TABLES = (
+    "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "timing",
+)  # fmt: skip
 
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})

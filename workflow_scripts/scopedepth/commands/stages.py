@@ -96,7 +96,7 @@ STAGES = (
     ),
     Stage(
         "summarise",
-        re.compile(r"studies/(?P<study>[a-z0-9_]+)/([a-z]+\.parquet|summary\.run\.json)"),
+        re.compile(r"studies/(?P<study>[a-z0-9_]+)/([a-z_]+\.parquet|summary\.run\.json)"),
         "studies/{study}/summary.run.json",
         {
             **{name: _specs("summary_specs", kind) for name, kind in _MEMBERS.items()},
