@@ -14,6 +14,9 @@ CR2         distances rescaled to be unbiased for equally variable sequences, Sa
 boot-t      quantiles of the studentized cluster bootstrap, on `own`
 alike       plain variance of the sequences' means, S - 1 degrees of freedom
 larger      the larger of `own` and `alike`: what scopedepth.statistics.bootstrap takes
+
+A second table has the coverage of `larger` where lengths are drawn anew with the sequences, and correlate with their
+levels: the mean over frames is then another than that over sequences.
 """
 
 from __future__ import annotations
@@ -106,6 +109,18 @@ def studentized(
     return low, high
 
 
+def informative(n: int, spread: float, correlation: float, studies: int, rng: np.random.Generator) -> float:
+    """Return the coverage of `larger` with log-normal lengths of this spread and correlation with the levels."""
+    logs = rng.standard_normal((studies, n))
+    levels = correlation * logs + np.sqrt(1 - correlation**2) * rng.standard_normal((studies, n))
+    w = np.exp(spread * logs)
+    w /= w.sum(axis=1, keepdims=True)
+    variance = np.array([new_variance(one[None], weights)[0] for one, weights in zip(levels, w, strict=True)])
+    # E(length level) / E(length) of standard normal logarithms.
+    off = (levels * w).sum(axis=1) - correlation * spread
+    return float(np.mean(np.abs(off) <= stats.t.ppf(0.975, n - 1) * np.sqrt(variance)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,6 +147,12 @@ def main() -> int:
                 cells.append(f"{np.mean((low <= off) & (off <= high)):>9.1%} {width:>5.2f}")
             head = f"{size_of(lengths):<22}{case.effective:>7.1f}{levels:>8.1f}{longest:>8.1f} {kind:<8}"
             print(head + "".join(cells), flush=True)
+    print("\nsequences  spread of ln(length)  correlation of level and ln(length)  coverage")
+    for n in (8, 20):
+        for spread in (0.5, 0.9):
+            for correlation in (0.0, 0.5, 0.9):
+                covered = informative(n, spread, correlation, arguments.studies, rng)
+                print(f"{n:>9}{spread:>22.1f}{correlation:>37.1f}{covered:>10.1%}", flush=True)
     return 0
 
 

@@ -133,7 +133,7 @@ def bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dra
 def effective_number(weights: np.ndarray) -> float:
     """Return how many equal weights are as even as `weights` (sequence,) with sum 1: 1 / sum of squares.
 
-    Kish, Survey Sampling, 1965, section 11.7.
+    Kish, Survey Sampling, 1965.
     """
     return float(1 / (weights**2).sum())
 
