@@ -1,5 +1,5 @@
 # Needs: the tables of all stages
-# Makes: results/studies/{study}/{frames,summary,comparisons,ranks,sensitivity,timing}.parquet
+# Makes: results/studies/{study}/{frames,summary,comparisons,ranks,sensitivity,depth_error,drift,timing}.parquet
 #        results/studies/{study}/report.html     to read and to send
 #        results/studies/{study}/paper/          LaTeX tables, figures, references
 
@@ -9,6 +9,12 @@ rule summarise:
     input:
         scores=PLAN.every_score("results/scores/{unit}/{model}/{protocol}.parquet"),
         alignments=PLAN.every_score("results/alignments/{unit}/{model}/{protocol}.parquet"),
+        # A sample of the frames, for the errors against depth.
+        stores=ancient(PLAN.every_unit("results/datasets/{unit}.zarr")),
+        store_manifests=PLAN.every_unit("results/datasets/{unit}.json"),
+        bases=ancient(PLAN.every_base()),
+        predictions=ancient(PLAN.every_prediction("results/predictions/{unit}/{model}.zarr")),
+        prediction_manifests=PLAN.every_prediction("results/predictions/{unit}/{model}.json"),
         timings=PLAN.every_timing("results/timing/{timing}/{model}.parquet"),
         timing_records=PLAN.every_timing("results/timing/{timing}/{model}.run.json"),
     output:
@@ -23,6 +29,7 @@ rule summarise:
         runtime=NEEDS.summary_runtime,
     params:
         made_from=MADE_FROM.param("summarise"),
+        units=list(PLAN.study.units),
     script:
         "../workflow_scripts/summarise.py"
 

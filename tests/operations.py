@@ -40,7 +40,6 @@ LEFT_OUT = ("report",)
 
 CONFIG: dict[str, Any] = {
     "study": "small",
-    "execution": {"device": "cpu"},
     "studies": {
         name: {
             "datasets": ["one", "two"],
@@ -221,7 +220,9 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     given = SimpleNamespace(
         input=inputs,
         output=outputs,
-        params=SimpleNamespace(made_from=made_from.param(job.rule)(job.wildcards)),
+        params=SimpleNamespace(
+            made_from=made_from.param(job.rule)(job.wildcards), units=list(plan.study.units)
+        ),
         wildcards=job.wildcards,
         log=[str(job.log())],
         threads=1,
@@ -265,6 +266,8 @@ MANY = {
     ("predict", "fetch_weights", "files"): "weights_folder",
     ("align", "prepare", "store"): "stores",
     ("align", "predict", "store"): "predictions",
+    ("summarise", "prepare", "store"): "stores",
+    ("summarise", "predict", "store"): "predictions",
     ("summarise", "align", "table"): "alignments",
     ("summarise", "score", "table"): "scores",
 }

@@ -18,6 +18,7 @@ from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.config.studies import StudySpec
 from scopedepth.evaluation.align import align_unit
+from scopedepth.evaluation.maps import Places
 from scopedepth.evaluation.score import score_unit
 from scopedepth.manifest import write_json
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
@@ -266,7 +267,8 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
     write_json(stores["tube"].with_suffix(".page.json"), PAGE)
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
     scored = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
-    summarise_study(scored, datasets, models, protocols, scores, list(alignments.values()), [], out)
+    places = Places(stores, predictions, alignments)
+    summarise_study(scored, datasets, models, protocols, scores, list(alignments.values()), [], out, places)
     from scopedepth.tables.io import write_table
 
     write_table(out["timing"], TIMING, timing_rows([name for name in models if name != "brightness"]))

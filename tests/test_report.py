@@ -14,15 +14,21 @@ import pytest
 
 from report_study import HOSTILE, tiny_study
 from scopedepth.report import write_report
+from scopedepth.report.latex import scores_caption
+from scopedepth.report.marks import looks
+from scopedepth.report.methods import methods_text
 from scopedepth.report.page import safe_json
 from scopedepth.report.pictures import colours, mapped, smaller
+from scopedepth.report.remarks import certainty
 from scopedepth.report.results import Results
+from scopedepth.report.sections import depth_error, drift
 from scopedepth.report.sections.gallery import choose, values_by_frame
+from scopedepth.report.sections.ranking import pairs_table
 from scopedepth.report.svg import log_ticks, nice_ticks
 from scopedepth.report.verdict import headline, leader
 from scopedepth.report.words import interval, listed, metric_value, number, parameters, plural, significant
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import COMPARISONS, RANKS
+from scopedepth.tables.study import COMPARISONS, RANKS, SUMMARY
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +212,54 @@ def test_the_verdict_claims_the_best_only_where_every_difference_is_significant(
     assert "most accurate" not in headline(unsure)
 
 
+def test_the_page_says_where_few_long_sequences_outweigh_the_others(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = results_of(study)
+    assert "outweigh" not in certainty(plain)
+    told = {
+        "ci_scope": "new sequences", "ci_caution": "few effective sequences", "n_sequences": 8,
+        "n_sequences_effective": 2.7,
+    }  # fmt: skip
+    rows = [row | told if row["ci_low"] is not None else row for row in plain.summary]
+    tables = changed_table(study, "summary", SUMMARY, rows, tmp_path)
+    pairs = [row | {"ci_caution": told["ci_caution"]} for row in plain.comparisons]
+    tables["comparisons"] = changed_table(study, "comparisons", COMPARISONS, pairs, tmp_path)["comparisons"]
+    few = results_of(study, tables=tables)
+    assert "8 sequences count for as much as 2.7 equal ones" in certainty(few)
+    table = pairs_table(few, "tube")
+    assert table is not None
+    assert "few long sequences outweigh" in str(table.rows[0][2].text)
+    assert "a few long sequences outweigh the others" in methods_text(few)
+    assert "A few long sequences outweigh the others." in scores_caption(few, "tube", few.protocol)
+
+
+def test_the_page_says_what_tests_on_few_sequences_are_about(study: dict[str, Any]) -> None:
+    results = results_of(study)
+    assert "equally good on average differ significantly on these few" in certainty(results)
+    table = pairs_table(results, "tube")
+    assert table is not None
+    about = {row["ci_scope"] for row in results.comparisons if row["dataset"] == "tube"}
+    assert {row[5].text for row in table.rows} <= about
+
+
+def test_charts_show_the_tables(study: dict[str, Any]) -> None:
+    results = results_of(study)
+    look = looks(results)
+    parts = drift.drift(results, look)
+    assert parts["protocol"] == "median_depth"
+    tube = next(part for part in parts["datasets"] if part["dataset"] == "tube")
+    row = next(r for r in results.drift if (r["model"], r["sequence"]) == ("affine_net", "bend"))
+    cells = {line[0].copied or str(line[0].text): line for line in tube["table"].rows}
+    line = next(cells for name, cells in cells.items() if "Affine Net" in name)
+    assert line[1].text == number(row["scale_drift"], 3)
+    by_depth = {part["dataset"]: part["chart"] for part in depth_error.depth_error(results, look)}
+    assert all(by_depth[name] is not None for name in ("tube", "cave"))
+    assert by_depth["absent"] is None
+    assert {row["protocol"] for row in results.depth_error} == {results.protocol}
+    assert {row["unit"] for row in results.depth_error if row["dataset"] == "cave"} == {"relative"}
+
+
 def test_gallery_frames_are_best_median_and_worst_by_the_rule(study: dict[str, Any]) -> None:
     results = results_of(study)
     chosen = {one.why: one for one in choose(results, "tube") if one.why != "own"}
@@ -231,7 +285,7 @@ def test_aligned_pictures_are_what_was_scored(study: dict[str, Any]) -> None:
         rows = results.frames(["abs_rel"], dataset="tube", protocol=protocol).to_pylist()
         for row in [row for row in rows if row["abs_rel"] is not None][:40:7]:
             one = frames.aligned("tube", row["model"], row["sequence"], row["frame"])
-            depth = frames.reference("tube", row["sequence"], row["frame"])[0]
+            depth = frames.scored.reference("tube", row["sequence"], row["frame"])[0]
             assert one.depth is not None
             assert one.valid is not None
             error = np.abs(one.depth[one.valid] - depth[one.valid]) / depth[one.valid]

@@ -12,7 +12,15 @@ from scipy import stats
 
 from scopedepth.statistics.average import average
 from scopedepth.statistics.blocks import block_lengths, circular_block_means, politis_white
-from scopedepth.statistics.bootstrap import MIN_SEQUENCES, NO_INTERVAL, bootstrap, draw
+from scopedepth.statistics.bootstrap import (
+    MIN_SEQUENCES,
+    NO_INTERVAL,
+    bootstrap,
+    draw,
+    effective_number,
+    new_variance,
+)
+from scopedepth.statistics.comparisons import two_sided_p
 from scopedepth.statistics.correlation import Correlation, autocovariances, fit, shortfall
 from scopedepth.statistics.student import student_cdf, student_quantile
 
@@ -226,14 +234,46 @@ def test_many_sequences_of_one_frame_are_the_t_interval() -> None:
 
 
 def test_standard_error_of_a_mean_over_frames_of_unequal_sequences() -> None:
-    """The textbook's variance of a ratio of sums over clusters."""
+    """The textbook's variance of a ratio of sums over clusters where a long sequence lies apart from the others.
+
+    Where a short one does, the plain variance of the sequences' means: the weighted mean lies where the long are.
+    """
     rng = np.random.default_rng(8)
     lengths = rng.integers(10, 60, 12)
-    x = np.concatenate([rng.standard_normal(n) + 5 * rng.standard_normal() for n in lengths])[None]
-    starts = starts_of(*lengths)
-    found = bootstrap(x, starts, "frames", draw("d", 12, 200, 0))
-    residuals = [(x[0, a:b] - x.mean()).sum() for a, b in pairwise(starts)]
-    assert found.error[0] == pytest.approx(np.sqrt(12 / 11 * np.sum(np.square(residuals))) / x.size)
+    for apart, textbook in ((lengths.argmax(), True), (lengths.argmin(), False)):
+        x = np.concatenate([rng.standard_normal(n) + 50 * (i == apart) for i, n in enumerate(lengths)])[None]
+        starts = starts_of(*lengths)
+        found = bootstrap(x, starts, "frames", draw("d", 12, 200, 0))
+        residuals = [(x[0, a:b] - x.mean()).sum() for a, b in pairwise(starts)]
+        ratio = np.sqrt(12 / 11 * np.sum(np.square(residuals))) / x.size
+        means = [x[0, a:b].mean() for a, b in pairwise(starts)]
+        plain = np.std(means, ddof=1) * np.sqrt(np.sum((lengths / lengths.sum()) ** 2))
+        assert (ratio > plain) == textbook
+        assert found.error[0] == pytest.approx(max(ratio, plain))
+
+
+@given(st.integers(2, 30), st.integers(0, 2**32 - 1))
+def test_equal_weights_give_the_plain_variance_of_a_mean(n: int, seed: int) -> None:
+    means = np.random.default_rng(seed).standard_normal((3, n))
+    variance = new_variance(means, np.full(n, 1 / n))
+    np.testing.assert_allclose(variance, means.var(axis=1, ddof=1) / n, rtol=1e-12)
+
+
+def test_effective_number_of_sequences() -> None:
+    assert effective_number(np.full(8, 1 / 8)) == pytest.approx(8)
+    assert effective_number(np.array([1.0, 0.0, 0.0])) == 1
+    weights = np.array([100] * 7 + [1000]) / 1700
+    assert effective_number(weights) == pytest.approx(17**2 / (7 + 100))
+
+
+def test_long_sequences_that_outweigh_the_others_are_told() -> None:
+    x = np.random.default_rng(9).standard_normal((2, 1700))
+    starts, draws = starts_of(*[100] * 7, 1000), draw("d", 8, 100, 0)
+    found = bootstrap(x, starts, "frames", draws)
+    assert found.effective_sequences == pytest.approx(2.70, abs=0.01)
+    assert found.cautions() == ["few effective sequences"] * 2
+    assert found.take(slice(1, 2)).cautions() == ["few effective sequences"]
+    assert bootstrap(x, starts, "sequences", draws).cautions() == ["no"] * 2
 
 
 def test_scope_follows_the_number_of_sequences() -> None:
@@ -332,3 +372,19 @@ def test_intervals_cover(lengths: tuple[int, ...], rho: float, level: float) -> 
     assert 0.905 <= covered <= 0.98
     naive = 1.96 * x.std(axis=1) / np.sqrt(x.shape[1])
     assert (np.abs(x.mean(axis=1) - truth) <= naive).mean() < covered
+
+
+@pytest.mark.parametrize(
+    "lengths", [(40,) * 7 + (400,), (40,) * 7 + (480,), (8, 9, 11, 12, 16, 24, 34, 42, 42, 57, 144)]
+)
+@pytest.mark.parametrize("level", [0.3, 1.0])
+def test_intervals_and_tests_hold_for_unlike_lengths(lengths: tuple[int, ...], level: float) -> None:
+    """600 datasets with one sequence much longer than the others, the last as Hamlyn's eleven are."""
+    rng = np.random.default_rng(13)
+    x = np.concatenate(
+        [autoregression(600, n, 0.6, rng) + level * rng.standard_normal((600, 1)) for n in lengths], axis=1
+    )
+    found = bootstrap(x, starts_of(*lengths), "frames", draw("d", len(lengths), 400, 0))
+    covered = ((found.low <= 0) & (found.high >= 0)).mean()
+    assert covered >= 0.92
+    assert (two_sided_p(found.value, found.error, found.df) < 0.05).mean() <= 0.06

@@ -504,6 +504,32 @@ def test_a_constant_map_has_no_factor_to_drift(bench: Bench, rng: np.random.Gene
     assert bench.row("ranks", model="a", metric="scale_drift")["rank"] == 1
 
 
+def test_drift_by_sequence_is_what_the_summary_averages(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, {"long": 450, "short": 30})
+    bench.metrics = None
+    scale = np.exp(0.2 * rng.standard_normal(480))
+    scale[[3, 460]] = np.nan, -1.0
+    bench.add("a", "p", noisy(rng, 0.1, 480), scale=scale, split=True)
+    long, short = (bench.row("drift", sequence=name) for name in ("long", "short"))
+    logs = np.log(np.where(scale > 0, scale, np.nan))
+    assert long["scale_drift"] == pytest.approx(np.nanstd(logs[:450], ddof=1))
+    assert short["scale_drift"] == pytest.approx(np.nanstd(logs[450:], ddof=1))
+    assert (long["n_frames"], long["n_factors"], short["n_factors"]) == (450, 449, 29)
+    value = bench.row("summary", metric="scale_drift")["value"]
+    assert value == pytest.approx((long["scale_drift"] + short["scale_drift"]) / 2)
+    assert long["frames"] == list(range(0, 450, 3))
+    assert short["frames"] == list(range(30))
+    relative = np.array(long["relative_scales"], float)
+    np.testing.assert_allclose(relative, scale[:450:3] / np.nanmedian(scale[:450]), rtol=1e-12)
+    assert long["relative_scales"][1] is None
+    assert short["relative_scales"][10] is None
+    # Also where the study does not ask for the metric; not under a protocol that fits no factor to a frame.
+    bench.metrics = ["abs_rel"]
+    bench.protocol("whole", alignment={"method": "median", "scope": "sequence"})
+    bench.add("a", "whole", noisy(rng, 0.1, 480), scale=scale, split=True)
+    assert {row["protocol"] for row in bench.rows("drift")} == {"p"}
+
+
 def test_intervals_keep_to_what_a_metric_can_be(bench: Bench, rng: np.random.Generator) -> None:
     bench.metrics = None
     wild = np.where(rng.random(60) < 0.05, 1.0, 0.0)
@@ -519,6 +545,30 @@ def test_a_drifting_curve_is_marked(bench: Bench, rng: np.random.Generator) -> N
     assert bench.row("summary", model="a")["ci_caution"] == "few independent frames"
     assert bench.row("summary", model="b")["ci_caution"] == "no"
     assert bench.row("comparisons")["ci_caution"] in ("no", "few independent frames")
+
+
+def test_sequences_of_unlike_length_are_marked(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, {f"s{i}": 10 for i in range(7)} | {"whole": 120})
+    for protocol in ("frames", "sequences"):
+        bench.protocol(protocol, averaging=protocol)
+        for model in ("a", "b"):
+            bench.add(model, protocol, {"abs_rel": rng.random(190)})
+    row = bench.row("summary", model="a", protocol="frames")
+    assert row["n_sequences_effective"] == pytest.approx(19**2 / (7 + 144))
+    assert (row["ci_scope"], row["ci_caution"]) == ("new sequences", "few effective sequences")
+    pair = bench.row("comparisons", protocol="frames")
+    assert (pair["ci_scope"], pair["ci_caution"]) == ("new sequences", "few effective sequences")
+    row = bench.row("summary", model="a", protocol="sequences")
+    assert row["n_sequences_effective"] == pytest.approx(8)
+    assert row["ci_caution"] == bench.row("comparisons", protocol="sequences")["ci_caution"] == "no"
+
+
+def test_comparisons_say_which_sequences_they_are_about(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    bench.add("b", "p", noisy(rng, 0.2))
+    bench.add("c", "p", {"abs_rel": np.full(60, np.nan)}, np.array(["failed_prediction"] * 60))
+    assert bench.row("comparisons", model_a="a", model_b="b")["ci_scope"] == "these sequences"
+    assert bench.row("comparisons", model_a="a", model_b="c")["ci_scope"] == "none"
 
 
 # Bad input.

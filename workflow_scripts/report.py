@@ -19,12 +19,10 @@ with job(
 ):
     from scopedepth.ranking import write_ranking
     from scopedepth.report import write_paper, write_report
+    from scopedepth.tables.study import STUDY_TABLES
 
     about = json.loads(snakemake.params.made_from)["spec"]
-    tables = {
-        name: Path(snakemake.input[name])
-        for name in ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
-    }
+    tables = {name: Path(snakemake.input[name]) for name in STUDY_TABLES}
     # The inputs' order: the study's own.
     units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
     records = [

@@ -1,6 +1,7 @@
 """Put a study's scores into tables."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,23 @@ with job(
     snakemake.output,
     snakemake.input,
 ):
+    from scopedepth.evaluation.maps import Places
     from scopedepth.summarise import summarise_study
 
+    about = json.loads(snakemake.params.made_from)["spec"]
+    alignments = [Path(path) for path in snakemake.input.alignments]
+    # The inputs' order: the study's own.
+    units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
+    places = Places(
+        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
+        predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
+        alignments=dict(zip(product(units, models, protocols), alignments, strict=True)),
+    )
     summarise_study(
-        **json.loads(snakemake.params.made_from)["spec"],
+        **about,
         scores=[Path(path) for path in snakemake.input.scores],
-        alignments=[Path(path) for path in snakemake.input.alignments],
+        alignments=alignments,
         timings=[Path(path) for path in snakemake.input.timings],
         out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
+        places=places,
     )

@@ -65,6 +65,7 @@ def _write_incomplete(plan: Plan) -> Path | None:
     scored = [key for key in combinations if Job("score", key) not in stale]
     if not scored:
         return None
+    from scopedepth.evaluation.maps import Places
     from scopedepth.report import write_report
     from scopedepth.summarise import summarise_study
 
@@ -87,24 +88,30 @@ def _write_incomplete(plan: Plan) -> Path | None:
         "protocols": plan.study.protocols,
     }
     tables = {name: folder / f"{name}.parquet" for name in STUDY_TABLES}
+    predictions = {
+        (unit, model): Path(f"results/predictions/{unit}/{model}.zarr")
+        for unit, model in product(units, plan.study.models)
+        if Job("predict", (unit, model)) not in stale
+    }
+    places = Places(
+        stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
+        predictions={key: path for key, path in predictions.items() if path.is_dir()},
+        alignments=dict(zip(combinations, alignments, strict=True)),
+    )
     summarise_study(
         **about,
         scores=scores,
         alignments=alignments,
         timings=timings,
         out=tables,
+        places=places,
     )
-    predictions = {
-        (unit, model): Path(f"results/predictions/{unit}/{model}.zarr")
-        for unit, model in product(units, plan.study.models)
-        if Job("predict", (unit, model)) not in stale
-    }
     write_report(
         **about,
         tables=tables,
-        stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
-        predictions={key: path for key, path in predictions.items() if path.is_dir()},
-        alignments=dict(zip(combinations, alignments, strict=True)),
+        stores=places.stores,
+        predictions=places.predictions,
+        alignments=places.alignments,
         records=[
             job.path("record")
             for job in plan.jobs()

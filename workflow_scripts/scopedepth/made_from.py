@@ -129,29 +129,27 @@ class MadeFrom:
             kinds: dict[str, list[Job]] = {}
             for needed in self.plan.needed_by(job):
                 kinds.setdefault(needed.rule, []).append(needed)
-            return found | {rule: self._of_many(jobs) for rule, jobs in kinds.items()}
+            return found | {rule: self._of_many(jobs, job.rule) for rule, jobs in kinds.items()}
         for needed in self.plan.needed_by(job):
-            found |= {path.as_posix(): digest for path, digest in self._results_of(needed)}
+            found |= {path.as_posix(): digest for path, digest in self._results_of(needed, job.rule)}
         return found
 
-    def _results_of(self, job: Job, by_study: bool = False) -> Iterator[tuple[Path, str]]:
-        """Yield what others read of a job, with its digest: a folder by its manifest, tables by their bytes.
+    def _results_of(self, job: Job, reader: str) -> Iterator[tuple[Path, str]]:
+        """Yield what rule `reader` reads of a job, with its digest: a folder by its manifest, files by their bytes.
 
-        The tables and the report of a study (`by_study`) also read the page of a dataset and the record of a timing.
+        Run records tell of a run and decide nothing, but for those of timings: they hold what was measured.
         """
-        outputs = job.outputs(self.results)
-        if "manifest" in outputs:
-            yield outputs["manifest"], self._of_manifest(outputs["manifest"])
-        if "page" in outputs and by_study:
-            yield outputs["page"], self._of_file(outputs["page"])
-        if "manifest" not in outputs:
-            kept = [name for name in outputs if name != "record" or job.rule == "time"]
-            yield from ((outputs[name], self._of_file(outputs[name])) for name in kept)
+        for name in read_outputs(reader, job.rule):
+            path = job.path(name, self.results)
+            if name == "manifest":
+                yield path, self._of_manifest(path)
+            elif name not in ("store", "files", "record") or (name == "record" and job.rule == "time"):
+                yield path, self._of_file(path)
 
-    def _of_many(self, jobs: Iterable[Job]) -> str:
+    def _of_many(self, jobs: Iterable[Job], reader: str) -> str:
         digest = hashlib.sha256()
         for job in jobs:
-            for path, found in self._results_of(job, by_study=True):
+            for path, found in self._results_of(job, reader):
                 digest.update(f"{path.as_posix()}\0{found}\n".encode())
         return "sha256:" + digest.hexdigest()
 

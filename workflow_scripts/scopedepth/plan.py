@@ -22,6 +22,7 @@ from scopedepth.config.load import (
     Unit,
     without,
 )
+from scopedepth.errors import without_secrets
 from scopedepth.frame_lists import FETCHED, fetched_lists, listed_files
 from scopedepth.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.leaves import Leaf
@@ -120,7 +121,8 @@ class Plan:
         if job.rule == "score":
             return [*self._prepared(values[0]), Job("predict", values[:2]), Job("align", values)]
         if job.rule == "summarise":
-            return [one for one in self.jobs() if one.rule in ("align", "score", "time")]
+            rules: tuple[str, ...] = ("prepare", "predict", "align", "score", "time")
+            return [one for one in self.jobs() if one.rule in rules]
         if job.rule == "report":
             rules = ("prepare", "predict", "align", "time", "summarise")
             return [one for one in self.jobs() if one.rule in rules]
@@ -158,15 +160,15 @@ class Plan:
             if spec["source"]["kind"] in IN_PLACE:
                 # Which files count is told to those who read them in place.
                 decides["reads"] = self.reads_of_loader(key[0])
-            return canonical_json(decides)
+            return without_secrets(canonical_json(decides))
         if rule == "fetch_list":
-            return canonical_json({"url": self.fetched_lists()[key[0]], "sha256": key[0]})
+            return without_secrets(canonical_json({"url": self.fetched_lists()[key[0]], "sha256": key[0]}))
         if rule == "fetch_weights":
             spec = study.models[key[0]]
             decides = {"name": spec["name"], "weights": spec["weights"]}
             if spec["weights"]["kind"] == "path":
                 decides["reads"] = self.reads_of_family(key[0])
-            return canonical_json(decides)
+            return without_secrets(canonical_json(decides))
         if rule == "prepare":
             # Not where its files come from, for their digest stands for them; nor the other sequences of a dataset
             # that is split: adding one makes nothing else anew.

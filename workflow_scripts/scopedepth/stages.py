@@ -14,7 +14,9 @@ from types import SimpleNamespace
 from scopedepth.errors import ScopeDepthError
 
 RESULTS = Path("results")
-STUDY_TABLES = ("frames", "summary", "comparisons", "ranks", "sensitivity", "timing")
+STUDY_TABLES = (
+    "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "timing",
+)  # fmt: skip
 
 _NAME = r"[a-z0-9_]+"
 WILDCARDS = {

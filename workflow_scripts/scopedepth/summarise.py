@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,17 +16,32 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.evaluation.registry import METRICS
 from scopedepth.statistics.analysis import Analysis, analyse
-from scopedepth.statistics.bootstrap import NO_INTERVAL
-from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, has_drift
-from scopedepth.statistics.panel import NOT_APPLICABLE, Key, Panel, group_paths, read_panel, with_drift
+from scopedepth.statistics.bootstrap import NO_CAUTION, NO_INTERVAL
+from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, drift_rows, has_drift
+from scopedepth.statistics.panel import (
+    NOT_APPLICABLE,
+    Key,
+    Panel,
+    group_paths,
+    read_log_scales,
+    read_panel,
+    read_sorted,
+    sequence_names,
+    with_drift,
+)
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import COMPARISONS, FRAMES, RANKS, SENSITIVITY, SUMMARY, TIMING
+from scopedepth.tables.study import FRAMES, STUDY_TABLES, TIMING
+
+if TYPE_CHECKING:
+    from scopedepth.evaluation.maps import Places
 
 Specs = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
 
+# The tables that are made of rows; the others are taken over as they are.
+ROW_TABLES = ("summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift")
 BASELINE_FAMILY = "baseline"
 
 
@@ -39,26 +54,28 @@ def summarise_study(
     alignments: Sequence[Path],
     timings: Sequence[Path],
     out: Mapping[str, Path],
+    places: Places | None = None,
 ) -> None:
     """Write the tables of a study (`scopedepth.tables.study`) to the paths `out`, by the tables' names.
 
     `scores` and `alignments` are the tables of all units, models and protocols of the study, `timings` those
-    of the timed calls, none where the study does not measure speed. The rows are sorted by name, so neither
-    the order of the files nor that of the configuration shows. Missing or unlike tables are a
-    `ScopeDepthError`.
+    of the timed calls, none where the study does not measure speed. `places` says where the stores lie, for the
+    errors against depth; a model without a prediction there has none of these. The rows are sorted by name, so
+    neither the order of the files nor that of the configuration shows. Missing or unlike tables, and stores that
+    are damaged, are a `ScopeDepthError`.
     """
     score_paths, alignment_paths = group_paths(scores), group_paths(alignments)
     _check_complete(study, score_paths)
-    rows: dict[str, list[Row]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
+    rows: dict[str, list[Row]] = {name: [] for name in ROW_TABLES}
     for name in sorted(study["datasets"]):
         parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths, alignment_paths)
-        for table in rows:
-            rows[table] += parts[table]
+        for table, part in parts.items():
+            rows[table] += part
+    if places is not None:
+        rows["depth_error"] = _depth_error_rows(study, protocols, score_paths, places)
     _write_frames(out["frames"], score_paths)
-    _write_rows(out["summary"], SUMMARY, rows["summary"])
-    _write_rows(out["comparisons"], COMPARISONS, rows["comparisons"])
-    _write_rows(out["ranks"], RANKS, rows["ranks"])
-    _write_rows(out["sensitivity"], SENSITIVITY, rows["sensitivity"])
+    for table in ROW_TABLES:
+        _write_rows(out[table], STUDY_TABLES[table], rows[table])
     write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
 
 
@@ -90,15 +107,24 @@ def _dataset_rows(
 ) -> dict[str, list[Row]]:
     """Return the rows of all tables about one dataset."""
     names = sorted(study["models"])
-    rows: dict[str, list[Row]] = {"summary": [], "comparisons": [], "ranks": [], "sensitivity": []}
+    rows: dict[str, list[Row]] = {name: [] for name in ROW_TABLES}
     analyses: dict[str, dict[str, Analysis]] = {}  # metric -> protocol
     statuses: dict[tuple[str, str], list[str]] = {}
     is_baseline = np.array([models[name]["family"] == BASELINE_FAMILY for name in names])
     for protocol in sorted(study["protocols"]):
         metrics = chosen_metrics(study, protocols[protocol])
         panel = read_panel(dataset, protocol, names, scores, [name for name in metrics if name in METRICS])
-        if SCALE_DRIFT.name in metrics:
-            panel = with_drift(panel, alignments, protocols[protocol])
+        logs = (
+            read_log_scales(panel, alignments, protocols[protocol])
+            if has_drift(protocols[protocol])
+            else None
+        )
+        if logs is not None:
+            rows["drift"] += drift_rows(
+                dataset, protocol, names, panel.sequences, panel.starts, panel.frames, logs
+            )
+            if SCALE_DRIFT.name in metrics:
+                panel = with_drift(panel, logs)
         for metric in metrics:
             if metric not in panel.values:
                 continue
@@ -123,6 +149,25 @@ def _dataset_rows(
     for metric, by_protocol in analyses.items():
         rows["ranks"] += _rank_rows(dataset, metric, names, by_protocol, statuses)
         rows["sensitivity"] += _sensitivity_rows(dataset, metric, names, by_protocol)
+    return rows
+
+
+def _depth_error_rows(
+    study: Mapping[str, Any], protocols: Specs, scores: Mapping[Key, list[Path]], places: Places
+) -> list[Row]:
+    """Return the errors against depth under the study's headline protocol."""
+    # Compiled loops and stores, which nothing else here needs.
+    from scopedepth.evaluation.maps import ScoredFrames
+    from scopedepth.statistics.depth_error import depth_error_rows
+
+    protocol = study["headline"]["protocol"]
+    frames = ScoredFrames(places, protocol, protocols[protocol])
+    models = sorted(study["models"])
+    rows = []
+    for dataset in sorted(study["datasets"]):
+        table = read_sorted(scores[dataset, models[0], protocol], [])
+        keys = zip(sequence_names(table).tolist(), table["frame"].to_pylist(), strict=True)
+        rows += depth_error_rows(frames, dataset, models, list(keys))
     return rows
 
 
@@ -181,7 +226,7 @@ def _summary_rows(
             "protocol_version": protocol["version"],
             "metric": metric,
             "ci_scope": NO_INTERVAL,
-            "ci_caution": _caution(False),
+            "ci_caution": NO_CAUTION,
             "n_frames": int(analysis.n_frames[index]),
             "n_sequences": int(analysis.n_sequences[index]),
             "n_failed": int(analysis.n_failed[index]),
@@ -196,7 +241,8 @@ def _summary_rows(
                 "ci_low": _number(estimate.low[0]),
                 "ci_high": _number(estimate.high[0]),
                 "ci_scope": estimate.scope,
-                "ci_caution": _caution(estimate.few(int(analysis.n_sequences[index]))[0]),
+                "ci_caution": estimate.cautions()[0],
+                "n_sequences_effective": estimate.effective_sequences,
                 "block_frames": _number(estimate.block[0]),
                 "n_effective": _number(estimate.effective[0]),
             }
@@ -215,7 +261,7 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
     """Return a row for every pair of models, also for those that cannot be compared."""
     found = analysis.differences
     position = {(int(a), int(b)): index for index, (a, b) in enumerate(found.pairs)}
-    few = found.estimates.few(int(analysis.n_sequences.max())) if found.estimates else np.zeros(0, bool)
+    cautions = found.estimates.cautions() if found.estimates else []
     rows = []
     for a, model_a in enumerate(panel.models):
         for b in range(a + 1, len(panel.models)):
@@ -225,7 +271,8 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                 "metric": metric,
                 "model_a": model_a,
                 "model_b": panel.models[b],
-                "ci_caution": _caution(False),
+                "ci_scope": NO_INTERVAL,
+                "ci_caution": NO_CAUTION,
                 "n_frames": int(analysis.n_common[a, b]),
             }
             index = position.get((a, b))
@@ -236,7 +283,8 @@ def _comparison_rows(panel: Panel, metric: str, analysis: Analysis, statuses: Se
                     "difference": _number(found.estimates.value[index]),
                     "ci_low": _number(found.estimates.low[index]),
                     "ci_high": _number(found.estimates.high[index]),
-                    "ci_caution": _caution(few[index]),
+                    "ci_scope": found.estimates.scope,
+                    "ci_caution": cautions[index],
                     "p": _number(found.p[index]),
                     "p_holm": _number(found.p_holm[index]),
                     "status": "no_interval" if np.isnan(found.p[index]) else "ok",
@@ -326,10 +374,6 @@ def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:
     write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
-
-
-def _caution(few: bool) -> str:
-    return "few independent frames" if few else "no"
 
 
 def _number(value: float) -> float | None:

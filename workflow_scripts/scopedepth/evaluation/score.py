@@ -90,9 +90,14 @@ def read_fits(path: Path) -> dict[str, list[Fit]]:
     return fits
 
 
+def is_scored(plan: Plan, fit: Fit) -> bool:
+    """Return whether the protocol computes metrics with a frame's fit."""
+    return fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and plan.score_negative)
+
+
 def score_frame(plan: Plan, pixels: Pixels, fit: Fit) -> Score:
     """Return one frame's metrics, or none and the status of its fit that forbids them."""
-    if fit.status != codes.OK and not (fit.status == codes.NEGATIVE_SCALE and plan.score_negative):
+    if not is_scored(plan, fit):
         return Score({}, pixels.x.size, fit.status)
     metrics = frame_metrics(plan, pixels, fit)
     status = fit.status

@@ -16,6 +16,7 @@ from scopedepth.report.words import (
     parameters,
     significant,
 )
+from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, THESE_SEQUENCES
 
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -176,8 +177,10 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
     if not rows:
         parts.append("No result.")
     scopes = {row["ci_scope"] for row in rows if row["ci_low"] is not None}
-    if "these sequences" in scopes:
+    if THESE_SEQUENCES in scopes:
         parts.append("The intervals hold for these sequences only.")
+    if any(row["ci_caution"] == FEW_SEQUENCES_CAUTION for row in rows):
+        parts.append("A few long sequences outweigh the others.")
     if any(row["status"] == "incomplete" for row in rows):
         parts.append("* Mean over fewer frames: the model has no number on the others.")
     if any(results.seen(dataset, model) != "no" for model in results.model_names):

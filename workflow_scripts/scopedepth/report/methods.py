@@ -7,6 +7,7 @@ from typing import Any
 
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, metric_label, plural, small
+from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 
 METHODS = {
     "none": "were compared with the reference without any alignment",
@@ -115,10 +116,14 @@ def intervals(results: Results) -> list[str]:
     replicates = (results.study.get("bootstrap") or {}).get("replicates")
     text = "Intervals are 95 % bootstrap intervals" + (f" of {replicates:,} replicates" if replicates else "")
     text += " that resample blocks of successive frames"
-    if "new sequences" in scopes:
+    if NEW_SEQUENCES in scopes:
         text += " and, where there are enough of them, sequences"
-    if "these sequences" in scopes:
+    if THESE_SEQUENCES in scopes:
         text += "; on datasets with few sequences they hold for these sequences only"
+    outweighed = sorted({r["dataset"] for r in results.summary if r["ci_caution"] == FEW_SEQUENCES_CAUTION})
+    if outweighed:
+        where = listed([results.dataset_title(name) for name in outweighed])
+        text += f"; on {where} a few long sequences outweigh the others"
     return [
         text + ".",
         "Pairs of models were compared on the same frames and replicates, with p values adjusted after Holm.",

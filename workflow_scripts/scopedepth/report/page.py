@@ -76,7 +76,7 @@ def write_report(
 ) -> None:
     """Write the report of a study to `out`: one HTML file that needs no network.
 
-    tables: frames, summary, comparisons, ranks, sensitivity, timing. stores: by unit; predictions: by unit and
+    tables: those of `scopedepth.tables.study.STUDY_TABLES`, by name. stores: by unit; predictions: by unit and
     model; alignments: by unit, model and protocol. A store that is missing leaves its pictures out, and the page
     says so. records: run records; those that cannot be read are left out. The bytes follow from the inputs.
     """

@@ -12,7 +12,12 @@ from scopedepth.report.sections.datasets import read_page
 from scopedepth.report.sections.failures import WORDS
 from scopedepth.report.verdict import Leader, leader, said, titles
 from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
-from scopedepth.statistics.bootstrap import NEW_SEQUENCES, THESE_SEQUENCES
+from scopedepth.statistics.bootstrap import (
+    FEW_FRAMES_CAUTION,
+    FEW_SEQUENCES_CAUTION,
+    NEW_SEQUENCES,
+    THESE_SEQUENCES,
+)
 from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 
 # With more datasets than this, the ranking below tells the rest.
@@ -103,6 +108,7 @@ def certainty(results: Results) -> Markup:
     """Say what the intervals and tests cover: new sequences, these sequences, or nothing."""
     places: dict[str, list[Markup]] = {}
     narrow: list[str] = []
+    outweighed: list[Markup] = []
     for dataset in results.dataset_names:
         rows = (results.score(dataset, model) for model in results.in_order(dataset))
         row = next((row for row in rows if row and row["value"] is not None), None)
@@ -110,18 +116,29 @@ def certainty(results: Results) -> Markup:
             size = f"{plural(row['n_sequences'], 'sequence')}, {plural(row['n_frames'], 'frame')}"
             place = Markup("{} ({})").format(results.dataset_title(dataset), size)
             places.setdefault(str(row["ci_scope"]), []).append(place)
-            if row["ci_caution"] not in (None, "no"):
+            if row["ci_caution"] == FEW_FRAMES_CAUTION:
                 narrow.append(results.dataset_title(dataset))
+            if row["ci_caution"] == FEW_SEQUENCES_CAUTION:
+                few = Markup("{} ({} sequences count for as much as {:.1f} equal ones)")
+                counts = row["n_sequences"], row["n_sequences_effective"]
+                outweighed.append(few.format(results.dataset_title(dataset), *counts))
     words = {
         NEW_SEQUENCES: "On {} the intervals cover new sequences of the same kind.",
         THESE_SEQUENCES: "On {} there are too few sequences to speak of others: intervals and tests hold for these "
-        "sequences only, and a new patient may turn the order round.",
+        "sequences only, and models that are equally good on average differ significantly on these few, too: a new "
+        "patient may turn the order round.",
     }
     nothing = "On {} there are too few frames for an interval or a test."
     sentences = [Markup(words.get(scope, nothing)).format(said(where)) for scope, where in places.items()]
     if narrow:
         text = Markup("On {} successive frames are so alike that the intervals are likely too narrow.")
         sentences.append(text.format(said(narrow)))
+    if outweighed:
+        text = Markup(
+            "On {} a few long sequences outweigh the others: the intervals presume that a long sequence’s mean varies "
+            "as a short one’s, which so few cannot show."
+        )
+        sentences.append(text.format(said(outweighed)))
     return _joined(sentences)
 
 

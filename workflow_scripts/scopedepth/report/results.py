@@ -116,6 +116,14 @@ class Results:
         return read_table(self.tables["sensitivity"]).to_pylist()
 
     @cached_property
+    def depth_error(self) -> list[Row]:
+        return read_table(self.tables["depth_error"]).to_pylist()
+
+    @cached_property
+    def drift(self) -> list[Row]:
+        return read_table(self.tables["drift"]).to_pylist()
+
+    @cached_property
     def timing(self) -> list[Row]:
         return read_table(self.tables["timing"]).to_pylist()
 

@@ -3,7 +3,7 @@
 A replicate draws as many sequences as there are, with replacement, and for each draw blocks of successive
 frames (circular: a block may run over the end into the beginning). Drawn at full strength, the two stages
 count the frames' noise twice, for the sequences' means already vary by it; and both are too timid with few
-things to draw from. So the stages are rescaled until the replicates have the variance that is unbiased
+things to draw from. So the stages are rescaled until the replicates have the variance of `new_variance`
 (Rao and Wu, "Resampling Inference With Complex Survey Data", JASA 83, 1988), and their quantiles are widened
 from the normal's to Student's (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
 Statistician 69, 2015). docs/statistics.md has the derivation and the coverage.
@@ -12,9 +12,10 @@ Statistician 69, 2015). docs/statistics.md has the derivation and the coverage.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,14 @@ MIN_SEQUENCES = 5
 # Fewer independent frames in a sequence, and it is one drifting curve, which does not tell how far another
 # would drift: intervals for these sequences are then too narrow (benchmarks/bootstrap_coverage.py).
 FEW_FRAMES = 3
+
+# Where the weights are as unlike as those of fewer equal sequences, the interval stands on the assumption that
+# a long sequence's mean varies as a short one's: the few long ones do not show it.
+FEW_SEQUENCES = MIN_SEQUENCES
+
+NO_CAUTION = "no"
+FEW_FRAMES_CAUTION = "few independent frames"
+FEW_SEQUENCES_CAUTION = "few effective sequences"
 
 NEW_SEQUENCES = "new sequences"
 THESE_SEQUENCES = "these sequences"
@@ -71,19 +80,22 @@ class Estimates:
     block: np.ndarray  # frames in a block, mean over the sequences
     effective: np.ndarray  # independent frames that would tell as much about these sequences
     scope: str
+    n_sequences: int
+    effective_sequences: float  # equal sequences of so even a weight, see `effective_number`
 
-    def few(self, n_sequences: int) -> np.ndarray:
-        """Return for each series whether its frames are too few, if independent, to trust its interval."""
-        few: np.ndarray = self.effective < FEW_FRAMES * n_sequences
-        return few & (self.scope == THESE_SEQUENCES)
+    def cautions(self) -> list[str]:
+        """Return for each series why its interval is to be taken with care, `NO_CAUTION` where it is not."""
+        if self.scope == NEW_SEQUENCES and self.effective_sequences < FEW_SEQUENCES:
+            return [FEW_SEQUENCES_CAUTION] * len(self.value)
+        few = (self.effective < FEW_FRAMES * self.n_sequences) & (self.scope == THESE_SEQUENCES)
+        return [FEW_FRAMES_CAUTION if one else NO_CAUTION for one in few]
 
     def take(self, which: slice) -> Estimates:
         """Return the estimates of some of the series."""
-        columns = {name: getattr(self, name)[which] for name in _COLUMNS}
-        return Estimates(**columns, scope=self.scope)
+        return replace(self, **{name: getattr(self, name)[which] for name in _COLUMNS})
 
 
-_COLUMNS = tuple(field.name for field in fields(Estimates) if field.name != "scope")
+_COLUMNS = ("value", "low", "high", "error", "df", "block", "effective")
 
 
 def draw(dataset: str, n_sequences: int, replicates: int, seed: int) -> Draws:
@@ -112,10 +124,34 @@ def bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dra
         padded = np.zeros((_BATCH, series.shape[1]))
         padded[: len(batch)] = batch
         parts.append((_bootstrap(padded, starts, averaging, draws), len(batch)))
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name)[:count] for part, count in parts]) for name in _COLUMNS
     }
-    return Estimates(**columns, scope=parts[0][0].scope)
+    return replace(parts[0][0], **columns)
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """Return how many equal weights are as even as `weights` (sequence,) with sum 1: 1 / sum of squares.
+
+    Kish, Survey Sampling, 1965.
+    """
+    return float(1 / (weights**2).sum())
+
+
+def new_variance(means: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the variance of sum(weights * means) over sequences taken anew, (series,).
+
+    means: (series, sequence), two or more. weights: (sequence,), with sum 1. The larger of two estimates. One is
+    the usual one of a ratio over clusters, from each sequence's own distance to the weighted mean. A sequence
+    that outweighs the others draws that mean to itself and seems to lie close to it. The other takes the
+    sequences' means for equally variable, whatever their lengths, and has their plain variance. Where the weights
+    are equal the two are the same.
+    """
+    n = means.shape[1]
+    value = (means * weights).sum(axis=1)
+    own = (weights**2 * (means - value[:, None]) ** 2).sum(axis=1) * n / (n - 1)
+    alike = means.var(axis=1, ddof=1) * (weights**2).sum()
+    return np.maximum(own, alike)
 
 
 def _bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Draws) -> Estimates:
@@ -123,12 +159,13 @@ def _bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dr
     weights = sequence_weights(counts, averaging)
     means = np.add.reduceat(series, starts[:-1], axis=1) / counts
     value = (means * weights).sum(axis=1)
-    gaps = len(counts) * weights * (means - value[:, None])
+    # Unweighted, so that the shape of the replicates' distribution is not that of the few longest sequences.
+    gaps = means - means.mean(axis=1, keepdims=True)
     noise = _frame_noise(series - np.repeat(means, np.diff(starts), axis=1), starts)
     within = (noise.variance * weights**2).sum(axis=1)
     if len(counts) >= MIN_SEQUENCES:
         scope = NEW_SEQUENCES
-        variance = (gaps**2).sum(axis=1) / (len(counts) * (len(counts) - 1))
+        variance = new_variance(means, weights)
         df = np.full(len(series), len(counts) - 1.0)
         frame_factor = np.sqrt(np.minimum(1.0, _ratio(variance, within, otherwise=1.0)))
         left = np.maximum(0.0, variance - frame_factor**2 * within)
@@ -142,12 +179,19 @@ def _bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dr
         frame_factor, gap_factor = np.ones(len(series)), np.zeros(len(series))
     else:
         nothing = np.full(len(series), np.nan)
-        return Estimates(value, nothing, nothing, nothing, nothing, nothing, nothing, NO_INTERVAL)
+        return Estimates(
+            value, nothing, nothing, nothing, nothing, nothing, nothing,
+            NO_INTERVAL, len(counts), effective_number(weights),
+        )  # fmt: skip
     deviations = _replicate(noise, gaps, weights, starts, draws, frame_factor, gap_factor)
     tail = (1 - CONFIDENCE) / 2
     widening = student_quantile(1 - tail, df) / NormalDist().inv_cdf(1 - tail)
-    low, high = value + widening * np.quantile(deviations, [tail, 1 - tail], axis=0)
-    return Estimates(value, low, high, np.sqrt(variance), df, noise.block, noise.effective, scope)
+    # As far on both sides: the replicates lean towards a sequence that lies apart, and the truth may lie opposite.
+    half = widening * np.quantile(np.abs(deviations), CONFIDENCE, axis=0)
+    return Estimates(
+        value, value - half, value + half, np.sqrt(variance), df, noise.block, noise.effective,
+        scope, len(counts), effective_number(weights),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

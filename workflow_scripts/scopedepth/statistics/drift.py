@@ -6,13 +6,16 @@ show it. It is the standard deviation of ln(factor) over a sequence's frames, av
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from scopedepth.evaluation.registry import METRICS, Metric
+
+# Frames of a sequence that the table holds, evenly spaced, so that a line can be drawn through them.
+POINTS = 200
 
 SCALE_DRIFT = Metric(
     "scale_drift",
@@ -63,3 +66,38 @@ def drift_series(logs: np.ndarray, starts: np.ndarray) -> np.ndarray:
         if deviation > 0:
             series[known] += (squares - deviation**2) / (2 * deviation)
     return series
+
+
+def drift_rows(
+    dataset: str,
+    protocol: str,
+    models: Sequence[str],
+    sequences: Sequence[str],
+    starts: np.ndarray,
+    frames: np.ndarray,
+    logs: np.ndarray,
+) -> list[dict[str, Any]]:
+    """Return the rows of the table `drift`: one a model and sequence, with a sample of its factors.
+
+    sequences, starts: names, and where each begins and ends among `frames` (frame,), which are the frames'
+    indices in their sequence. logs: ln(factor), (model, frame), NaN where there is none.
+    """
+    rows = []
+    for model, of_model in zip(models, logs, strict=True):
+        for sequence, (start, stop) in zip(sequences, pairwise(starts), strict=True):
+            values = of_model[start:stop]
+            known = values[~np.isnan(values)]
+            middle = np.median(known) if known.size else 0.0
+            some = slice(None, None, max(1, -(-len(values) // POINTS)))
+            rows.append(
+                {
+                    "dataset": dataset, "protocol": protocol, "model": model, "sequence": sequence,
+                    "n_frames": len(values), "n_factors": len(known),
+                    "scale_drift": float(known.std(ddof=1)) if known.size >= 2 else None,
+                    "frames": frames[start:stop][some].tolist(),
+                    "relative_scales": [
+                        None if np.isnan(log) else float(np.exp(log - middle)) for log in values[some]
+                    ],
+                }
+            )  # fmt: skip
+    return rows

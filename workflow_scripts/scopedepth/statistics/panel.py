@@ -35,6 +35,7 @@ class Panel:
     models: tuple[str, ...]
     sequences: tuple[str, ...]
     starts: np.ndarray
+    frames: np.ndarray  # (frame,) index in its sequence
     statuses: tuple[str, ...]
     status: np.ndarray  # (model, frame) index into `statuses`
     values: Mapping[str, np.ndarray]  # metric -> (model, frame) float64, NaN where there is no number
@@ -141,6 +142,7 @@ def read_panel(
         models=tuple(models),
         sequences=tuple(str(name) for name in sequences),
         starts=np.concatenate([[0], np.cumsum(counts)]),
+        frames=frames,
         statuses=tuple(statuses),
         status=status,
         values=values,
@@ -154,19 +156,26 @@ def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> np.ndarray:
     return np.asarray(new, np.int32)[encoded.indices.to_numpy()]
 
 
-def with_drift(panel: Panel, alignments: Mapping[Key, list[Path]], protocol: Mapping[str, Any]) -> Panel:
-    """Return `panel` with the scale drift, from the fits of its frames; as it is where there are no fits."""
-    drift = np.full(panel.status.shape, np.nan)
+def read_log_scales(
+    panel: Panel, alignments: Mapping[Key, list[Path]], protocol: Mapping[str, Any]
+) -> np.ndarray | None:
+    """Return ln(factor) of each frame, (model, frame), from the fits; None where a model has none."""
+    logs = np.full(panel.status.shape, np.nan)
     for row, model in enumerate(panel.models):
         paths = alignments.get((panel.dataset, model, panel.protocol))
         if not paths:
-            return panel
+            return None
         table = read_sorted(paths, ["scale", "shift"])
         if table.num_rows != panel.n_frames:
             raise ScopeDepthError(
                 f"The alignments of {model} on {panel.dataset} under {panel.protocol} have {table.num_rows} "
                 f"frames and its scores {panel.n_frames}. Run the workflow again."
             )
-        logs = log_scales(table["scale"].to_numpy(), table["shift"].to_numpy(), protocol)
-        drift[row] = drift_series(logs, panel.starts)
+        logs[row] = log_scales(table["scale"].to_numpy(), table["shift"].to_numpy(), protocol)
+    return logs
+
+
+def with_drift(panel: Panel, logs: np.ndarray) -> Panel:
+    """Return `panel` with the scale drift that `logs` (model, frame) have, see `read_log_scales`."""
+    drift = np.stack([drift_series(of_model, panel.starts) for of_model in logs])
     return replace(panel, values={**panel.values, SCALE_DRIFT.name: drift})

@@ -28,10 +28,17 @@ SUMMARY = pa.schema(
         column(
             "ci_caution",
             KEY,
-            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
+            "no; few independent frames: less than three a sequence, the interval is likely too narrow; or few "
+            "effective sequences: a few long ones outweigh the others, the interval takes their means for as "
+            "variable as those of the short ones",
         ),
         column("n_frames", pa.int64(), "frames with a number"),
         column("n_sequences", pa.int64(), "sequences with a number"),
+        column(
+            "n_sequences_effective",
+            pa.float64(),
+            "1 / sum of the squared weights of the sequences: how many that count alike would be as even",
+        ),
         column("n_failed", pa.int64(), "frames that should have a number and have none"),
         column(
             "n_negative_scale",
@@ -82,9 +89,17 @@ COMPARISONS = pa.schema(
             "p adjusted after Holm over the pairs of this dataset, protocol and metric",
         ),
         column(
+            "ci_scope",
+            KEY,
+            "what interval and p are about: new sequences, or only these sequences (fewer than five), in which "
+            "models of equal worth differ too; or none",
+        ),
+        column(
             "ci_caution",
             KEY,
-            "no; or few independent frames: less than three a sequence, the interval is likely too narrow",
+            "no; few independent frames: less than three a sequence, the interval is likely too narrow; or few "
+            "effective sequences: a few long ones outweigh the others, the interval takes their means for as "
+            "variable as those of the short ones",
         ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
         column(
@@ -140,6 +155,56 @@ SENSITIVITY = pa.schema(
     metadata={"description": "what a change of protocol does to the ranking"},
 )
 
+DEPTH_ERROR = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("protocol", KEY, "name of the protocol: the study's headline protocol"),
+        column("model", KEY, "name of the model"),
+        column(
+            "bin", pa.int32(), "1 is the nearest; the bins hold equally many pixels of all models together"
+        ),
+        column("depth_low", pa.float64(), "reference depth where the bin begins, in `unit`"),
+        column(
+            "depth_high", pa.float64(), "reference depth where the bin ends and the next begins, in `unit`"
+        ),
+        column("unit", KEY, "of the reference depth: mm, or relative (not known)"),
+        column("n_frames", pa.int32(), "frames that were looked at and are scored for this model"),
+        column("n_pixels", pa.int64(), "pixels of these frames in the bin that were looked at"),
+        column(
+            "abs_rel", pa.float64(), "mean |aligned depth - reference| / reference over them; null if none"
+        ),
+    ],
+    metadata={
+        "description": "error against depth, one row a dataset, model and bin, on 24 frames of each dataset and "
+        "20,000 to 40,000 pixels of each frame at most, evenly spaced"
+    },
+)
+
+DRIFT = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("protocol", KEY, "name of a protocol that fits a factor to each frame"),
+        column("model", KEY, "name of the model"),
+        column("sequence", KEY, "name of the sequence"),
+        column("n_frames", pa.int64(), "frames of the sequence"),
+        column("n_factors", pa.int64(), "frames with a positive factor"),
+        column(
+            "scale_drift",
+            pa.float64(),
+            "standard deviation of ln(factor) over the sequence's frames; null with fewer than two factors",
+        ),
+        column("frames", pa.list_(pa.int32()), "indices of up to 200 frames of the sequence, evenly spaced"),
+        column(
+            "relative_scales",
+            pa.list_(pa.float64()),
+            "the factors of these frames divided by the sequence's median factor; null where there is none",
+        ),
+    ],
+    metadata={
+        "description": "how scale wanders within a sequence, one row a dataset, protocol, model, sequence"
+    },
+)
+
 # The tables of a study, by the name of their file.
 STUDY_TABLES = {
     "frames": FRAMES,
@@ -147,5 +212,7 @@ STUDY_TABLES = {
     "comparisons": COMPARISONS,
     "ranks": RANKS,
     "sensitivity": SENSITIVITY,
+    "depth_error": DEPTH_ERROR,
+    "drift": DRIFT,
     "timing": TIMING,
 }

@@ -5,92 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.metrics import scale_drift
 from scopedepth.report.charts.lines import Line, line_chart
 from scopedepth.report.marks import Look
-from scopedepth.report.results import Results
+from scopedepth.report.results import Results, Row
 from scopedepth.report.table import Column, Table, model_cell, value_cell
 from scopedepth.report.words import number
-from scopedepth.statistics.drift import has_drift, log_scales
-from scopedepth.tables.io import read_table
 
-POINTS = 200  # of a line
 CHARTS = 6  # of a dataset; the table holds all its sequences
 
 
 def drift_protocol(results: Results) -> str | None:
-    """Return the protocol to read scales from: fitted frame by frame, the headline's if it is so."""
-    for name in results.protocol_names:
-        if has_drift(results.protocols[name]):
-            return name
-    return None
+    """Return the protocol to show scales of: fitted frame by frame, the headline's if it is so."""
+    found = {row["protocol"] for row in results.drift}
+    return next((name for name in results.protocol_names if name in found), None)
 
 
 def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     """Return charts and a table for each dataset, and the protocol that the scales are from."""
     protocol = drift_protocol(results)
-    if protocol is None:
-        return {"protocol": "", "datasets": []}
     made = []
     for dataset in results.dataset_names:
-        scales = read_scales(results, dataset, protocol)
-        sequences = sorted({sequence for sequence, _ in scales})
+        rows = {
+            (row["sequence"], row["model"]): row
+            for row in results.drift
+            if (row["dataset"], row["protocol"]) == (dataset, protocol)
+        }
+        sequences = sorted({sequence for sequence, _ in rows})
         charts = [
-            chart for name in sequences[:CHARTS] if (chart := sequence_chart(results, look, scales, name))
+            chart for name in sequences[:CHARTS] if (chart := sequence_chart(results, look, rows, name))
         ]
         if charts:
             made.append({
                 "dataset": dataset, "title": results.dataset_title(dataset), "charts": charts,
                 "left_out": max(0, len(sequences) - CHARTS),
-                "table": drift_table(results, look, dataset, scales, sequences),
+                "table": drift_table(results, look, dataset, rows, sequences),
             })  # fmt: skip
-    return {"protocol": protocol, "datasets": made}
-
-
-def read_scales(results: Results, dataset: str, protocol: str) -> dict[tuple[str, str], np.ndarray]:
-    """Return ln(factor) of every frame by (sequence, model), NaN where there is no positive factor."""
-    parts: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = {}
-    for unit in results.units_of(dataset):
-        for model in results.model_names:
-            path = results.alignments.get((unit, model, protocol))
-            if path is None or not path.exists():
-                continue
-            try:
-                table = read_table(path, ["sequence", "frame", "scale", "shift"])
-            except ScopeDepthError:
-                continue
-            names = np.array(table["sequence"].cast(pa.string()).to_pylist())
-            scale, shift = (np.array(table[key].to_pylist(), np.float64) for key in ("scale", "shift"))
-            logs = log_scales(scale, shift, results.protocols[protocol])
-            frame = np.array(table["frame"].to_pylist())
-            for name in sorted(set(names)):
-                here = names == name
-                order = np.argsort(frame[here])
-                parts.setdefault((str(name), model), []).append((frame[here].min(), logs[here][order]))
-    # A long sequence may be cut into several units.
-    return {
-        key: np.concatenate([logs for _, logs in sorted(found, key=lambda part: part[0])])
-        for key, found in parts.items()
-    }
+    return {"protocol": protocol or "", "datasets": made}
 
 
 def sequence_chart(
-    results: Results, look: Mapping[str, Look], scales: Mapping[tuple[str, str], np.ndarray], sequence: str
+    results: Results, look: Mapping[str, Look], rows: Mapping[tuple[str, str], Row], sequence: str
 ) -> Any:
     lines = []
     for model in results.networks:
-        values = scales.get((sequence, model))
-        if values is None or not np.isfinite(values).any():
+        row = rows.get((sequence, model))
+        if row is None or not row["n_factors"]:
             continue
-        relative = np.exp(values - np.nanmedian(values))
-        step = max(1, -(-len(relative) // POINTS))
-        points = [
-            (float(i), float(v) if np.isfinite(v) else None) for i, v in enumerate(relative) if i % step == 0
-        ]
+        points = [(float(i), v) for i, v in zip(row["frames"], row["relative_scales"], strict=True)]
         lines.append(Line(results.model_title(model), look[model], points))
     return line_chart(
         lines,
@@ -103,7 +64,7 @@ def sequence_chart(
 
 
 def drift_table(
-    results: Results, look: Mapping[str, Look], dataset: str, scales: Mapping[tuple[str, str], np.ndarray],
+    results: Results, look: Mapping[str, Look], dataset: str, found: Mapping[tuple[str, str], Row],
     sequences: list[str],
 ) -> Table:  # fmt: skip
     columns = [Column("Model"), *(Column(name, number=True) for name in sequences)]
@@ -111,8 +72,8 @@ def drift_table(
     for model in results.model_names:
         cells = [model_cell(results, look, model, dataset)]
         for sequence in sequences:
-            values = scales.get((sequence, model))
-            spread = None if values is None else scale_drift(values)
+            row = found.get((sequence, model))
+            spread = None if row is None else row["scale_drift"]
             cells.append(value_cell(number(spread, 3), spread))
         rows.append(cells)
     return Table(

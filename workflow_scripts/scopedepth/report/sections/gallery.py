@@ -103,15 +103,13 @@ def draw(
     results: Results, look: Mapping[str, Look], frames: Frames, dataset: str, chosen: Chosen, side: int
 ) -> dict[str, Any] | None:
     """Return one frame's pictures, all depths on one colour scale and all errors on one; None without a store."""
-    place = frames.place(dataset, chosen.sequence, chosen.frame)
+    place = frames.scored.place(dataset, chosen.sequence, chosen.frame)
     if place is None:
         return None
     unit, at = place
-    store = frames.dataset(unit)
-    assert store is not None
-    sequence = store.sequences[chosen.sequence]
+    sequence = frames.scored.dataset(unit).sequences[chosen.sequence]
     try:
-        depth, flags, rgb, _ = frames.reference(unit, chosen.sequence, at)
+        depth, flags, rgb, _ = frames.scored.reference(unit, chosen.sequence, at)
         name = sequence.frame_ids()[at]
     except (ScopeDepthError, IndexError):
         return None
@@ -119,7 +117,7 @@ def draw(
     counted = next((one.valid for one in aligned.values() if one.valid is not None), np.isfinite(depth))
     reference = depth[counted] if counted.any() else depth[np.isfinite(depth)]
     low, high = (float(v) for v in np.percentile(reference, [1, 99])) if reference.size else (0.0, 1.0)
-    errors = {model: relative_error(one.depth, depth, one.valid) for model, one in aligned.items()}
+    errors = {model: one.error for model, one in aligned.items()}
     most = error_scale([e for e in errors.values() if e is not None])
     unit_name = " mm" if sequence.units == "mm" else ""
     values = values_by_frame(results, dataset).get((chosen.sequence, chosen.frame), {})
@@ -160,18 +158,7 @@ def inside(depth: NDArray[np.floating], flags: NDArray[np.uint8]) -> NDArray[np.
     return np.where(flags & BORDER, np.nan, depth)
 
 
-def relative_error(
-    predicted: NDArray[np.floating] | None, depth: NDArray[np.float32], valid: NDArray[np.bool_] | None
-) -> NDArray[np.float32] | None:
-    """Return |predicted - depth| / depth (h, w), NaN where the protocol does not count a pixel."""
-    if predicted is None or valid is None:
-        return None
-    error = np.full(depth.shape, np.nan, np.float32)
-    error[valid] = np.abs(predicted[valid] - depth[valid]) / depth[valid]
-    return error
-
-
-def error_scale(errors: list[NDArray[np.float32]]) -> float:
+def error_scale(errors: list[NDArray[np.float64]]) -> float:
     """Return the end of a frame's error scale: a round number near the 95th percentile of all models' errors."""
     values = [e[np.isfinite(e)] for e in errors]
     joined = np.concatenate(values) if values else np.empty(0)

@@ -23,6 +23,7 @@ from scopedepth.report.words import (
     number,
     p_value,
 )
+from scopedepth.statistics.bootstrap import FEW_FRAMES_CAUTION, FEW_SEQUENCES_CAUTION, NO_CAUTION
 
 WHY = {
     "not_applicable": "not applicable to this output",
@@ -31,6 +32,8 @@ WHY = {
     "incomplete": "some frames have no number",
     "failed_prediction": "the model failed",
 }
+# What stands beside an interval.
+CAUTIONS = {FEW_FRAMES_CAUTION: "likely too narrow", FEW_SEQUENCES_CAUTION: "few long sequences outweigh"}
 
 
 def ranking(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -135,12 +138,13 @@ def share(value: float | None) -> str:
 
 
 def interval_cell(score: Mapping[str, Any], metric: str) -> Cell:
-    """Return a score's interval, marked where it is likely too narrow."""
+    """Return an interval, of a score or of a difference, with its caution where it has one."""
     ends = interval(score["ci_low"], score["ci_high"], metric)
-    if score["ci_low"] is None or score["ci_caution"] in (None, "no"):
+    caution = score["ci_caution"]
+    if score["ci_low"] is None or caution in (None, NO_CAUTION):
         return value_cell(ends, score["ci_low"])
-    text = Markup("{} <small>likely too narrow</small>").format(ends)
-    return Cell(text, score["ci_low"], ends, tip=score["ci_caution"])
+    text = Markup("{} <small>{}</small>").format(ends, CAUTIONS.get(caution, caution))
+    return Cell(text, score["ci_low"], ends, tip=caution)
 
 
 def frames_cell(score: Mapping[str, Any] | None) -> Cell:
@@ -163,9 +167,10 @@ def pairs_table(results: Results, dataset: str) -> Table | None:
         rows.append([
             Cell(f"{results.model_title(row['model_a'])} − {results.model_title(row['model_b'])}"),
             value_cell(metric_value(row["difference"], metric), row["difference"], "strong" if certain else ""),
-            value_cell(interval(row["ci_low"], row["ci_high"], metric), row["ci_low"]),
+            interval_cell(row, metric),
             value_cell(p_value(row["p"]), row["p"]),
             value_cell(p_value(row["p_holm"]), row["p_holm"], "strong" if certain else ""),
+            Cell(row["ci_scope"]),
             value_cell(count(row["n_frames"]), row["n_frames"]),
         ])  # fmt: skip
     if not rows:
@@ -176,6 +181,7 @@ def pairs_table(results: Results, dataset: str) -> Table | None:
         Column("95 % interval", number=True),
         Column("p", number=True, tip="two-sided bootstrap p value"),
         Column("p, Holm", number=True, tip="adjusted over the pairs of this dataset, protocol and metric"),
+        Column("For", tip="what interval and p are about; equal models differ on a few sequences, too"),
         Column("Frames", number=True),
     ]
     return Table(f"Paired differences on {results.dataset_title(dataset)}", columns, rows)

@@ -1,0 +1,135 @@
+"""Single frames as they were scored: aligned depth, pixels that counted, and their errors, as maps.
+
+Whoever shows or bins what was scored takes it from here, so that masks, resampling, fits and limits are applied
+once, by the functions that the score stage uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation import status as codes
+from scopedepth.evaluation.align import open_pairs
+from scopedepth.evaluation.alignment import Fit
+from scopedepth.evaluation.frames import Pixels, Workspace, ready, stored_status
+from scopedepth.evaluation.metrics import aligned_map
+from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.registry import METRICS
+from scopedepth.evaluation.scope import Pair
+from scopedepth.evaluation.score import is_scored, read_fits
+from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.prediction import PredictionStore
+
+
+class Reference(NamedTuple):
+    """One frame of a dataset: depth (h, w), flags (h, w), image (h, w, 3) and the frame's status in the store."""
+
+    depth: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]
+    status: int
+
+
+class Scored(NamedTuple):
+    """A frame as scored, all (h, w): aligned depth, pixels that counted, and |depth - reference| / reference there.
+
+    error is NaN where a pixel did not count; its mean over the others is the frame's AbsRel.
+    """
+
+    depth: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    error: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where stores and fits lie: datasets by unit, predictions by unit and model, fits by these and protocol."""
+
+    stores: Mapping[str, Path] = field(default_factory=dict)
+    predictions: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    alignments: Mapping[tuple[str, str, str], Path] = field(default_factory=dict)
+
+
+def scored_maps(plan: Plan, pixels: Pixels, fit: Fit) -> Scored:
+    """Return the maps of one frame whose fit is scored (`score.is_scored`); copies, which outlive `pixels`."""
+    depth, valid = aligned_map(plan, pixels, fit), pixels.valid.copy()
+    error = np.full(depth.shape, np.nan)
+    true = pixels.depth[valid].astype(np.float64)
+    error[valid] = np.abs(depth[valid] - true) / true
+    return Scored(depth, valid, error)
+
+
+class ScoredFrames:
+    """Opens the stores and fits of one protocol once, and returns frames. What is damaged is a `ScopeDepthError`."""
+
+    def __init__(self, places: Places, name: str, protocol: Mapping[str, Any]) -> None:
+        self.places = places
+        self.name = name
+        self.protocol = protocol
+        self._datasets: dict[str, DatasetStore] = {}
+        self._pairs: dict[tuple[str, str], tuple[dict[str, Pair], dict[str, list[Fit]]]] = {}
+        self._workspace = Workspace()
+        self._last: tuple[tuple[str, str, int], Reference] | None = None
+
+    def dataset(self, unit: str) -> DatasetStore:
+        """Return a unit's store."""
+        if unit not in self._datasets:
+            self._datasets[unit] = DatasetStore(self.places.stores[unit])
+        return self._datasets[unit]
+
+    def place(self, dataset: str, sequence: str, frame: int) -> tuple[str, int] | None:
+        """Return the unit that holds a frame of a sequence, and its place there; None where no store has it."""
+        for unit in self.places.stores:
+            if unit.partition("@")[0] == dataset:
+                part = self.dataset(unit).sequences.get(sequence)
+                if part is not None and 0 <= frame - part.first_frame < part.n_frames:
+                    return unit, frame - part.first_frame
+        return None
+
+    def reference(self, unit: str, sequence: str, place: int) -> Reference:
+        """Return what the store has at a place of a sequence; the last one is kept, as models take turns on it."""
+        key = unit, sequence, place
+        if self._last is None or self._last[0] != key:
+            data = self.dataset(unit).sequences[sequence]
+            depth, flags, rgb, status = (
+                read(place, place + 1)[0] for read in (data.depth, data.flags, data.rgb, data.status)
+            )
+            self._last = key, Reference(depth, flags, rgb, int(status))
+        return self._last[1]
+
+    def scored(self, unit: str, model: str, sequence: str, place: int) -> Scored | str:
+        """Return a model's frame as it was scored, or the status that says why it was not."""
+        pairs, fits = self._open(unit, model)
+        plan, _, predicted = pairs[sequence]
+        fit = fits[sequence][place]
+        reference = self.reference(unit, sequence, place)
+        stored = stored_status(reference.status, int(predicted.status(place, place + 1)[0]))
+        # Without a metric of depth nothing was brought to the reference's scale.
+        if not any(METRICS[metric].needs == "depth" for metric in plan.metrics):
+            return codes.STATUSES[codes.NOT_APPLICABLE]
+        if stored or not is_scored(plan, fit):
+            return codes.STATUSES[stored or fit.status]
+        output = predicted.prediction(place, place + 1)[0]
+        pixels = ready(plan, place, output, reference.depth, reference.flags, reference.rgb, self._workspace)
+        return scored_maps(plan, pixels, fit)
+
+    def _open(self, unit: str, model: str) -> tuple[dict[str, Pair], dict[str, list[Fit]]]:
+        if (unit, model) not in self._pairs:
+            data, path = self.dataset(unit), self.places.alignments[unit, model, self.name]
+            predicted = PredictionStore(self.places.predictions[unit, model])
+            pairs, fits = open_pairs(self.protocol, data, predicted, unit.partition("@")[0]), read_fits(path)
+            for sequence, (_, frames, _) in pairs.items():
+                if len(fits.get(sequence, [])) != frames.n_frames:
+                    raise ScopeDepthError(
+                        f"{path} has {len(fits.get(sequence, []))} frames of sequence {sequence}, the dataset "
+                        f"{frames.n_frames}. Align again."
+                    )
+            self._pairs[unit, model] = pairs, fits
+        return self._pairs[unit, model]
