@@ -30,9 +30,13 @@ try:
     check_targets(sys.argv[1:] if workflow.is_main_process else [], PLAN, config)
 except ConfigError as error:
     sys.exit(f"scopedepth: error: {error}")
-# Whoever reads the configuration beside a job finds citations written out.
+# Whoever reads the configuration beside a job finds it written out. Addresses may hold what gives access to them: jobs
+# take them from here, for a rule's parameters are kept and shown.
 for name, spec in {**PLAN.study.bases, **PLAN.study.datasets}.items():
-    config["datasets"][name]["citation"] = spec["citation"]
+    config["datasets"][name] |= {key: spec[key] for key in ("citation", "source") if key in spec}
+for name, spec in PLAN.study.models.items():
+    config["models"][name]["weights"] = spec["weights"]
+config["fetched_lists"] = PLAN.fetched_lists()
 # What each result is made from, as that lies on disk now: a parameter of every rule.
 MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 # What each job asks of a cluster's scheduler.

@@ -227,7 +227,11 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
         log=[str(job.log())],
         threads=1,
         resources={},
-        config={"datasets": plan.study.datasets, "execution": plan.study.execution},
+        config={
+            "datasets": plan.study.datasets,
+            "models": plan.study.models,
+            "execution": plan.study.execution,
+        },
     )
     finders = list(sys.meta_path)
     try:

@@ -338,6 +338,37 @@ def test_a_class_of_ones_own_is_told_where_to_compute(tmp_path: Path, device: st
         load_model(spec("python", code="told.py:Told"), tmp_path, "gpu")
 
 
+@pytest.mark.parametrize("code", ["/abs/net.py:Net", "../net.py:Net"])
+def test_code_outside_its_folder_is_refused(tmp_path: Path, code: str) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net.py").write_text("class Net: pass\n")
+    with pytest.raises(ScopeDepthError, match="lies outside its weights' folder"):
+        load_model(spec("python", code=code), tmp_path / "net", "cpu")
+
+
+def test_a_class_imports_its_folder_and_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No module from elsewhere, for its changes would go unseen; and no bytecode in the folder."""
+    (tmp_path / "net").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "found_by_path.py").write_text("X = 1\n")
+    (tmp_path / "net" / "beside_it.py").write_text("import colorsys\nX = 1\n")
+    (tmp_path / "net" / "good.py").write_text(
+        "import torch.classes\nimport beside_it\n\n\nclass Net:\n    def __init__(self, *given): ...\n"
+        "    def predict(self, frames): ...\n"
+    )
+    (tmp_path / "net" / "bad.py").write_text(
+        "class Net:\n    def __init__(self, *given):\n        import found_by_path\n"
+        "    def predict(self, frames): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    load_model(spec("python", code="good.py:Net"), tmp_path / "net", "cpu")
+    assert not (tmp_path / "net" / "__pycache__").exists()
+    with pytest.raises(ScopeDepthError, match=r"imports found_by_path from .*neither in its weights' folder"):
+        load_model(spec("python", code="bad.py:Net"), tmp_path / "net", "cpu")
+
+
 def test_a_network_is_not_given_less_than_it_takes(tmp_path: Path) -> None:
     """The coarsest map of 32 pixels is one pixel, whose border cannot be reflected."""
     folder = write_sc(tmp_path / "dispnet_model_best.pth.tar")

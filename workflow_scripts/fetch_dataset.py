@@ -19,10 +19,12 @@ with job(
     from scopedepth.fetch import fetch_dataset
 
     spec = json.loads(snakemake.params.made_from)["spec"]
-    # Licence and citation are shown before a download; they decide no file, so they are no parameter.
-    words = snakemake.config["datasets"][spec["name"]]
+    # Licence and citation are shown before a download; they decide no file, so they are no parameter. Nor is what
+    # gives access to an address.
+    known = snakemake.config["datasets"][spec["name"]]
+    words = {key: known.get(key, "") for key in ("title", "licence", "citation", "homepage")}
     fetch_dataset(
-        spec={**{key: words.get(key, "") for key in ("title", "licence", "citation", "homepage")}, **spec},
+        spec={**words, **spec, "source": known["source"]},
         out=Path(snakemake.output.files),
         manifest=Path(snakemake.output.manifest),
         workers=snakemake.threads,

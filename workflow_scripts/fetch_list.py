@@ -1,6 +1,5 @@
 """Fetch a published list of frames."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,5 +17,5 @@ with job(
 ):
     from scopedepth.fetch.download import download
 
-    spec = json.loads(snakemake.params.made_from)["spec"]
-    download(spec["url"], Path(snakemake.output.list), f"sha256:{spec['sha256']}")
+    digest = snakemake.wildcards.digest
+    download(snakemake.config["fetched_lists"][digest], Path(snakemake.output.list), f"sha256:{digest}")

@@ -18,8 +18,10 @@ with job(
 ):
     from scopedepth.weights import fetch_weights
 
+    spec = json.loads(snakemake.params.made_from)["spec"]
     fetch_weights(
-        spec=json.loads(snakemake.params.made_from)["spec"],
+        # What gives access to an address is no parameter.
+        spec={**spec, "weights": snakemake.config["models"][spec["name"]]["weights"]},
         out=Path(snakemake.output.files),
         manifest=Path(snakemake.output.manifest),
     )

@@ -61,6 +61,8 @@ def is_read(name: str, reads: Iterable[str] | None) -> bool:
     """Say whether a file of that name is one of those that `reads` means, whatever its letters' case."""
     if reads is None:
         return True
+    if name.startswith("."):  # what operating systems leave
+        return False
     low = name.lower()
     return any(low.endswith(word) if word.startswith(".") else low == word for word in reads)
 

@@ -18,14 +18,18 @@ made. Options are `options.options`.
 from __future__ import annotations
 
 import importlib.util
+import site
 import sys
-from collections.abc import Mapping
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.identity import ROOT
 from scopedepth.models.base import DepthModel, read_options
 
 DEFAULTS: dict[str, Any] = {"code": None, "options": {}}
@@ -89,19 +93,25 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     file, _, class_name = str(options["code"] or "").partition(":")
     if not file or not class_name:
         raise ScopeDepthError(f'Model {name}: options.code must be "file.py:Class", not {options["code"]!r}.')
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise ScopeDepthError(
+            f"Model {name}: options.code names {file}, which lies outside its weights' folder, so that a change of "
+            "it would not be noticed. Give the folder as weights.path, and the file's name in it here."
+        )
     path = weights / file
     if not path.is_file():
         raise ScopeDepthError(
             f"Model {name}: there is no {file} in {weights}. Give its folder: weights: {{kind: path, path: FOLDER}}."
         )
-    # So that the file can import its neighbours.
-    sys.path.insert(0, str(path.parent.resolve()))
     found = importlib.util.spec_from_file_location(f"scopedepth_user_{name}", path)
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module
-    found.loader.exec_module(module)
+    with watched_imports(name, weights):
+        # So that the file can import its neighbours: those that lie in the folder that is watched.
+        sys.path.insert(0, str(path.parent.absolute()))
+        found.loader.exec_module(module)
     if not hasattr(module, class_name):
         raise ScopeDepthError(f"Model {name}: {path} has no class {class_name}.")
     if device != "cpu":
@@ -109,7 +119,35 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
         from scopedepth.models.torch_model import resolve_device
 
         device = resolve_device(device, name)
-    user = getattr(module, class_name)(weights, device, dict(options["options"]))
+    with watched_imports(name, weights):
+        user = getattr(module, class_name)(weights, device, dict(options["options"]))
     if not callable(getattr(user, "predict", None)):
         raise ScopeDepthError(f"Model {name}: {class_name} in {path} has no method predict(frames).")
     return UserModel(spec, device, user)
+
+
+@contextmanager
+def watched_imports(name: str, weights: Path) -> Iterator[None]:
+    """Import a user's code without writing bytecode beside it, and only what a result's identity can know.
+
+    That is what lies in the weights' folder, which is watched, and what is installed. A module from elsewhere (a folder
+    of PYTHONPATH, a checkout that is worked on) is a `ScopeDepthError`: its changes would go unseen.
+    """
+    before, writes = set(sys.modules), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+    places = [*map(Path, sysconfig.get_paths().values()), Path(site.getusersitepackages())]
+    known = [weights.absolute(), ROOT.parent, *places]
+    known += [place.resolve() for place in (*known, *weights.iterdir())]
+    for module in sorted(set(sys.modules) - before):
+        # A package answers for what is in it: some of torch's modules name no real file.
+        top = sys.modules.get(module.partition(".")[0])
+        file = getattr(top, "__file__", None) or getattr(sys.modules[module], "__file__", None)
+        if file and not any(Path(file).absolute().is_relative_to(place) for place in known):
+            raise ScopeDepthError(
+                f"Model {name}: its code imports {module} from {file}, which is neither in its weights' folder nor "
+                "installed, so that a change of it would not be noticed. Put it into the folder, or install it."
+            )
