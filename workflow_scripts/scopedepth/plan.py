@@ -23,6 +23,7 @@ from scopedepth.config.load import (
     without,
 )
 from scopedepth.errors import without_secrets
+from scopedepth.evaluation.registry import METRICS, standing_for
 from scopedepth.frame_lists import FETCHED, fetched_lists, listed_files
 from scopedepth.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.leaves import Leaf
@@ -186,7 +187,12 @@ class Plan:
             return canonical_json(without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT))
         if rule in ("align", "score"):
             # Not how frames are averaged, which comes after them.
-            return canonical_json(without(study.protocols[key[0]], PROTOCOL_WORDS, NOT_FOR_SCORES))
+            spec = without(study.protocols[key[0]], PROTOCOL_WORDS, NOT_FOR_SCORES)
+            if rule == "align":
+                return canonical_json({**spec, "metrics": standing_for(spec["metrics"])})
+            # What the registry says of them beside words; it is left out of the code, for it holds all metrics.
+            facts = {name: [METRICS[name].needs, METRICS[name].unit] for name in spec["metrics"]}
+            return canonical_json({**spec, "metric_facts": facts})
         if rule == "time":
             model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
             return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
@@ -239,6 +245,8 @@ class Plan:
 
     def _digest_code(self, script: str, *modules: str) -> str:
         digests = module_digests(self.scripts / f"{script}.py", modules)
+        if script in ("align", "score"):
+            del digests["scopedepth.evaluation.registry"]
         if script == "report":
             # The templates, styles and scripts that it puts into the page.
             digests |= file_digests("report/templates", "report/static")

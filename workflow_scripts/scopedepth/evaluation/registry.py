@@ -10,6 +10,7 @@ e = ln p - ln g.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,6 +112,18 @@ _ALL = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+
+def standing_for(names: Iterable[str]) -> list[str]:
+    """Return, in the registry's order, the first metric of each sort among `names`.
+
+    A sort is what a metric needs and whether it has a unit: a fit depends on nothing else of its protocol's metrics.
+    """
+    sorts = {(METRICS[name].needs, METRICS[name].has_unit) for name in names}
+    first = {(metric.needs, metric.has_unit): metric.name for metric in reversed(_ALL)}
+    chosen = {first[sort] for sort in sorts}
+    return [name for name in METRICS if name in chosen]
+
 
 PIXEL_METRICS: tuple[str, ...] = (
     "abs_rel", "sq_rel", "rmse", "rmse_log", "mae", "log10", "silog", "irmse", "delta1", "delta2", "delta3", "nrmse",
