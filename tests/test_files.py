@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import yaml
 
 import dataset_trees as trees
 from project import CONFIG
@@ -42,6 +44,9 @@ def paired(images: str, depths: str) -> dict[str, str]:
     [
         ("video1_frame11 video11_frame1", "video11_frame1 video1_frame11", "11 11|1 1"),
         ("video1_frame11", "video11_frame1", ""),
+        ("video1_frame11", "video2_frame11", ""),
+        ("cam1_1 cam1_2", "cam2_1 cam2_2", ""),
+        ("scene_7", "z_7", "scene_7 z_7"),
         ("video1_frame1 video2_frame2", "video1_frame1 video3_frame2", "video1_frame1 video1_frame1"),
         ("rgb_01 rgb_1", "depth_1 depth_01", "rgb_01 depth_01|rgb_1 depth_1"),
         ("frame-000012.color frame-000013.color", "frame-000013.depth frame-000012.depth",
@@ -154,7 +159,9 @@ def test_a_background_is_offered_and_taken_when_said(tmp_path: Path, background:
     assert depth_of(choose(spec, data)[0])[0, 0] == pytest.approx(background)
     fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
     said = "\n".join(check_dataset(spec, tmp_path / "raw"))
-    assert f"set depth.invalid to [{background:.7g}]" in said
+    offered = re.search(r"set depth\.invalid to (\[.*\])", said)
+    assert offered
+    assert yaml.safe_load(offered[1]) == [background]
     told = trees.spec_of("mine", "folder", data, depth={"invalid": [0.5, background]})
     cleared = depth_of(choose(told, data)[0])
     assert np.isnan(cleared[:8]).all()
@@ -314,11 +321,14 @@ def trees_of(root: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     trees.scared(root / "scared", 1, 1, trees.depth_mm(1024, 1280, 50, 120), [])
     trees.endonerf(root / "endonerf/pulling", {0: grey})
     mine(root / "folder", depth.astype(np.float32))
+    for side in ("left", "right"):
+        trees.write_image(root / f"stereo/pulling/{side}/0001.png", trees.picture(48, 64, len(side)))
+    (root / "stereo/pulling/calib.yaml").write_text(trees.SCARED_CALIBRATION)
     relative = {"depth": {"unit": "relative"}}
     return {
         "endoslam": ("endoslam_unity", relative), "hamlyn": ("hamlyn_rectified", {}), "simcol": ("simcol3d", {}),
         "c3vd": ("c3vd", {}), "c3vd2": ("c3vd", {}), "serv_ct": ("serv_ct", {}), "scared": ("scared", {}),
-        "endonerf": ("endonerf", {}), "folder": ("folder", {}),
+        "endonerf": ("endonerf", {}), "folder": ("folder", {}), "stereo": ("stereo", {}),
     }  # fmt: skip
 
 

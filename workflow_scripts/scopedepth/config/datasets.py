@@ -181,7 +181,7 @@ class Depth(Spec):
         None, gt=0, description="what a stored number means, in `unit`; null leaves it to the loader"
     )
     invalid: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
-        [], description="stored numbers that mean no depth, such as a background's 65535 or 1e10"
+        [], description="stored numbers that mean no depth, such as a background's 65535 or 1.0e+10"
     )
     range: list[float] | None = Field(
         None,

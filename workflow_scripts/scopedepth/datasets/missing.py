@@ -60,13 +60,18 @@ def doubts(facts: Mapping[str, Any], unit: str, scale: float) -> list[str]:
         number = float(f"{extreme['depth'] / scale:.7g}")
         if number in ENDS or extreme["times"] >= TIMES[extreme["which"]]:
             said.append(
-                f"{extreme['share']:.1%} of the depths are {number:.7g} as stored, "
+                f"{extreme['share']:.1%} of the depths are {written(number)} as stored, "
                 f"{'the end of its type' if number in ENDS else 'far from all others'}; if that is no depth but a "
-                f"background, set depth.invalid to [{number:.7g}]"
+                f"background, set depth.invalid to [{written(number)}]"
             )
     if unit == "mm":
         said += _median_doubt(facts["percentiles"]["50"])
     return said
+
+
+def written(number: float) -> str:
+    """Return a number as YAML reads one: 10000000000, which 1e+10 is not."""
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e16 else f"{number:.7g}"
 
 
 def _median_doubt(median: float) -> list[str]:

@@ -23,7 +23,7 @@ def pair_by_name(images: Iterable[Path], depths: Iterable[Path]) -> dict[Path, P
     same numbers in the name. What a rule has paired, no later rule sees.
     """
     left, right = list(images), list(depths)
-    numbers = {**_numbers(left), **_numbers(right)}
+    numbers = _telling_numbers(left, right)
     rules: tuple[tuple[str, Callable[[Path], Any]], ...] = (
         ("name", lambda path: path.stem),
         ("name without words such as rgb and depth", _parts),
@@ -65,16 +65,30 @@ def _parts(path: Path) -> tuple[str, ...]:
     return tuple(part for part in re.findall(r"\d+|[^\W\d_]+", path.stem.lower()) if part not in WORDS)
 
 
-def _numbers(paths: list[Path]) -> dict[Path, tuple[int, ...]]:
-    """Return the numbers in each name that tell these files apart: without those that are the same in all of them."""
-    found = {path: tuple(int(digits) for digits in re.findall(r"\d+", path.stem)) for path in paths}
-    columns = (
-        list(zip(*found.values(), strict=True)) if len({len(one) for one in found.values()}) == 1 else []
-    )
+def _telling_numbers(images: list[Path], depths: list[Path]) -> dict[Path, tuple[int, ...]]:
+    """Return the numbers in each name by which images and depth can be compared.
+
+    All of them where every name has as many; otherwise those that tell the files of one side apart, so that
+    scene7_left_0012 meets z_0012 but video1_frame12 does not meet video2_frame12.
+    """
+    found = [{path: _numbers(path) for path in side} for side in (images, depths)]
+    if len({len(one) for side in found for one in side.values()}) > 1:
+        found = [_without_constant(side) for side in found]
+    return {path: numbers for side in found for path, numbers in side.items()}
+
+
+def _numbers(path: Path) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", path.stem))
+
+
+def _without_constant(numbers: Mapping[Path, tuple[int, ...]]) -> dict[Path, tuple[int, ...]]:
+    """Return numbers without those, but for the last, that are the same in all names."""
+    alike = len({len(one) for one in numbers.values()}) == 1
+    columns = list(zip(*numbers.values(), strict=True)) if alike else []
     constant = {place for place, values in enumerate(columns[:-1]) if len(set(values)) == 1}
     return {
         path: tuple(number for place, number in enumerate(one) if place not in constant)
-        for path, one in found.items()
+        for path, one in numbers.items()
     }
 
 
