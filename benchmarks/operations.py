@@ -69,8 +69,9 @@ def main() -> int:
                 "\n".join([f"{number}/{len(parts)} parts, {time.monotonic() - began:.0f} s", *findings]),
                 flush=True,
             )
+    total = sum(done.values())
     print(
-        f"seeds {seeds[0]} to {seeds[-1]}: {sum(done.values())} operations in {len(seeds)} sequences, {len(found)} differ"
+        f"seeds {seeds[0]} to {seeds[-1]}: {total} operations in {len(seeds)} sequences, {len(found)} differ"
     )
     for name, count in sorted(done.items()):
         print(f"  {count:5d}  {name}")
