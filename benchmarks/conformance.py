@@ -587,7 +587,7 @@ SOURCES: dict[str, Source] = {
         "BeileiCui/EndoDAC", "22ec911", "evaluate_depth.py, utils/", "evaluate, compute_errors, disp_to_depth",
         "whole, with stand-ins for network and loaders", descendant(
             "endodac", ("models.endodac", "endodac"),
-            {"scared": "endovis", "hamlyn": "hamlyn", "hamlyn_view": "hamlyn", "c3vd_view": "c3vd"},
+            {"scared": "endovis", "hamlyn": "hamlyn", "hamlyn_rectified_endodac": "hamlyn", "c3vd_endodac": "c3vd"},
         ),
     ),
     "endodac_disparity": Source(
@@ -614,7 +614,7 @@ SOURCES: dict[str, Source] = {
         "whole, with stand-ins for network and loaders; SimCol in its own unit, 20 cm", descendant(
             "gdemode", ("models.gdemode", "gd_emode"),
             {
-                "scared": "endovis", "hamlyn": "hamlyn", "hamlyn_view": "hamlyn", "c3vd_view": "c3vd",
+                "scared": "endovis", "hamlyn": "hamlyn", "hamlyn_rectified_endodac": "hamlyn", "c3vd_endodac": "c3vd",
                 "serv_ct": "servct", "simcol3d": "simcol",
             },
         ),

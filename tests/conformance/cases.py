@@ -28,14 +28,14 @@ def everything(base: Case) -> list[Case]:
 SCARED = Case("ordinary", ends=(0.001, 150.0))
 HAMLYN_VIEW = Case(
     "ordinary",
-    dataset="hamlyn_view",
+    dataset="hamlyn_rectified_endodac",
     sequence="rectified14",
     ends=(0.001, 150.0),
     size=(288, 410),
     grid=NETWORK,
 )
 HAMLYN = Case("ordinary", dataset="hamlyn", sequence="rectified01", ends=(0.001, 150.0))
-C3VD_VIEW = Case("ordinary", dataset="c3vd_view", ends=(0.001, 100.0), size=(720, 950), span=(2, 120))
+C3VD_VIEW = Case("ordinary", dataset="c3vd_endodac", ends=(0.001, 100.0), size=(720, 950), span=(2, 120))
 SERV_CT = Case("ordinary", dataset="serv_ct", ends=(0.001, 200.0), span=(4, 260))
 SIMCOL = Case(
     "ordinary", dataset="simcol3d", ends=(200.0,), span=(0.5, 200), step=20.0 * 10.0 / 65280.0, holes=0
