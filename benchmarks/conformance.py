@@ -569,6 +569,23 @@ def depth_anything_metric(checkout: Path, case: Case, frames: Frames) -> Answers
     return answers
 
 
+def endostreamdepth(checkout: Path, case: Case, frames: Frames) -> Answers:
+    """eval_depth() of quantitative.py, on predictions in its unit, 100 mm, that have the depth's grid."""
+    names = ("natsort", "boundary_metric", "tifffile", "skimage", "skimage.transform")
+    answers: Answers = []
+    with loaded(checkout, "evaluation/quantitative.py", {name: stand_in(name) for name in names}) as module:
+        for depth, output in zip(without_missing(frames.depth), frames.output, strict=True):
+            try:
+                found = module.eval_depth(output / 100, depth, mask=depth > 0)
+            except ValueError:  # no pixel
+                answers.append(None)
+                continue
+            ours = {"d1": "delta1", "d2": "delta2", "d3": "delta3"}
+            left_out = ("silog", "near", "mid", "far")
+            answers.append({ours.get(k, k): v for k, v in found.items() if not k.endswith(left_out)})
+    return answers
+
+
 IN_METRES = {"sq_rel": 1000.0, "rmse": 1000.0, "irmse": 0.001}
 
 SOURCES: dict[str, Source] = {
@@ -669,6 +686,10 @@ SOURCES: dict[str, Source] = {
     "dares": Source(
         "mobarakol/DARES", "51dbeb4", "evaluate_depth.py", "evaluate, compute_errors",
         "whole, on files of disparities and depths, with its split endovis", monodepth2_file(1, "endovis"),
+    ),
+    "endostreamdepth": Source(
+        "MedICL-VU/EndoStreamDepth", "4cf004f", "evaluation/quantitative.py", "eval_depth",
+        "the function as it is, on predictions of the depth's size", endostreamdepth,
     ),
     "depth_anything_metric": Source(
         "DepthAnything/Depth-Anything-V2", "a561b84", "metric_depth/util/metric.py, train.py", "eval_depth",

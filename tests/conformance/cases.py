@@ -44,6 +44,7 @@ VIDEO = Case("ordinary", dataset="hamlyn", kind="depth", ends=(0.001, 150.0), fr
 VIDEO_OF_DISPARITY = replace(VIDEO, kind="scaled_disparity")
 METRES = (1.0, 10000.0)
 NYU = Case("ordinary", dataset="nyu", ends=METRES, span=(0.5, 200))
+STREAM = Case("ordinary", kind="metric_depth", unit="mm", dataset="c3vd", ends=(100.0,), span=(0.5, 99))
 
 CROPPED = [*cases(HAMLYN_VIEW, "ordinary", "negatives", "ends"), *cases(C3VD_VIEW, "ordinary", "ends")]
 
@@ -91,6 +92,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "endomust": [*everything(replace(SCARED, ends=(0.001, 256.0), span=(4, 300))), *cases(HAMLYN, "ordinary")],
     "dares": everything(SCARED),
+    "endostreamdepth": cases(STREAM, *(name for name in COMMON if name != "outlier")),
     "depth_anything_metric": cases(
         replace(NYU, kind="metric_depth", unit="mm", span=(0.5, 200)), *COMMON
     )
@@ -99,6 +101,10 @@ CASES: dict[str, list[Case]] = {
 """By protocol. A source that evaluates several data sets has cases of each layout."""
 
 KNOWN: dict[str, dict[str, list[Case]]] = {
+    "endostreamdepth": {
+        "predictions of zero": cases(STREAM, "zeros"),
+        "predictions of micrometres": cases(STREAM, "outlier"),
+    },
     "midas": {"a constant output, one pixel": cases(replace(NYU, kind="disparity"), "constant", "one pixel")},
     "simcol_challenge": {
         "predictions in float16": cases(
