@@ -21,6 +21,7 @@ import math
 import os
 import runpy
 import shutil
+import subprocess
 import sys
 import tempfile
 import types
@@ -148,7 +149,7 @@ def monodepth2_file(metres: float | int, split: str) -> Callable[[Path, Case, Fr
 
 
 def descendant(
-    model: str, network: tuple[str, str], splits: dict[str, str], extra: tuple[str, ...] = ()
+    model: str, network: tuple[str, str], splits: dict[str, str]
 ) -> Callable[[Path, Case, Frames], Answers]:
     """Run evaluate() of EndoDAC and those that follow it, with a stand-in that gives the outputs.
 
@@ -160,7 +161,6 @@ def descendant(
         depths = without_missing(frames.depth)
         if split == "simcol":
             depths = depths / depths.dtype.type(200)
-        maker = Anything()
         given = Network(frames.output)
         maker_module = stand_in(network[0], **{network[1]: lambda *args, **kwargs: given})
         loader = FrameList(depths)
@@ -175,10 +175,8 @@ def descendant(
                 "torchvision",
                 "six",
                 "six.moves",
-                *extra,
             )
         }
-        stand_ins["six.moves"].urllib = maker  # type: ignore[attr-defined]
         stand_ins["datasets"] = stand_in("datasets", **dict.fromkeys(names, loader))
         stand_ins[network[0]] = maker_module
         setattr(stand_ins["models"], network[0].rpartition(".")[2], maker_module)
@@ -195,7 +193,6 @@ def descendant(
             module.splits_dir = folder
             module.readlines = lambda name: []
             module.st = Anything()
-            module.np = with_members(np, array=np.array)
             with contextlib.suppress(TypeError, ValueError, IndexError, RuntimeError):
                 # What comes after the frames, their table of means, may fail on frames without numbers.
                 module.evaluate(
@@ -258,6 +255,8 @@ def _run_script(checkout: Path, depth: Array, output: Array) -> dict[str, float]
 
 
 def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
+    """Run evaluate() on the depths of one video; a video of disparities is one of its own disp2depth."""
+
     def run(checkout: Path, case: Case, frames: Frames) -> Answers:
         class Videos:
             def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -302,7 +301,7 @@ def endodav(alignment: str) -> Callable[[Path, Case, Frames], Answers]:
 
 
 def endoomni(checkout: Path, case: Case, frames: Frames) -> Answers:
-
+    """Run evaluate() with a network and a loader that give the frames."""
     stand_ins = {
         name: stand_in(name)
         for name in (
@@ -570,6 +569,23 @@ def depth_anything_metric(checkout: Path, case: Case, frames: Frames) -> Answers
     return answers
 
 
+def endostreamdepth(checkout: Path, case: Case, frames: Frames) -> Answers:
+    """eval_depth() of quantitative.py, on predictions in its unit, 100 mm, that have the depth's grid."""
+    names = ("natsort", "boundary_metric", "tifffile", "skimage", "skimage.transform")
+    answers: Answers = []
+    with loaded(checkout, "evaluation/quantitative.py", {name: stand_in(name) for name in names}) as module:
+        for depth, output in zip(without_missing(frames.depth), frames.output, strict=True):
+            try:
+                found = module.eval_depth(output / 100, depth, mask=depth > 0)
+            except ValueError:  # no pixel
+                answers.append(None)
+                continue
+            ours = {"d1": "delta1", "d2": "delta2", "d3": "delta3"}
+            left_out = ("silog", "near", "mid", "far")
+            answers.append({ours.get(k, k): v for k, v in found.items() if not k.endswith(left_out)})
+    return answers
+
+
 IN_METRES = {"sq_rel": 1000.0, "rmse": 1000.0, "irmse": 0.001}
 
 SOURCES: dict[str, Source] = {
@@ -587,7 +603,7 @@ SOURCES: dict[str, Source] = {
         "BeileiCui/EndoDAC", "22ec911", "evaluate_depth.py, utils/", "evaluate, compute_errors, disp_to_depth",
         "whole, with stand-ins for network and loaders", descendant(
             "endodac", ("models.endodac", "endodac"),
-            {"scared": "endovis", "hamlyn": "hamlyn", "hamlyn_view": "hamlyn", "c3vd_view": "c3vd"},
+            {"scared": "endovis", "hamlyn": "hamlyn", "hamlyn_rectified_endodac": "hamlyn", "c3vd_endodac": "c3vd"},
         ),
     ),
     "endodac_disparity": Source(
@@ -614,7 +630,7 @@ SOURCES: dict[str, Source] = {
         "whole, with stand-ins for network and loaders; SimCol in its own unit, 20 cm", descendant(
             "gdemode", ("models.gdemode", "gd_emode"),
             {
-                "scared": "endovis", "hamlyn": "hamlyn", "hamlyn_view": "hamlyn", "c3vd_view": "c3vd",
+                "scared": "endovis", "hamlyn": "hamlyn", "hamlyn_rectified_endodac": "hamlyn", "c3vd_endodac": "c3vd",
                 "serv_ct": "servct", "simcol3d": "simcol",
             },
         ),
@@ -633,9 +649,9 @@ SOURCES: dict[str, Source] = {
         marigold("least_square_disparity"), "float64 depths, float32 predictions", factors=IN_METRES,
     ),
     "midas": Source(
-        "gist ranftlr/a1c7a24ebb24ce0e2f2ace5bce917022", "a copy",
+        "a public copy of the gist ranftlr/a1c7a24ebb24ce0e2f2ace5bce917022", "",
         "validate_nyu.py", "BadPixelMetric",
-        "the class as public copies of the gist hold it, given NYU's mask and made to calculate in float64", midas,
+        "the class as it is, given NYU's mask and made to calculate in float64", midas,
         "float64",
     ),
     "moge_affine_disparity": Source(
@@ -671,6 +687,10 @@ SOURCES: dict[str, Source] = {
         "mobarakol/DARES", "51dbeb4", "evaluate_depth.py", "evaluate, compute_errors",
         "whole, on files of disparities and depths, with its split endovis", monodepth2_file(1, "endovis"),
     ),
+    "endostreamdepth": Source(
+        "MedICL-VU/EndoStreamDepth", "4cf004f", "evaluation/quantitative.py", "eval_depth",
+        "the function as it is, on predictions of the depth's size", endostreamdepth,
+    ),
     "depth_anything_metric": Source(
         "DepthAnything/Depth-Anything-V2", "a561b84", "metric_depth/util/metric.py, train.py", "eval_depth",
         "the function as it is; mask and resizing after train.py's text; metres, float64", depth_anything_metric,
@@ -682,6 +702,7 @@ SOURCES: dict[str, Source] = {
 def answers_of(name: str, checkouts: Path) -> dict[str, Any]:
     """Return what a protocol's source answers on all its cases, as the test reads it."""
     source = SOURCES[name]
+    check_commit(checkouts / source.folder, source.commit)
     found = {}
     for case in all_cases(name):
         frames = make(case)
@@ -703,6 +724,18 @@ def answers_of(name: str, checkouts: Path) -> dict[str, Any]:
         "factors": {"": source.factors or {}, **(source.factors_of or {})},
         "cases": found,
     }
+
+
+def check_commit(checkout: Path, commit: str) -> None:
+    """End the program where a checkout is missing, or is one of Git's at another commit."""
+    if not checkout.is_dir():
+        sys.exit(f"{checkout} is missing: a checkout of that repository at {commit or 'any commit'}")
+    if commit and (checkout / ".git").exists():
+        head = subprocess.run(
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        if not head.startswith(commit):
+            sys.exit(f"{checkout} is at {head[:7]}, not at {commit}")
 
 
 def _number(value: float) -> float | str:

@@ -27,7 +27,7 @@ PUBLISHED = [
     "monodepth2", "endo_depth", "af_sfmlearner", "endodac", "endodac_disparity", "endoomni", "endodav_scale",
     "endodav_scale_shift", "endo_gede", "marigold_depth", "marigold_disparity", "midas", "moge_affine_disparity",
     "video_depth_anything", "simcol_challenge", "endoslam_minmax", "endosfmlearner", "dares", "endomust",
-    "depth_anything_metric",
+    "depth_anything_metric", "endostreamdepth",
 ]  # fmt: skip
 
 

@@ -28,14 +28,14 @@ def everything(base: Case) -> list[Case]:
 SCARED = Case("ordinary", ends=(0.001, 150.0))
 HAMLYN_VIEW = Case(
     "ordinary",
-    dataset="hamlyn_view",
+    dataset="hamlyn_rectified_endodac",
     sequence="rectified14",
     ends=(0.001, 150.0),
     size=(288, 410),
     grid=NETWORK,
 )
 HAMLYN = Case("ordinary", dataset="hamlyn", sequence="rectified01", ends=(0.001, 150.0))
-C3VD_VIEW = Case("ordinary", dataset="c3vd_view", ends=(0.001, 100.0), size=(720, 950), span=(2, 120))
+C3VD_VIEW = Case("ordinary", dataset="c3vd_endodac", ends=(0.001, 100.0), size=(720, 950), span=(2, 120))
 SERV_CT = Case("ordinary", dataset="serv_ct", ends=(0.001, 200.0), span=(4, 260))
 SIMCOL = Case(
     "ordinary", dataset="simcol3d", ends=(200.0,), span=(0.5, 200), step=20.0 * 10.0 / 65280.0, holes=0
@@ -44,6 +44,7 @@ VIDEO = Case("ordinary", dataset="hamlyn", kind="depth", ends=(0.001, 150.0), fr
 VIDEO_OF_DISPARITY = replace(VIDEO, kind="scaled_disparity")
 METRES = (1.0, 10000.0)
 NYU = Case("ordinary", dataset="nyu", ends=METRES, span=(0.5, 200))
+STREAM = Case("ordinary", kind="metric_depth", unit="mm", dataset="c3vd", ends=(100.0,), span=(0.5, 99))
 
 CROPPED = [*cases(HAMLYN_VIEW, "ordinary", "negatives", "ends"), *cases(C3VD_VIEW, "ordinary", "ends")]
 
@@ -91,6 +92,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "endomust": [*everything(replace(SCARED, ends=(0.001, 256.0), span=(4, 300))), *cases(HAMLYN, "ordinary")],
     "dares": everything(SCARED),
+    "endostreamdepth": cases(STREAM, *(name for name in COMMON if name != "outlier")),
     "depth_anything_metric": cases(
         replace(NYU, kind="metric_depth", unit="mm", span=(0.5, 200)), *COMMON
     )
@@ -99,6 +101,10 @@ CASES: dict[str, list[Case]] = {
 """By protocol. A source that evaluates several data sets has cases of each layout."""
 
 KNOWN: dict[str, dict[str, list[Case]]] = {
+    "endostreamdepth": {
+        "predictions of zero": cases(STREAM, "zeros"),
+        "predictions of micrometres": cases(STREAM, "outlier"),
+    },
     "midas": {"a constant output, one pixel": cases(replace(NYU, kind="disparity"), "constant", "one pixel")},
     "simcol_challenge": {
         "predictions in float16": cases(

@@ -120,8 +120,5 @@ def _mean(frames: list[Numbers]) -> Numbers:
 
 
 def compared(name: str) -> bool:
+    """Return whether a protocol's source was run."""
     return (HERE / f"{name}.json").is_file()
-
-
-def all_compared() -> list[str]:
-    return [name for name in protocols() if compared(name)]

@@ -29,7 +29,7 @@ def row(spec: dict[str, Any]) -> dict[str, Any]:
     source = answers(spec["name"])
     found = list(differences(spec, source, CASES[spec["name"]]))
     return {
-        "source": f"{source['repository']}@{source['commit']}",
+        "source": source["repository"] + (f"@{source['commit']}" if source["commit"] else ""),
         "file": source["file"],
         "functions": source["functions"],
         "how": source["how"],
