@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import subprocess
 import sys
 from collections import OrderedDict
@@ -52,6 +54,10 @@ WRAPPINGS: dict[str, tuple[Any, str]] = {
         "took the tensors under 'model_state_dict'",
     ),
     "a name of one's own": (lambda: {"depth": tensors()}, "took the tensors under 'depth'"),
+    "a mapping in a mapping": (
+        lambda: {"checkpoint": {"state_dict": tensors(), "epoch": 3}, "date": "May"},
+        "took the tensors under 'checkpoint', of checkpoint, date",
+    ),
     "DataParallel": (lambda: {"state_dict": prefixed("module.")}, "tensors named module.*"),
     "a part of a larger network": (
         lambda: {"state_dict": prefixed("depth_net.", ("pose_net.decoder.weight",))},
@@ -184,3 +190,36 @@ def test_paths_of_another_system(tmp_path: Path) -> None:
     (tmp_path / "other.pth").write_bytes(buffer.getvalue())
     with pytest.raises(ScopeDepthError, match="no named tensors, only args"):
         read_checkpoint(tmp_path / "other.pth", "m")
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("touch exploded",)
+
+
+class Disguised:
+    """Asks for the maker of NumPy's numbers, and hands it a call."""
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return np.float64(0).__reduce__()[0], (np.dtype("O"), Bomb())
+
+
+BOMBS: dict[str, Any] = {
+    "in a Namespace": lambda: argparse.Namespace(a=Bomb()),
+    "in an array of objects": lambda: np.array([Bomb(), 1], dtype=object),
+    "as a number": Disguised,
+    "in a mapping of options": lambda: {"deep": [{"er": Bomb()}]},
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_plain_data_carry_no_code(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"args": BOMBS[case](), "state_dict": tensors()}, tmp_path / FILE)
+    with pytest.raises(ScopeDepthError, match=r"refused: .*(posix|os)\.system"):
+        load_model(spec("sc_sfmlearner"), tmp_path, "cpu")
+    assert not (tmp_path / "exploded").exists()
+    # Opened without care, each of them would; NumPy notices the number, too late.
+    with contextlib.suppress(TypeError):
+        torch.load(tmp_path / FILE, weights_only=False)
+    assert (tmp_path / "exploded").exists()

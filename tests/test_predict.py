@@ -173,13 +173,17 @@ def test_a_grid_that_changes_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
         predict(data, tmp_path, spec("baseline"))
 
 
-@pytest.mark.parametrize("broken_at", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("broken_at", "family"), [(0, "baseline"), (1, "baseline"), (3, "baseline"), (1, "shifted")]
+)
 def test_interrupted_and_resumed(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_at: int
+    dataset: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_at: int, family: str
 ) -> None:
-    model = spec("baseline", kind="brightness")
+    model, weights = spec("baseline", kind="brightness"), Path("none")
+    if family == "shifted":  # rounded by each frame's spread
+        model, weights = spec("transformers", "disparity", preprocessing="hub"), tiny
     (tmp_path / "whole").mkdir()
-    whole = predict(dataset, tmp_path / "whole", model)
+    whole = predict(dataset, tmp_path / "whole", model, weights)
     write = engine_module.ShardedStore.write_shard
     written: list[tuple[str, int]] = []
 
@@ -191,12 +195,12 @@ def test_interrupted_and_resumed(
 
     monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
     with pytest.raises(KeyboardInterrupt):
-        predict(dataset, tmp_path, model)
+        predict(dataset, tmp_path, model, weights)
     monkeypatch.setattr(engine_module.ShardedStore, "write_shard", write)
     done = len(written)
     broken_at = 99
     monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
-    assert predict(dataset, tmp_path, model) == whole
+    assert predict(dataset, tmp_path, model, weights) == whole
     assert len(written) == 4
     assert len(set(written)) == 4
     assert done < 4
@@ -357,6 +361,13 @@ def test_rounding_of_shifted_frames_that_are_odd() -> None:
     tiny = float(np.finfo(np.float32).tiny)
     assert (error <= np.maximum(np.abs(frames[ordinary].astype(float)) * 2.0**-13, tiny)).all()
     np.testing.assert_array_equal(rounded[1], frames[1])
+    # A value so far off that counting it in steps overflows, at a pixel that the spread does not see.
+    far_off = (noise + 100)[None].copy()
+    far_off[0, 5, 5], far_off[0, 7, 7] = 3e38, -1e35
+    kept = far_off.copy()
+    assert round_frames(kept, shifted=True).all()
+    np.testing.assert_allclose(kept, far_off, rtol=2.0**-13)
+    assert np.abs(kept - far_off)[np.abs(far_off) < 200].max() <= 2.0**-13
     for number in (2, 3):
         inside = np.isfinite(frames[number])
         assert 0 < np.abs(rounded[number][inside] - frames[number][inside]).max() <= 2.0**-13

@@ -22,6 +22,7 @@ SPREAD_BITS = 11
 FINE = 2 << MANTISSA_BITS
 # Beyond this, the product in `_split` could overflow.
 LARGE = 1e30
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def round_frames(frames: NDArray[np.float32], shifted: bool = False) -> NDArray[np.bool_]:
@@ -42,8 +43,12 @@ def round_frames(frames: NDArray[np.float32], shifted: bool = False) -> NDArray[
             _round_bits(frame, most, spare)
             continue
         steps, large = spare[2], np.abs(frame) >= np.float32(step * FINE)
-        # A power of two: only the rounding in the middle changes a number. What is not finite stays so.
-        np.multiply(frame, np.float32(1 / step), out=steps)
+        if not most < LARGE * step:
+            # So far off that it cannot be counted in steps: rounded in its own bits.
+            large &= np.abs(frame) < np.float32(min(LARGE * step, LARGEST))
+        # A power of two: only the rounding in the middle changes a number.
+        with np.errstate(over="ignore"):
+            np.multiply(frame, np.float32(1 / step), out=steps)
         np.rint(steps, out=steps)
         np.multiply(steps, np.float32(step), out=steps)
         _round_bits(frame, most, spare)

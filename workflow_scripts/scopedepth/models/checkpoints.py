@@ -74,13 +74,12 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Any]:
 
 
 def _unwrapped(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
-    """Return the mapping that holds the tensors: `content`, or the one mapping of tensors in it."""
-    if any(isinstance(value, torch.Tensor) for value in content.values()):
+    """Return the mapping that holds the tensors: `content`, or the one mapping of tensors in it, or in one of those."""
+    if _holds_tensors(content):
         return dict(content)
-    inner = {
-        key: value
-        for key, value in content.items()
-        if isinstance(value, Mapping) and any(isinstance(one, torch.Tensor) for one in value.values())
+    mappings = {key: value for key, value in content.items() if isinstance(value, Mapping)}
+    inner = {key: value for key, value in mappings.items() if _holds_tensors(value)} or {
+        key: value for key, value in mappings.items() if any(map(_holds_tensors, value.values()))
     }
     usual = [key for key in WRAPPERS if key in inner] or list(inner)
     if not usual:
@@ -92,7 +91,11 @@ def _unwrapped(content: Mapping[str, Any], name: str, path: Path) -> dict[str, A
         )
     if usual[0] != "state_dict":
         _say(f"Model {name}: {path.name}: took the tensors under {usual[0]!r}, of {listed(content)}")
-    return dict(inner[usual[0]])
+    return _unwrapped(inner[usual[0]], name, path)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(one, torch.Tensor) for one in value.values())
 
 
 def under_prefix(tensors: Mapping[str, Any], markers: Sequence[str], name: str, path: Path) -> dict[str, Any]:

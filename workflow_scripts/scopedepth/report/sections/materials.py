@@ -17,7 +17,7 @@ KINDS = {
     "scaled_disparity": "disparity, up to scale",
     "depth": "depth, up to scale",
     "metric_depth": "depth",
-    "metric_disparity": "inverse depth",
+    "metric_disparity": "inverse of depth",
 }
 
 
