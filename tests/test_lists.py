@@ -23,9 +23,11 @@ from scopedepth.datasets.place import point_to
 from scopedepth.datasets.video import KEPT
 from scopedepth.errors import ScopeDepthError
 from scopedepth.frame_lists import fetched_lists, listed_files
+from scopedepth.made_from import MadeFrom
 from scopedepth.plan import Plan
 from scopedepth.prepare import make_plan, prepare_unit, read_block
 from scopedepth.report.sections.datasets import list_facts
+from scopedepth.stages import Job
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
 VIDEOS = {(1, 3): 78, (2, 4): 71, (3, 4): 79, (4, 4): 76, (5, 4): 87, (6, 4): 83, (7, 4): 77}
@@ -388,7 +390,7 @@ def test_the_files_of_a_datasets_lists(hamlyn: Path, tmp_path: Path, monkeypatch
 def test_listed_and_found_are_said_and_kept(hamlyn: Path, tmp_path: Path) -> None:
     spec = hamlyn_spec(hamlyn, "rectified01 3", "rectified01 12")
     (tmp_path / "raw").mkdir()
-    point_to(tmp_path / "raw", hamlyn)
+    point_to(tmp_path / "raw", hamlyn, None)
     said = list(check_dataset(spec, tmp_path / "raw"))
     assert said[1] == "the configuration's list: 2 lines, 2 frames of 1 sequences found"
     assert any("2 of 3 frames are listed, by 2 lines" in line for line in said)
@@ -450,7 +452,12 @@ def test_a_list_at_an_address_is_fetched_before_its_dataset_is_prepared(root: Pa
         f"results/lists/{digest}.txt" for digest in digests.values()
     ]
     assert plan.lists_to_fetch(SimpleNamespace(unit="two")) == []
-    assert plan.list_address(SimpleNamespace(digest=digests["b"])) == "https://example.org/b.txt"
+    fetch = Job("fetch_list", (digests["b"],))
+    assert json.loads(plan.spec(fetch)) == {"sha256": digests["b"], "url": "https://example.org/b.txt"}
+    assert fetch in plan.needed_by(Job("prepare", ("one",)))
+    assert fetch in list(plan.jobs())
+    assert plan.leaves(Job("prepare", ("one",))) == plan.leaves(Job("prepare", ("cut",))) == []
+    assert [leaf.root for leaf in plan.leaves(Job("prepare", ("two",)))] == [Path("mine.txt")]
 
 
 @pytest.mark.workflow
@@ -472,7 +479,11 @@ def test_the_workflow_fetches_a_list_for_the_dataset_behind_a_view(tmp_path: Pat
     fetched = project.folder / f"results/lists/{digest}.txt"
     fetched.parent.mkdir(parents=True)
     fetched.write_bytes(b"left 1\n")
-    (fetched.parent / f"{digest}.run.json").write_text("{}")
+    # As a job leaves it.
+    plan = Plan(select_study(config), project.folder / "workflow_scripts")
+    made_from = MadeFrom(plan, project.folder / "results").now(Job("fetch_list", (digest,)))
+    record = fetched.parent / f"{digest}.run.json"
+    record.write_text(json.dumps({"made_from": made_from}))
     project.snakemake(target)
     manifest = json.loads((project.folder / "results/datasets/cut.json").read_text())
     assert manifest["sequences"]["left"]["frames"] == 1
@@ -482,13 +493,16 @@ def test_the_workflow_fetches_a_list_for_the_dataset_behind_a_view(tmp_path: Pat
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"url": "http://example.org/a.txt", "sha256": "a" * 64}, r"list\.url: .* is not allowed"),
+        (
+            {"url": "http://example.org/a.txt", "sha256": "a" * 64},
+            r"frames\.list: url 'http://example.org/a.txt' is no address that begins with https",
+        ),
         ({"url": "https://example.org/a.txt"}, "needs its sha256"),
         ({"path": "a.txt", "url": "https://example.org/a.txt"}, "one of path, url and lines"),
         ({"layout": "plain"}, "one of path, url and lines"),
         ({"path": "a.txt", "layout": "scared"}, "layout scared is for the loader scared alone"),
         ({"path": "a.txt", "layout": "scard"}, "Did you mean 'scared'"),
-        ({"path": "a.txt", "sha256": "abc"}, r"list\.sha256: 'abc' is not allowed"),
+        ({"path": "a.txt", "sha256": "abc"}, r"frames\.list: sha256 'abc' is no digest"),
         ([], r"list\.lines: \[\] is not allowed"),
         (3, r"frames\.list: 3 is not allowed"),
     ],

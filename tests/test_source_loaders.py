@@ -27,7 +27,7 @@ def answers() -> dict[str, Any]:
 
 def prepared(place: Path, spec: dict[str, Any], data: Path) -> Path:
     (place / "raw").mkdir()
-    point_to(place / "raw", data)
+    point_to(place / "raw", data, None)
     prepare_unit(spec, place / "raw", place / "base.zarr", place / "base.json", 1)
     return place / "base.zarr"
 

@@ -25,8 +25,10 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import FRAME_NO_DEPTH, FRAME_OK
 from scopedepth.make_view import make_view
 from scopedepth.manifest import digest_tree, read_manifest
+from scopedepth.needs import Needs
 from scopedepth.plan import Plan
 from scopedepth.prepare import prepare_unit
+from scopedepth.stages import Job
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.stores.dataset import DatasetStore
 
@@ -50,7 +52,7 @@ def base(tmp_path: Path) -> Path:
             trees.write_image(tmp_path / f"mine/{sequence}/depth/{number:02d}.png", own)
         (tmp_path / f"mine/{sequence}/intrinsics.txt").write_text(CAMERA)
     (tmp_path / "raw").mkdir()
-    point_to(tmp_path / "raw", tmp_path / "mine")
+    point_to(tmp_path / "raw", tmp_path / "mine", None)
     (tmp_path / "datasets").mkdir()
     store = tmp_path / "datasets/mine.zarr"
     prepare_unit(
@@ -305,22 +307,34 @@ def test_units_of_a_view_are_those_of_its_base(root: Path) -> None:
     job = SimpleNamespace(unit="outer@right~3", protocol="median_depth", model="constant")
     assert plan.stores_to_fit(job) == [f"results/datasets/outer@right~{first}.zarr" for first in (3, 0)]
     assert plan.bases_to_fit(job) == [f"results/datasets/mine@right~{first}.zarr" for first in (3, 0)]
-    view = json.loads(plan.prepare_spec(job))
+    store, stored_job = Job("prepare", (job.unit,)), Job("prepare", ("mine@right~3",))
+    assert plan.needed_by(store) == [stored_job]
+    assert plan.needed_by(stored_job) == [Job("fetch_dataset", ("mine",))]
+    assert plan.needed_by(Job("predict", (job.unit, "constant"))) == [store, stored_job]
+    view = json.loads(plan.spec(store))
     assert (view["view_of"], view["whole"], [one["view"] for one in view["steps"]]) == (
         "mine@right~3",
         False,
         ["cut", "outer"],
     )
-    assert "scopedepth.views.crop" in plan.prepare_code(job)
-    assert "scopedepth.views.crop" not in plan.predict_code(job)
-    stored = json.loads(plan.prepare_spec(SimpleNamespace(unit="mine@right~3")))
+    assert "scopedepth.views.crop" in plan.code(store)
+    assert "scopedepth.views.crop" not in plan.code(Job("predict", (job.unit, "constant")))
+    stored = json.loads(plan.spec(stored_job))
     assert (stored["name"], stored["part"]) == ("mine", [3, None])
     assert plan.raw(job) == "results/datasets/mine@right~3.zarr"
     assert plan.raw_manifest(job) == "results/datasets/mine@right~3.json"
     assert plan.raw(SimpleNamespace(unit="mine@right~3")) == "results/raw/mine"
-    others = plan.prepare_code(SimpleNamespace(unit="mine@right~3"))
+    others = plan.code(stored_job)
     assert "scopedepth.views.crop" not in others
     assert "make_view" not in others
+
+
+def test_what_a_view_and_the_store_behind_it_need() -> None:
+    """The store behind a view belongs to no dataset of the study; a view matches no stereo pair."""
+    config = configured(mine={**CONFIG["datasets"]["mine"], "loader": "stereo"})
+    needs = Needs(select_study(config))
+    view, stored = (needs.prepare_mem_mb(SimpleNamespace(unit=unit), 1) for unit in ("cut", "mine"))
+    assert stored > view == needs.prepare_mem_mb(SimpleNamespace(unit="cut"), 2) / 2
 
 
 @pytest.mark.parametrize(

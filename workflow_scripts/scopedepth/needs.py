@@ -73,8 +73,10 @@ class Needs:
     # prepare
 
     def prepare_mem_mb(self, wildcards: Any, attempt: int, threads: int = PREPARE_THREADS) -> int:
-        dataset = self.study.datasets[self.study.units[wildcards.unit].dataset]
-        return attempt * (PREPARE_MEM_MB + math.ceil(matching_mb(dataset, threads)))
+        unit = self.study.unit(wildcards.unit)
+        # A view's frames were matched where they are stored.
+        matching = 0.0 if unit.base is not None else matching_mb(self.study.dataset(unit.dataset), threads)
+        return attempt * (PREPARE_MEM_MB + math.ceil(matching))
 
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt

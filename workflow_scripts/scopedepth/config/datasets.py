@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -117,13 +118,9 @@ class FrameList(Spec):
     """A list of frames, such as a published split: a file, an address, or lines given here."""
 
     path: str | None = Field(None, description="file with one line a frame or sequence")
-    url: str | None = Field(
-        None, pattern=r"^https://[^\s]+$", description="address of the file, fetched once; needs sha256"
-    )
+    url: str | None = Field(None, description="https address of the file, fetched once; needs sha256")
     sha256: str | None = Field(
-        None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="digest that the file must have; null for a path takes any",
+        None, description="digest that the file must have, 64 hexadecimal digits; null for a path takes any"
     )
     lines: list[str] | None = Field(None, min_length=1, description="the lines themselves")
     layout: Literal["plain", "scared", "simcol"] = Field(
@@ -135,6 +132,10 @@ class FrameList(Spec):
     def _one_place(self) -> FrameList:
         if sum(given is not None for given in (self.path, self.url, self.lines)) != 1:
             raise ValueError("a list of frames has one of path, url and lines")
+        if self.url is not None and not re.fullmatch(r"https://\S+", self.url):
+            raise ValueError(f"url {self.url!r:.100} is no address that begins with https://")
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 {self.sha256!r:.100} is no digest: 64 digits from 0 to 9 and a to f")
         if self.url is not None and self.sha256 is None:
             raise ValueError("a list at an address needs its sha256, so that it stays the same list")
         return self

@@ -63,7 +63,7 @@ from scopedepth.rectify.stereo import Rectifier
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
-READS = (".gz", ".mp4", ".png", ".tiff", ".yaml")
+READS = (".gz", ".jpeg", ".jpg", ".mp4", ".png", ".tiff", ".yaml")
 OPTIONS = ("frames", "rectify", "alpha")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
 SIZE = (1280, 1024)
