@@ -38,9 +38,10 @@ class Reference(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A frame as scored, all (h, w): aligned depth, pixels that counted, and |depth - reference| / reference there.
+    """A frame as scored, all (h, w): aligned depth, pixels that counted, and their relative errors.
 
-    error is NaN where a pixel did not count; its mean over the others is the frame's AbsRel.
+    error is |depth - reference| / (reference + the protocol's error_epsilon), and NaN where a pixel did not count.
+    Its mean over the others is the frame's AbsRel.
     """
 
     depth: NDArray[np.float64]
@@ -62,7 +63,7 @@ def scored_maps(plan: Plan, pixels: Pixels, fit: Fit) -> Scored:
     depth, valid = aligned_map(plan, pixels, fit), pixels.valid.copy()
     error = np.full(depth.shape, np.nan)
     true = pixels.depth[valid].astype(np.float64)
-    error[valid] = np.abs(depth[valid] - true) / true
+    error[valid] = np.abs(depth[valid] - true) / (true + plan.error_epsilon)
     return Scored(depth, valid, error)
 
 
