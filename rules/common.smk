@@ -73,16 +73,22 @@ def mark_lost_records():
     from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
     from snakemake.persistence.file import FilePersistence
 
-    kept = None
+    kept, whole = None, True
     for job in PLAN.jobs():
         outputs = [str(path) for path in job.outputs().values()]
-        if not any(map(os.path.lexists, outputs)) or MADE_FROM.holds(job):
+        if os.path.lexists(outputs[-1]) and MADE_FROM.holds(job):
+            continue
+        whole = False
+        if not any(map(os.path.lexists, outputs)):
             continue
         kept = kept or FilePersistence(nolock=True)
         for path in outputs:
             if kept._read_record(path) is None:
                 marked = MetadataRecord(params=["'lost'"], record_format_version=RECORD_FORMAT_VERSION)
                 kept._write_record(path, marked)
+    if whole:
+        # A run that ended with a signal may have left it, and no job will run that takes it away.
+        shutil.rmtree(f"results/studies/{PLAN.study.name}/incomplete", ignore_errors=True)
 
 
 if workflow.is_main_process:

@@ -183,6 +183,13 @@ def test_a_change_that_met_a_kill_is_not_forgotten(
         assert (project.folder / name).read_bytes() != (settled.folder / name).read_bytes()
 
 
+def test_the_forecast_counts_what_runs(project: Project) -> None:
+    write_weights(project)
+    done = project.command("plan")
+    everything = next(line for line in done.stdout.splitlines() if line.startswith("all"))
+    assert everything.split()[1:3] == ["2", "2"], "two predictions to make, two cached"
+
+
 def test_snakemakes_own_records_may_be_lost(project: Project) -> None:
     shutil.rmtree(project.folder / ".snakemake")
     assert agreed(project) == set()
@@ -205,6 +212,18 @@ def test_results_that_were_put_back_are_not_taken_for_new_ones(project: Project)
     backup.rename(project.folder / "results")
     assert rules(agreed(project)) == NETWORK
     project.snakemake()
+    assert agreed(project) == set()
+
+
+def test_what_is_whole_has_no_incomplete_report(project: Project) -> None:
+    incomplete = project.folder / "results/studies/small/incomplete"
+    incomplete.mkdir()
+    project.snakemake()
+    assert not incomplete.exists()
+    # Ended by a signal when its last job was done: nothing failed.
+    interrupted(project, "report/small.log", signal.SIGTERM)
+    project.snakemake()
+    assert not incomplete.exists()
     assert agreed(project) == set()
 
 

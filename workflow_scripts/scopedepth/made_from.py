@@ -22,6 +22,7 @@ from scopedepth.jobs import read_record
 from scopedepth.leaves import NONE, PLANNED_BYTES, leaf_digest
 from scopedepth.manifest import digest_file
 from scopedepth.plan import Plan
+from scopedepth.signatures import with_signature
 from scopedepth.stages import RESULTS, STAGES, Job, read_outputs
 
 Param = Callable[[Any], str]
@@ -54,19 +55,18 @@ class MadeFrom:
         def made_from(wildcards: Any) -> str:
             return self.shown(job_for(rule, wildcards))
 
-        return made_from
+        return with_signature(made_from)
 
     def shown(self, job: Job) -> str:
         """Return what Snakemake is shown of a job, which it compares with what it was shown when the job ran."""
         if not self.planning:
             return self.now(job)
         if job not in self._shown:
-            now, recorded = self.now(job), self.recorded(job)
-            if recorded is None or not self.agrees(job, recorded, now):
-                # Nothing that Snakemake has recorded: a result without a record, or one that other hands have put
-                # there, is made again.
-                recorded = STALE
-            self._shown[job] = recorded
+            # What does not agree is shown as something that Snakemake has never recorded: so a result without a
+            # record, or one that other hands have put there, is made again.
+            recorded = self.recorded(job)
+            holds = recorded is not None and self.agrees(job, recorded, self.now(job))
+            self._shown[job] = recorded if recorded is not None and holds else STALE
         return self._shown[job]
 
     def holds(self, job: Job) -> bool:

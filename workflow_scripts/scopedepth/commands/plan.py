@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study
+from scopedepth.made_from import MadeFrom
+from scopedepth.stages import Job
 from scopedepth.timing.forecast import UnitSize, compare_with_actual
 from scopedepth.timing.forecast_text import format_comparison, format_forecast
 from scopedepth.timing.known import forecast_study, prediction_records
@@ -31,7 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the forecast; with --actual, forecast and actual seconds of the jobs that are done."""
-    study = configuration.plan_of(options).study
+    plan = configuration.plan_of(options)
+    study = plan.study
+    # A prediction that the next run makes again is none that is cached.
+    runs = MadeFrom(plan, options.results).runs()
+    stale = {
+        (unit, model)
+        for unit, model in product(study.units, study.models)
+        if Job("predict", (unit, model)) in runs
+    }
     timing = study.timing["name"] if study.timing else None
     published = {size.unit: size for size in published_sizes(study)}
     forecast = forecast_study(
@@ -42,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         published,
         options.device,
         corrected=not options.actual,
+        stale=stale,
     )
     if options.actual:
         records = prediction_records(options.results, study.units, study.models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,21 @@ def forecast_study(
     expected: Mapping[str, UnitSize] | None = None,
     device: str = "cpu",
     corrected: bool = True,
+    stale: Collection[Pair] = (),
 ) -> Forecast:
     """Return a study's forecast from what the folder `results` holds.
 
     units and models: the study's, by name; timing: the name of its timing settings; expected: sizes of units
     that are not prepared yet, where something is known of them; device: where models that were never timed are
-    assumed to run; corrected: whether earlier jobs correct the timings.
+    assumed to run; corrected: whether earlier jobs correct the timings; stale: predictions that are there and are made
+    again all the same.
     """
     units, models = list(units), list(models)
     return plan_study(
         [unit_size(results, unit, (expected or {}).get(unit)) for unit in units],
         models,
         timing_rows(results, timing, models),
-        finished_predictions(results, units, models),
+        finished_predictions(results, units, models) - set(stale),
         prediction_records(results, units, models) if corrected else None,
         device,
     )
