@@ -98,10 +98,13 @@ if workflow.is_main_process:
 def start_jobs():
     """From here on jobs are told what is there now, and that is what Snakemake records of them."""
     MADE_FROM.start()
-    # Snakemake keeps what it compared while it planned, and would record that.
+    # Snakemake keeps what it compared while it planned, and would record that: in a cache, and with jobs that it sends to
+    # a cluster. Both are its own affairs; a version that names them otherwise makes everything once more.
     kept = getattr(workflow.persistence, "_params", None)
     if hasattr(kept, "cache_clear"):
         kept.cache_clear()
+    for job in workflow.dag.jobs:
+        job._params = job._non_derived_params = None
     DISPLAY.start()
 
 

@@ -211,7 +211,7 @@ ROWS = (
     Row(
         "change a protocol's metrics",
         configured(set_in("protocols", "median_depth", metrics=["abs_rel", "rmse"])),
-        expected(align=(UNITS, MODELS, ("median_depth",)), score=(UNITS, MODELS, ("median_depth",))),
+        expected(score=(UNITS, MODELS, ("median_depth",))),
     ),
     Row(
         "change how a protocol averages",

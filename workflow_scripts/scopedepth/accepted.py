@@ -68,8 +68,16 @@ def decided_by(made_from: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def added_only(before: Any, after: Any) -> bool:
+# Where names are the user's own, so that one more is no field of a new version.
+OWN_NAMES = frozenset(
+    {"options", "cut", "published", "datasets", "models", "protocols", "gpu_kind", "metric_facts"}
+)
+
+
+def added_only(before: Any, after: Any, name: str = "") -> bool:
     """Say whether `after` is `before` with fields added: what a new version of the configuration's schema does."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        return all(key in after and added_only(value, after[key]) for key, value in before.items())
-    return bool(before == after)
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return bool(before == after)
+    if name in OWN_NAMES and before.keys() != after.keys():
+        return False
+    return all(key in after and added_only(value, after[key], key) for key, value in before.items())

@@ -137,13 +137,14 @@ class MadeFrom:
     def _results_of(self, job: Job, reader: str) -> Iterator[tuple[Path, str]]:
         """Yield what rule `reader` reads of a job, with its digest: a folder by its manifest, files by their bytes.
 
-        Run records tell of a run and decide nothing, but for those of timings: they hold what was measured.
+        Run records tell of a run and decide no number, but for those of timings, which hold what was measured. The
+        report shows them.
         """
         for name in read_outputs(reader, job.rule):
             path = job.path(name, self.results)
             if name == "manifest":
                 yield path, self._of_manifest(path)
-            elif name not in ("store", "files", "record") or (name == "record" and job.rule == "time"):
+            elif name not in ("store", "files"):
                 yield path, self._of_file(path)
 
     def _of_many(self, jobs: Iterable[Job], reader: str) -> str:

@@ -104,7 +104,7 @@ def check_finished(plan: Plan) -> None:
         )
     stale = MadeFrom(plan).runs()
     if stale:
-        first = next(iter(stale)).path("record")
+        first = next(path for job, paths in made(plan) if job in stale for path in paths)
         raise ScopeDepthError(
             f"The study {name} is out of date: {first} was made from something else than what is there now (scopedepth "
             f"explain --study {name} says what). {remedy}"

@@ -346,15 +346,19 @@ def _better_reading(camera: StereoCamera, pairs: Sequence[Pair], miss: float) ->
     """Return the reading of a calibration under which rows meet, and by how much they miss then; None without one."""
     if miss <= ROWS_MEET:
         return None
-    readings = {
-        "with R transposed: it turns the right camera's points into the left one's. Transpose it": (
-            replace(camera, rotation=camera.rotation.T.copy()), pairs,
+    readings = (
+        (
+            "with R transposed: it turns the right camera's points into the left one's. Transpose it",
+            replace(camera, rotation=camera.rotation.T.copy()),
+            pairs,
         ),
-        "with left and right exchanged. Exchange options.left and options.right, or the files": (
-            camera, [(right, left) for left, right in pairs],
+        (
+            "with left and right exchanged. Exchange options.left and options.right, or the files",
+            camera,
+            [(right, left) for left, right in pairs],
         ),
-    }  # fmt: skip
-    for reading, (other, images) in readings.items():
+    )
+    for reading, other, images in readings:
         try:
             moved = _rectified_moves(other, images)
         except ScopeDepthError:
