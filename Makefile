@@ -4,6 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 BIN := $(VENV)/bin
+# By way of Python: the first line of a script in bin/ holds a path, which may be long or hold a space.
+SNAKEMAKE := $(BIN)/python -m snakemake
+
+# Snakemake keeps files in the home. Where that is read-only, they go beside its other files here.
+ifneq ($(shell mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake" 2>/dev/null && test -w "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake" && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
 
 .PHONY: demo test check format schema docs rulegraph help
 
@@ -18,6 +25,7 @@ help:
 
 # The workflow and what it needs.
 $(VENV)/.installed: pyproject.toml requirements.txt
+	@case "$$PWD" in *[{}:]*) echo "$$PWD: braces and colons in its path break the workflow. Move the folder." >&2; exit 1;; esac
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -28,7 +36,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 demo: $(VENV)/.installed
-	@$(BIN)/snakemake --cores $(CORES) --quiet rules progress
+	@$(SNAKEMAKE) --cores $(CORES) --quiet rules progress
 
 test: $(VENV)/.installed-dev check
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
@@ -51,5 +59,5 @@ docs: $(VENV)/.installed-dev
 	@$(BIN)/sphinx-build --quiet --fail-on-warning docs site
 
 rulegraph: $(VENV)/.installed
-	@$(BIN)/snakemake --cores 1 --rulegraph dot --forceall | sed -n '/^digraph/,$$p' > docs/images/rules.dot
+	@$(SNAKEMAKE) --cores 1 --rulegraph dot --forceall | sed -n '/^digraph/,$$p' > docs/images/rules.dot
 	@dot -Tsvg docs/images/rules.dot > docs/images/rules.svg

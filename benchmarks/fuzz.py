@@ -1,12 +1,13 @@
-"""Generated nonsense through everything that reads what others wrote: configurations and input files.
+"""Generated nonsense through everything that reads what others wrote: configurations, options, input files.
 
-    python benchmarks/fuzz.py                                      10,000 of each
+    python benchmarks/fuzz.py                                      10,000 of each, 5,000 options
     python benchmarks/fuzz.py --configurations 500 --files 0       fewer
     python benchmarks/fuzz.py --only zip --seed 7                  one kind of file
 
 A configuration must end in a plan or in a `ScopeDepthError` of one line, with every path of the plan below results/
-and nothing written anywhere. A file must end in data, in a frame marked as unreadable, or in a `ScopeDepthError`. What
-else comes out is printed with the number of its case, which makes it again: cases follow from seed and number.
+and nothing written anywhere. An option's value must be refused in one line, or work on a small network or dataset. A
+file must end in data, in a frame marked as unreadable, or in a `ScopeDepthError`. What else comes out is printed with
+the number of its case, which makes it again: cases follow from seed and number.
 
 Cases run in a child process, so that a crash of a library is a finding and not the end.
 """
@@ -41,7 +42,7 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 import numpy as np  # noqa: E402
 import yaml  # noqa: E402
 
-from scopedepth.errors import ScopeDepthError  # noqa: E402
+from scopedepth.errors import ScopeDepthError, one_line  # noqa: E402
 
 MEMORY = 8 * 2**30
 SECONDS = 20
@@ -177,6 +178,95 @@ def plan_everything(path: Path, scripts: Path) -> None:
     for made in paths:
         if "\n" in made or os.path.normpath(made) != made or not made.startswith("results/"):
             raise AssertionError(f"a path that is none below results/: {made!r}")
+
+
+# Options: of networks that are small and of datasets that were written here, so that what is taken is used as well.
+
+NEAR: list[Any] = [
+    0.5, 2, 7, 8, 12, 16, 17, 31, 32, 33, 48, 64, 96, 100.0, "1", "64", "rgb", "depth", "*", "**", "x/*",
+    "bilinear", "CT", "video", "extracted", "model.onnx", "mine.py:Mine", [0, 0, 0, 0], [100, 100, 16, 12],
+    [100, 100, 16], [1, 1, 1], [[1, 0], [0, 1]], [[100, 0, 16], [0, 100, 12], [0, 0, 1]],
+    [[100, 0, 16], [0, -100, 12], [0, 0, 1]], [0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1],
+    [float("inf"), float("inf"), float("inf"), float("inf")], {"size": 64}, {"*": "x"},
+    {"size": {"height": 60, "width": 64}}, "hub", "authors", {"do_pad": True}, {"image_std": [0, 0, 0]},
+    {"resample": 9}, {"ensure_multiple_of": 0.1}, {"rescale_factor": 1e-300},
+]  # fmt: skip
+SMALL = ("constant", "tiny_depth_anything", "tiny_midas", "tiny_endo_depth", "tiny_endo_sfmlearner")
+
+
+def is_taken(kind: Any, options: Mapping[str, Any]) -> bool:
+    """Say whether the check of options takes these."""
+    try:
+        kind.model_validate(options)
+    except ValueError:
+        return False
+    return True
+
+
+def option_cases(seed: int, folder: Path) -> Callable[[int], Callable[[], None]]:
+    """Return what makes case after case: one or two options of a model or a dataset, checked, and used where taken."""
+    from scopedepth.config.load import check, dataset_spec
+    from scopedepth.config.loader_options import LOADER_OPTIONS
+    from scopedepth.config.models import ModelSpec
+    from scopedepth.config.options import OPTIONS
+    from scopedepth.models import load_model
+
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    trees = {name: one.tree for name, one in readers(folder).items() if isinstance(one, TreeReader)}
+    entries: list[tuple[str, str, dict[str, Any]]] = [
+        ("models", name, shipped["models"][name]) for name in SMALL
+    ]
+    for family in ("onnx", "python"):
+        given = {
+            "family": family,
+            "weights": {"kind": "path", "path": "nowhere"},
+            "output": {"kind": "depth"},
+        }
+        entries.append(("models", family, given))
+    for loader in LOADER_OPTIONS:
+        entry = {"loader": loader, "source": {"kind": "path", "path": "x"}}
+        entries += [("datasets", loader, entry)] * len(LOADER_OPTIONS[loader].model_fields)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+
+    def make(number: int) -> Callable[[], None]:
+        chance = Chance(f"{seed}-option-{number}")
+        kind, name, base = chance.choice(entries)
+        entry = copy.deepcopy(base)
+        known = OPTIONS[base["family"]] if kind == "models" else LOADER_OPTIONS[base["loader"]]
+        names = [*known.model_fields] or ["x"]
+        options = entry.setdefault("options", {})
+        for _ in range(chance.choice([1, 1, 2])):
+            option = chance.choice(names)
+            values = [chance.choice(STRANGE + NEAR + NEAR) for _ in range(chance.choice([1, 60]))]
+            # Of many the first one of the right type: what passes the check is what is worth trying.
+            fits = [value for value in values if is_taken(known, {**options, option: value})]
+            options[option] = copy.deepcopy((fits or values)[0])
+
+        def case() -> None:
+            checked = check({**shipped, kind: {**shipped[kind], "tried": entry}})
+            if kind == "datasets":
+                frames_of(dataset_spec("tried", checked), trees[name])
+                return
+            spec = checked.models["tried"]
+            assert isinstance(spec, ModelSpec)
+            plain = {"name": "tried", **spec.model_dump(mode="json")}
+            sides = [side for side in (options.get("height"), options.get("width")) if isinstance(side, int)]
+            if max(sides, default=0) <= 512:
+                model = load_model(plain, ROOT / plain["weights"].get("path", "nowhere"), "cpu")
+                try:
+                    model.predict(frames)
+                except Exception as error:  # as the engine does: a status of the frame, and a line
+                    raise ScopeDepthError(one_line(str(error))) from None
+
+        return case
+
+    return make
+
+
+def options(count: int, seed: int, folder: Path) -> int:
+    """Run generated options; returns the number of findings."""
+    (folder / "seeds").mkdir()
+    return tally("options", run_cases(count, option_cases(seed, folder / "seeds")))
 
 
 # Files. A reader takes a folder that holds the mutated file; a seed is a good file of the kind.
@@ -650,20 +740,22 @@ def files(count: int, seed: int, folder: Path, only: str | None = None) -> int:
 
 
 def main() -> int:
-    """Run both kinds; the status is 1 where anything was found."""
+    """Run all kinds; the status is 1 where anything was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configurations", type=int, default=10_000)
+    parser.add_argument("--options", type=int, default=5_000)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one kind of file")
-    options = parser.parse_args()
+    given = parser.parse_args()
     found = 0
     for work, count, more in (
-        (configurations, options.configurations, ()),
-        (files, options.files, (options.only,)),
+        (configurations, given.configurations, ()),
+        (options, given.options, ()),
+        (files, given.files, (given.only,)),
     ):
         with tempfile.TemporaryDirectory() as folder:
-            found += work(count, options.seed, Path(folder), *more) if count else 0
+            found += work(count, given.seed, Path(folder), *more) if count else 0
     print(f"{found} findings")
     return 1 if found else 0
 

@@ -13,22 +13,26 @@ import snakemake.sourcecache
 # Jobs are many objects that stay: looking for garbage among them took a tenth of the time to plan thousands.
 gc.set_threshold(200_000)
 
-# The library lies beside the rules' scripts, so that a clone needs no installation.
-SCRIPTS = Path(workflow.basedir, "workflow_scripts")
-sys.path.insert(0, str(SCRIPTS))
-
-from scopedepth.config.load import ConfigError, select_study
+from scopedepth.config.load import select_study
 from scopedepth.display import Display
+from scopedepth.errors import ScopeDepthError
+from scopedepth.interpreter import plain_path
 from scopedepth.made_from import MadeFrom
 from scopedepth.needs import Needs
 from scopedepth.plan import Plan
 from scopedepth.signatures import signed
 from scopedepth.targets import check_targets
 
+# --dag, --summary and the like need no number of cores, and `workflow.cores` insists on one.
+CORES = workflow.global_resources["_cores"].value if "_cores" in workflow.global_resources else None
+
 try:
+    sys.executable = plain_path(sys.executable)
     PLAN = Plan(select_study(config), SCRIPTS)
-    check_targets(sys.argv[1:] if workflow.is_main_process else [], PLAN, config)
-except ConfigError as error:
+    # A module's user has targets of his own.
+    alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+    check_targets(sys.argv[1:] if alone else [], PLAN, config)
+except ScopeDepthError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds it written out. Addresses may hold what gives access to them: jobs
 # take them from here, for a rule's parameters are kept and shown.
@@ -45,7 +49,7 @@ NEEDS = Needs(PLAN.study)
 DISPLAY = Display(
     Path("results/logs/running"),
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
-    jobs=workflow.cores or 4,
+    jobs=CORES or 4,
 )
 
 # Snakemake works these two out anew several times for every job, always with the same outcome. Both are its own
@@ -95,17 +99,35 @@ if workflow.is_main_process:
     mark_lost_records()
 
 
-def start_jobs():
-    """From here on jobs are told what is there now, and that is what Snakemake records of them."""
-    MADE_FROM.start()
-    # Snakemake keeps what it compared while it planned, and would record that: in a cache, and with jobs that it sends to
-    # a cluster. Both are its own affairs; a version that names them otherwise makes everything once more.
+def forget_what_was_planned():
+    """Let Snakemake record of jobs what they are told when they run, and not what it was shown while it planned.
+
+    It keeps that in a cache, and with jobs that it sends to a cluster. Both are its own affairs: with a version that
+    names them otherwise, everything is made once more.
+    """
     kept = getattr(workflow.persistence, "_params", None)
     if hasattr(kept, "cache_clear"):
         kept.cache_clear()
     for job in workflow.dag.jobs:
         job._params = job._non_derived_params = None
+
+
+def start_jobs():
+    """From here on jobs are told what is there now."""
+    MADE_FROM.start()
+    forget_what_was_planned()
     DISPLAY.start()
+
+
+def jobs_begin():
+    """Say whether jobs run: `onstart` is not called of a module, nor with --no-hooks."""
+    if workflow.scheduler is None or workflow.dryrun:
+        return False
+    forget_what_was_planned()
+    return True
+
+
+MADE_FROM.begun = jobs_begin
 
 
 def show_ranking():

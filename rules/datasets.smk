@@ -19,7 +19,7 @@ rule fetch_dataset:
         "results/logs/fetch_dataset/{dataset}.log",
     conda:
         "../envs/scopedepth.yaml"
-    threads: workflow.cores or 4
+    threads: CORES or 4
     params:
         made_from=MADE_FROM.param("fetch_dataset"),
     script:

@@ -15,7 +15,7 @@ rule time:
     conda:
         "../envs/scopedepth.yaml"
     # All cores: nothing else may run on the machine meanwhile. A cluster's jobs know no number of cores.
-    threads: workflow.cores or 1
+    threads: CORES or 1
     resources:
         gpu=1,
         constraint=NEEDS.time_kind,

@@ -56,6 +56,54 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
     assert run() == "6 0"
 
 
+# What is imported first lies where not everybody may look.
+CACHE = (
+    "import __future__, hashlib, numba, os, stat, tempfile; os.setgid({0}); os.setuid({0})\n"
+    "import scopedepth.compiled; print(numba.config.CACHE_DIR)"
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a command as somebody else")
+def test_where_code_and_home_are_read_only_the_cache_is_private_and_temporary(
+    root: Path, tmp_path: Path
+) -> None:
+    nobody = 65534
+    tmp_path.chmod(0o755)
+    for parent in list(tmp_path.parents)[:2]:
+        parent.chmod(0o755)
+    package = tmp_path / "scopedepth"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(root / "workflow_scripts" / "scopedepth" / "compiled.py", package)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o777)
+    kept = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    environment = {**kept, "PYTHONPATH": str(tmp_path), "HOME": "/proc/nowhere", "TMPDIR": str(temporary)}
+
+    def cache() -> Path:
+        done = subprocess.run(
+            [sys.executable, "-c", CACHE.format(nobody)],
+            env={**environment, "XDG_CACHE_HOME": "", "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.strip())
+
+    first = cache()
+    assert first.parent == temporary / f"scopedepth-{nobody}"
+    assert first.parent.stat().st_mode & 0o777 == 0o700
+    assert cache() == first, "a second process finds what the first one compiled"
+    # A folder that somebody else could have put code into is not used.
+    first.parent.chmod(0o777)
+    other = cache()
+    assert other.parent == temporary
+    assert other.stat().st_mode & 0o777 == 0o700
+
+
 def test_all_compiled_code_goes_through_this_cache(root: Path) -> None:
     library = root / "workflow_scripts" / "scopedepth"
     for path in library.rglob("*.py"):

@@ -41,6 +41,18 @@ def test_the_shipped_configuration_is_valid_and_its_studies_are_complete(config:
         assert set(study.datasets) == set(study.spec["datasets"])
 
 
+@pytest.mark.parametrize("name", ["protocols", "datasets", "models"])
+def test_a_field_of_nearly_the_right_name_is_spoken_of_and_not_the_one_that_is_missing(
+    config: dict[str, Any], name: str
+) -> None:
+    study = config["studies"]["demo"]
+    study[name[:-1]] = study.pop(name)
+    with pytest.raises(
+        ConfigError, match=rf"studies\.demo\.{name[:-1]}: unknown field\. Did you mean '{name}'\?"
+    ):
+        check(config)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -72,7 +84,7 @@ def test_the_shipped_configuration_is_valid_and_its_studies_are_complete(config:
         (
             "datasets.phantom.source",
             {"kind": "path", "pth": "x"},
-            ["datasets.phantom.source.path", "missing"],
+            ["datasets.phantom.source.pth: unknown field", "Did you mean 'path'?"],
         ),
         (
             "datasets.phantom.source",
@@ -96,6 +108,36 @@ def test_the_shipped_configuration_is_valid_and_its_studies_are_complete(config:
         ),
         ("models.Bad Name", {}, ["models", "small letters, digits and underscores"]),
         ("models.constant", {"output": {"kind": "depth"}}, ["models.constant.family", "needed and missing"]),
+        (
+            "models.constant.output",
+            {"kind": "inverse_depth"},
+            ["models.constant.output.kind", "Did you mean 'disparity'?"],
+        ),
+        ("models.constant.output", {"kind": "Relative depth"}, ["Did you mean 'depth'?"]),
+        ("models.constant.output", {"kind": "metric inverse depth"}, ["Did you mean 'metric_disparity'?"]),
+        (
+            "studies.demo.headline",
+            {"protocol": "sequence_disparity", "metric": "abs_rel"},
+            [
+                "studies.demo.headline.protocol: 'sequence_disparity' is none of the study's protocols",
+                "add it to studies.demo.protocols, or choose one of them: median_depth",
+            ],
+        ),
+        (
+            "studies.demo.headline",
+            {"protocol": "nonsense", "metric": "abs_rel"},
+            ["headline.protocol: 'nonsense' is not known"],
+        ),
+        (
+            "studies.demo.headline",
+            {"protocol": "median_depth", "metric": "scale_drift"},
+            ["headline.metric: scale_drift is a metric of a sequence"],
+        ),
+        (
+            "studies.demo.datasets",
+            "phantom",
+            ["studies.demo.datasets: 'phantom' is no list; write [phantom]."],
+        ),
         ("modles", {}, ["modles: unknown field", "Did you mean 'models'?"]),
     ],
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.plain_output import print_on_any_terminal
 
 # Subcommand to its module and what it is for; a module is imported when it is asked for.
 COMMANDS = {
@@ -20,13 +23,42 @@ COMMANDS = {
 }
 
 
+def _use_code_of_the_workflow(given: Sequence[str]) -> None:
+    """Start anew with the library of the workflow's folder, where this is another copy of it.
+
+    Which results hold is a question of the code that makes them; an installed copy may be older or newer.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--workflow", type=Path)
+    try:
+        chosen = parser.parse_known_args(given)[0].workflow
+    except argparse.ArgumentError:
+        return  # said by the parser of all arguments
+    library = (chosen or Path()) / "workflow_scripts"
+    there = library / "scopedepth" / "cli.py"
+    if not there.is_file():
+        if chosen is not None:
+            sys.exit(f"scopedepth: error: --workflow {chosen}: there is no {there}.")
+        return
+    paths = [str(library.absolute()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    if not there.samefile(__file__):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        os.execve(sys.executable, [sys.executable, "-P", "-m", "scopedepth.cli", *given], environment)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 well, 1 something is wrong, 2 wrong usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        print_on_any_terminal()
+        _use_code_of_the_workflow(given)
     parser = argparse.ArgumentParser(
         prog="scopedepth",
         description="Look at a study and its results. Run it in the workflow's folder. "
         "Results are made by snakemake: snakemake --cores 8 --resources gpu=1",
+    )
+    parser.add_argument(
+        "--workflow", type=Path, metavar="FOLDER", help="the workflow's folder, where it is not this one"
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked_for = next((word for word in given if word in COMMANDS), None)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import tempfile
 from pathlib import Path
 
 import numba
@@ -27,12 +29,36 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _base() -> Path:
-    """Return where caches go: the user's choice, beside the source, or the home where the source is read-only."""
+def cache_folder() -> Path:
+    """Return a folder that can be written: the user's choice, beside the source, in the home, or a temporary one.
+
+    Where the first ones are read-only, as in containers and on clusters, compiling again costs time and nothing else.
+    """
+    name = f"compiled-{source_digest()}"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    return ROOT / "__pycache__" if os.access(ROOT, os.W_OK) else Path.home() / ".cache" / "scopedepth"
+    for base in [*([Path(chosen)] if chosen else []), ROOT / "__pycache__"]:
+        if _can_write(base / name):
+            return base / name
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    for base in (Path(caches, "scopedepth"), Path(tempfile.gettempdir(), f"scopedepth-{os.getuid()}")):
+        # Where others can write, anybody could have put a folder there, and what lies in it is run.
+        if _can_write(base) and _is_private(base) and _can_write(base / name):
+            return base / name
+    return Path(tempfile.mkdtemp(prefix="scopedepth-"))
 
 
-numba.config.CACHE_DIR = str(_base() / f"compiled-{source_digest()}")
+def _can_write(folder: Path) -> bool:
+    """Make a folder, unless it is there; returns whether files can be written into it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _is_private(folder: Path) -> bool:
+    facts = folder.lstat()
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+
+
+numba.config.CACHE_DIR = str(cache_folder())

@@ -43,6 +43,8 @@ class MadeFrom:
         self.accepted = Accepted(results)
         self._digests: dict[tuple[str, str], tuple[tuple[int, ...], str]] = {}
         self._shown: dict[Job, str] = {}
+        # Whether jobs are under way although nobody has called `start`.
+        self.begun: Callable[[], bool] = lambda: False
 
     def start(self) -> None:
         """From here on jobs are told what is there now."""
@@ -59,6 +61,8 @@ class MadeFrom:
 
     def shown(self, job: Job) -> str:
         """Return what Snakemake is shown of a job, which it compares with what it was shown when the job ran."""
+        if self.planning and self.begun():
+            self.start()
         if not self.planning:
             return self.now(job)
         if job not in self._shown:

@@ -288,10 +288,15 @@ class Plan:
         return declared(f"scopedepth.models.{self.study.models[model]['family']}", "READS")
 
     def local_weights(self, wildcards: Any) -> list[str]:
-        """The files of weights that lie on disk. fetch_weights says what is missing."""
+        """The files of weights that lie on disk. fetch_weights says what is missing.
+
+        Not those with braces in their path, which Snakemake would take for wildcards: what a job is made from tells of
+        their content in any case.
+        """
         try:
             found = self.leaves(Job("fetch_weights", (wildcards.model,)))
-            return sorted(str(file) for leaf in found for file in leaf.files().values())
+            paths = sorted(str(file) for leaf in found for file in leaf.files().values())
+            return [path for path in paths if not set(path) & set("{}")]
         except OSError:  # a name that no file can have
             return []
 

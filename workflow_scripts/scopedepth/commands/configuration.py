@@ -1,62 +1,79 @@
-"""Reading config.yaml for the commands as the workflow does, with safe YAML and without repeated keys."""
+"""The arguments that choose a configuration and a study, for all commands: those that Snakemake takes."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from scopedepth.config.files import read_config as read_config
+from scopedepth.config.files import read_configs
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.plan import Plan
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                continue
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} is given twice; keep one of the two", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the content of a configuration file; what is wrong with it is a `ConfigError` of one line."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). Run this in the workflow's folder, or give --configfile."
-        ) from None
-    except Exception as error:  # YAML's own errors, and what its constructors make of a wrong date or number
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
-        problem = getattr(error, "problem", None) or f"no YAML that can be read ({error})"
-        raise ConfigError(f"{where}: {problem}.") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a mapping of study, studies, datasets, models and protocols is expected.")
-    return content
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that choose a configuration and a study."""
+def add_arguments(parser: argparse.ArgumentParser, study: bool = True) -> None:
+    """Add the arguments that choose a configuration and, with `study`, a study."""
     parser.add_argument(
-        "--configfile", type=Path, default=Path("config.yaml"), help="the configuration (config.yaml)"
+        "--configfile",
+        "--configfiles",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="configurations that are laid over config.yaml, as snakemake does it",
     )
-    parser.add_argument("--study", help="the study; the configuration's choice where it is not given")
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="values that win over the files, as snakemake takes them: study=paper",
+    )
+    if study:
+        parser.add_argument("--study", help="the study; the configuration's choice where it is not given")
 
 
-def plan_of(options: argparse.Namespace) -> Plan:
-    """Return the plan of the study that the arguments choose."""
-    study = select_study(read_config(options.configfile), options.study)
-    return Plan(study, Path(__file__).parents[2])
+def config_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration that the arguments choose."""
+    for path in options.configfile:
+        if not path.is_file():
+            raise ConfigError(
+                f"{path}: there is no such configuration. --configfile takes what follows it: put other words first."
+            )
+    return read_configs(options.configfile, _values(options.config))
+
+
+def _values(entries: list[str]) -> dict[str, Any]:
+    if not entries:
+        return {}
+    # Their types are Snakemake's choice. It takes a while to import.
+    from snakemake.cli import parse_config
+
+    for entry in entries:
+        if "=" not in entry:
+            raise ConfigError(
+                f"{entry!r} is no KEY=VALUE. --config takes what follows it: put other words first."
+            )
+    try:
+        return dict(parse_config(entries))
+    except (ValueError, AssertionError) as error:
+        raise ConfigError(f"--config {' '.join(entries)}: {error}.") from None
+
+
+def plan_of(options: argparse.Namespace, name: str | None = None) -> Plan:
+    """Return the plan of the study that the arguments choose, or of the one called `name`."""
+    return Plan(select_study(config_of(options), name or options.study), scripts())
+
+
+def scripts() -> Path:
+    """Return the folder of the rules' scripts: beside this package, as it lies in the workflow's folder."""
+    folder = Path(__file__).parents[2]
+    if not (folder / "prepare.py").is_file():
+        raise ConfigError(
+            f"The workflow's scripts do not lie beside the package ({folder}). Run this in the workflow's folder, "
+            "or name that: scopedepth --workflow FOLDER …"
+        )
+    return folder

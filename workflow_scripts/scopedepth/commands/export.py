@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study, select_study
 from scopedepth.config.resolve import stored_name
@@ -41,16 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--author", action="append", default=[], metavar="NAME", help="who made the study; may be repeated"
     )
     parser.add_argument("--licence", help="what you publish the study under: an address, or words")
-    parser.add_argument(
-        "--configfile", type=Path, default=Path(CONFIGURATION), help="the configuration (config.yaml)"
-    )
+    configuration.add_arguments(parser, study=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the crate, or say what is missing."""
-    config = configuration.read_config(options.configfile)
+    config = configuration.config_of(options)
     study = select_study(config, options.study)
-    plan = Plan(study, Path(__file__).parents[2])
+    plan = Plan(study, configuration.scripts())
     check_finished(plan)
     out = options.out or Path(f"{study.name}.crate.zip")
     if out.is_dir() or not out.parent.is_dir():
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     results = list(result_parts(plan, options.predictions))
     parts = [
         *code_parts(workflow),
-        Part(CONFIGURATION, options.configfile, "The configuration as it was written."),
+        configuration_part(options, config),
         Part(RESOLVED, resolved(study), "The study with all defaults filled in: what was computed."),
         *results,
     ]
@@ -118,6 +118,14 @@ def result_parts(plan: Plan, predictions: bool) -> Iterator[Part]:
         for place in [*paths, *stores]:
             inside = list_files(place) if place.is_dir() else [Path()]
             yield from (Part((place / file).as_posix(), place / file) for file in inside)
+
+
+def configuration_part(options: argparse.Namespace, config: dict[str, Any]) -> Part:
+    """Return config.yaml: as it was written, or what it and the files and values laid over it come to."""
+    if not options.configfile and not options.config:
+        return Part(CONFIGURATION, Path(CONFIGURATION), "The configuration as it was written.")
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    return Part(CONFIGURATION, text.encode(), "The configuration with what was laid over it.")
 
 
 def code_parts(workflow: Path) -> Iterator[Part]:

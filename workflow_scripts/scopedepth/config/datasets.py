@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
+from scopedepth.config.loader_options import LOADER_OPTIONS
+from scopedepth.config.options import check_options
 
 LOADERS = (
     "c3vd",
@@ -273,6 +275,13 @@ class DatasetSpec(Spec):
     licence: str = Field("unknown", description="terms of the data")
     citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the data is described")
+
+    @model_validator(mode="after")
+    def _known_options(self) -> DatasetSpec:
+        kind = LOADER_OPTIONS.get(self.loader)
+        if kind is not None:
+            check_options(f"loader {self.loader}", kind, self.options)
+        return self
 
     @model_validator(mode="after")
     def _lists_of_its_loader(self) -> DatasetSpec:

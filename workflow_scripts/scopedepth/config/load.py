@@ -30,6 +30,23 @@ PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_compar
 STUDY_WORDS = frozenset({"title", "notes"})
 
 
+DRIFT = "scale_drift"
+# What others call the kinds of output, where the nearest spelling means something else.
+MEANT = {
+    "inverse_depth": "disparity",
+    "inverse": "disparity",
+    "idepth": "disparity",
+    "relative_inverse_depth": "disparity",
+    "relative_disparity": "disparity",
+    "metric_inverse_depth": "metric_disparity",
+    "inverse_metric_depth": "metric_disparity",
+    "relative_depth": "depth",
+    "scaled_depth": "depth",
+    "absolute_depth": "metric_depth",
+    "metric": "metric_depth",
+}
+
+
 class ConfigError(ScopeDepthError):
     """The configuration says something that it may not; the message names the field and the remedy."""
 
@@ -209,11 +226,19 @@ def _check_references(where: str, study: StudySpec, checked: Configuration) -> N
         _no_repeats(f"{where}.{field}", names)
     if study.timing is not None:
         _known(f"{where}.timing", study.timing, checked.timings)
-    _known(f"{where}.headline.protocol", study.headline.protocol, study.protocols)
-    _known(f"{where}.headline.metric", study.headline.metric, METRICS)
+    headline = study.headline
+    if headline.protocol in checked.protocols and headline.protocol not in study.protocols:
+        raise ConfigError(
+            f"{where}.headline.protocol: {headline.protocol!r} is none of the study's protocols; add it to "
+            f"{where}.protocols, or choose one of them: {', '.join(study.protocols)}."
+        )
+    _known(f"{where}.headline.protocol", headline.protocol, study.protocols)
+    if headline.metric == DRIFT:
+        raise ConfigError(f"{where}.headline.metric: {DRIFT} is a metric of a sequence, and no frame has it.")
+    _known(f"{where}.headline.metric", headline.metric, METRICS)
     for index, metric in enumerate(study.metrics or []):
         # Drift is a metric of a sequence, so that no frame has it.
-        _known(f"{where}.metrics[{index}]", metric, [*METRICS, "scale_drift"])
+        _known(f"{where}.metrics[{index}]", metric, [*METRICS, DRIFT])
 
 
 def _no_repeats(where: str, names: list[str]) -> None:
@@ -230,14 +255,29 @@ def _known(where: str, name: str, known: Iterable[str]) -> None:
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return what to write instead: the nearest name, and what there is to choose from."""
     names = sorted(str(choice) for choice in known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    meant = MEANT.get(str(name).lower().replace(" ", "_").replace("-", "_"))
+    near = [meant] if meant in names else difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     listed = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
     return (f"Did you mean {near[0]!r}? " if near else "") + f"Allowed: {listed}."
 
 
 def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
     """Return the first complaint of pydantic as one line that names the field, what is allowed and the remedy."""
-    first = error.errors(include_url=False, include_context=True)[0]
+    found = error.errors(include_url=False, include_context=True)
+    first = found[0]
+    if first["type"] == "missing":
+        # A field is missing, and one of nearly its name is there: that is the one to speak of.
+        beside = (
+            one for one in found if one["type"] == "extra_forbidden" and one["loc"][:-1] == first["loc"][:-1]
+        )
+        first = next(
+            (
+                one
+                for one in beside
+                if difflib.get_close_matches(str(one["loc"][-1]), [str(first["loc"][-1])])
+            ),
+            first,
+        )
     location = first["loc"]
     where = _where(location)
     kind = first["type"]
@@ -262,6 +302,8 @@ def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
         return f"{where}: {named}{rule}."
     if kind == "value_error":
         return f"{where}: {first['ctx']['error']}."
+    if kind == "list_type" and isinstance(first.get("input"), str):
+        return f"{where}: {given} is no list; write [{first['input']}]."
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{where}: {given} is not allowed ({message})."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -85,13 +84,7 @@ class ModelSpec(Spec):
 
     @model_validator(mode="after")
     def _known_options(self) -> ModelSpec:
-        known = tuple(OPTIONS[self.family].model_fields)
-        for name in self.options:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-                meant = f"did you mean {near[0]!r}? " if near else ""
-                raise ValueError(f"no option {name!r}; {meant}{self.family} has {', '.join(known)}")
-        check_options(self.family, self.options)
+        check_options(self.family, OPTIONS[self.family], self.options)
         return self
 
     @model_validator(mode="after")

@@ -6,12 +6,15 @@ those of the families' modules, which say what the options mean.
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from scopedepth.config.base import Spec
 
+# Of the file systems in use.
+LONGEST_NAME = 255
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
@@ -19,7 +22,24 @@ Pixels = Annotated[int, Field(ge=1, le=16384)]
 Sides = Annotated[int, Field(ge=64, le=16384, multiple_of=32)]
 Three = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 ThreePositive = Annotated[list[Positive], Field(min_length=3, max_length=3)]
-Places = str | Annotated[dict[str, str], Field(min_length=1)]
+
+
+def short(text: str) -> str:
+    """Refuse a path with a part that no file's name can be."""
+    if max(len(part.encode()) for part in text.split("/")) > LONGEST_NAME:
+        raise ValueError(f"a file's name has at most {LONGEST_NAME} bytes")
+    return text
+
+
+def below(text: str) -> str:
+    """Refuse what leads out of a folder."""
+    if text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("a place below the folder of weights is expected")
+    return short(text)
+
+
+File = Annotated[str, AfterValidator(below)]
+Places = File | Annotated[dict[str, File], Field(min_length=1)]
 Pillow = Literal["lanczos", "bilinear", "bicubic"]
 
 
@@ -60,7 +80,7 @@ class Monodepth2Options(Options):
 class OnnxOptions(Options):
     """Of `onnx`."""
 
-    file: str | None = None
+    file: File | None = None
     height: Pixels | None = None
     width: Pixels | None = None
     multiple: Pixels = 1
@@ -81,7 +101,7 @@ class OnnxOptions(Options):
 class PythonOptions(Options):
     """Of `python`."""
 
-    code: str | None = None
+    code: File | None = None
     options: dict[str, Any] = Field({})
 
     @model_validator(mode="after")
@@ -153,16 +173,23 @@ OPTIONS: dict[str, type[Options]] = {
 }
 
 
-def check_options(family: str, given: dict[str, Any]) -> None:
-    """Raise a ValueError of one line for the first of `given` that the family does not take."""
+def check_options(whose: str, kind: type[Options], given: dict[str, Any]) -> None:
+    """Raise a ValueError of one line for the first of `given` that is no option of `whose`, or has no value of it."""
+    known = tuple(kind.model_fields)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"no option {name!r}; {meant}{whose} has {', '.join(known) or 'none'}")
     try:
-        OPTIONS[family].model_validate(given)
+        kind.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        # Where a value may be of several kinds, pydantic names the kind behind the option.
+        found = error.errors()
+        # Where a value may be of several kinds, pydantic complains of each and names the kind behind the option.
+        first = next((one for one in found if one["type"] == "value_error"), found[0])
         place = ".".join(str(part) for part in first["loc"] if str(part) in _names(given))
         said = first["msg"].removeprefix("Value error, ")
-        shown = "" if first["type"] == "value_error" else f" (found {first['input']!r:.60})"
+        shown = "" if first["type"] == "value_error" and not place else f" (found {first['input']!r:.60})"
         raise ValueError(f"options{'.' if place else ''}{place}: {said}{shown}") from None
 
 

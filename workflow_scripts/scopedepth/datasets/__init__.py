@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -39,12 +40,27 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     if getattr(loader, "DEPTH_IS_KNOWN", False):
         check_depth(spec)
     found: list[Sequence] = loader.find(raw, spec)
+    for one in found:
+        check_names(one, spec["name"])
     twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
     if twice:
         raise ScopeDepthError(
             f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders."
         )
     return found
+
+
+def check_names(sequence: Sequence, dataset: str) -> None:
+    """Raise a `ScopeDepthError` for a frame whose file's name is no text: stores and tables hold text alone."""
+    try:
+        "".join(sequence.frame_ids).encode()
+    except UnicodeEncodeError:
+        bad = next(name for name in sequence.frame_ids if any("\ud800" <= sign <= "\udfff" for sign in name))
+        shown = os.fsencode(bad).decode("latin-1")
+        raise ScopeDepthError(
+            f"Dataset {dataset}, sequence {sequence.name}: the name of the frame {shown} is not UTF-8 (it is shown as "
+            "Latin-1). Rename such files, for example with convmv -f latin1 -t utf8."
+        ) from None
 
 
 def check_options(spec: Mapping[str, Any], known: Collection[str]) -> None:

@@ -230,7 +230,9 @@ def first_place(weights: Path, places: str | Mapping[str, str], file: str, name:
     wanted = [places] if isinstance(places, str) else list(places.values())
     for place in wanted:
         wild = place.replace("{sequence}", "*").replace("{number}", "*")
-        for found in sorted(weights.glob(str(Path(wild, file)))):
+        pattern = str(Path(wild, file))
+        # The folder itself is no file that could be meant.
+        for found in sorted(weights.glob(pattern)) if pattern != "." else []:
             relative = found.relative_to(weights)
             return (relative.parent if file else relative).as_posix()
     shown = " or ".join(str(Path(place, file)) for place in wanted)
