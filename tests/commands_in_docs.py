@@ -49,5 +49,7 @@ def _bare(line: str) -> str:
 
 
 def _is_command(line: str) -> bool:
-    words = [word for word in line.split() if not re.match(r"[A-Z_]+=", word)]
+    words = line.split()
+    while words and re.match(r"[A-Z_]+=", words[0]):  # CUDA_VISIBLE_DEVICES=2 snakemake ...
+        del words[0]
     return len(words) > 1 and words[0] in PROGRAMS
