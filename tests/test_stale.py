@@ -161,9 +161,7 @@ def interrupted(project: Project, log: str, how: int) -> None:
 @pytest.mark.parametrize(
     ("change", "log"),
     [
-        (write_weights, "fetch_weights/net.log"),
         (write_weights, "predict/one/net.log"),
-        (another_camera, "fetch_dataset/one.log"),
         (another_camera, "prepare/one.log"),
         (lambda project: None, "score/one/net/median_depth.log"),
     ],
@@ -175,7 +173,10 @@ def test_a_change_that_met_a_kill_is_not_forgotten(
     path = project.folder / "workflow_scripts/scopedepth/evaluation/score.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n_ADDED = 1\n", encoding="utf-8")
     interrupted(project, log, signal.SIGKILL)
-    assert agreed(project)
+    # A job that ended in the moment of the kill holds, but Snakemake had not noted it yet and makes it once more.
+    stale, jobs = explained(project), project.jobs()
+    assert stale
+    assert stale <= jobs
     project.snakemake()
     assert agreed(project) == set()
     if change is write_weights:
