@@ -381,11 +381,13 @@ def test_samples_of_c3vd(samples: Path) -> None:
 
 
 def test_options_that_a_loader_does_not_have(tmp_path: Path) -> None:
-    spec = trees.spec_of("mine", "folder", tmp_path, options={"image": "color"})
+    """The configuration refuses them before; a loader of one's own may not stand there."""
+    spec = trees.spec_of("mine", "folder", tmp_path)
     with pytest.raises(ScopeDepthError, match=r"loader folder has no option image \(nearest: images\)"):
-        find_sequences(spec, tmp_path)
+        find_sequences({**spec, "options": {"image": "color"}}, tmp_path)
+    spec = trees.spec_of("mine", "c3vd", tmp_path)
     with pytest.raises(ScopeDepthError, match=r"loader c3vd has no option rectify \(it has none\)"):
-        find_sequences(trees.spec_of("mine", "c3vd", tmp_path, options={"rectify": True}), tmp_path)
+        find_sequences({**spec, "options": {"rectify": True}}, tmp_path)
 
 
 def test_a_scale_that_a_loader_would_not_follow(tmp_path: Path) -> None:
