@@ -142,9 +142,10 @@ def show_failures():
     """Say what failed and why, and make a report of what did not."""
     from scopedepth.incomplete import failures, write_incomplete
 
-    for what, reason in failures(PLAN):
+    stale = MadeFrom(PLAN).runs()
+    for what, reason in failures(PLAN, stale):
         print(f"failed: {what}: {reason}", file=sys.stderr)
-    page = write_incomplete(PLAN)
+    page = write_incomplete(PLAN, stale)
     if page is not None:
         print(f"A report of what did not fail: {page}", file=sys.stderr)
     print("The same command again goes on where this run ended.", file=sys.stderr)

@@ -4,18 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import job
+from scopedepth.jobs import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(
-    snakemake.log[0],
-    snakemake.output.record,
-    snakemake.params.made_from,
-    snakemake.output,
-    snakemake.input,
-):
+with rule_job(snakemake):
     from scopedepth.fetch import fetch_dataset
 
     spec = json.loads(snakemake.params.made_from)["spec"]

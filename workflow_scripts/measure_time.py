@@ -4,18 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import job, read_record
+from scopedepth.jobs import read_record, rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(
-    snakemake.log[0],
-    snakemake.output.record,
-    snakemake.params.made_from,
-    snakemake.output,
-    snakemake.input,
-) as facts:
+with rule_job(snakemake) as facts:
     from scopedepth.timing.measure import time_model
 
     decides = json.loads(snakemake.params.made_from)["spec"]

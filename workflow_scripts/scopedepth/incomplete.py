@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
-from scopedepth.made_from import MadeFrom
 from scopedepth.plan import Plan
 from scopedepth.stages import STUDY_TABLES, Job
 
@@ -35,16 +34,17 @@ NAMES = {
 }
 
 
-def write_incomplete(plan: Plan) -> Path | None:
+def write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     """Make the tables and the report of what there is; returns the report's path, or None where there is nothing.
 
-    What there is are results that hold: one of an earlier run, made from something else than what there is now, is
-    none. Nothing is written where the study is whole, as it is when a run ends with a signal and its last job finished.
+    `stale`: the jobs whose results do not hold (`MadeFrom.runs`). One of an earlier run, made from something else than
+    what there is now, is none that there is. Nothing is written where the study is whole, as it is when a run ends with
+    a signal and its last job finished.
     The folder is ``results/studies/{study}/incomplete``. It is made anew each time. What keeps it from being made,
     such as a full disk, is said and is no exception: the failures that led here are what matters.
     """
     try:
-        return _write_incomplete(plan)
+        return _write_incomplete(plan, stale)
     except (ScopeDepthError, OSError, MemoryError) as error:
         print(
             f"There is no report of what did not fail: {one_line(str(error)) or 'too little memory'}",
@@ -54,10 +54,9 @@ def write_incomplete(plan: Plan) -> Path | None:
         return None
 
 
-def _write_incomplete(plan: Plan) -> Path | None:
+def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     folder = Path("results/studies", plan.study.name, "incomplete")
     shutil.rmtree(folder, ignore_errors=True)
-    stale = MadeFrom(plan).runs()
     if not stale:
         return None
     units = [name for name in plan.study.units if Job("prepare", (name,)) not in stale]
@@ -70,16 +69,20 @@ def _write_incomplete(plan: Plan) -> Path | None:
     from scopedepth.summarise import summarise_study
 
     scores = [
-        _table("scores", *key) if key in scored else _failed("scores", folder, *key) for key in combinations
+        Job("score", key).path("table") if key in scored else _failed(Job("score", key), folder)
+        for key in combinations
     ]
     alignments = [
-        _table("alignments", *key) if key in scored else _failed("alignments", folder, *key)
+        Job("align", key).path("table") if key in scored else _failed(Job("align", key), folder)
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
     study: dict[str, Any] = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
-    study["notes"] = [*study["notes"], *(f"Failed: {what}. {reason}" for what, reason in failures(plan))]
+    study["notes"] = [
+        *study["notes"],
+        *(f"Failed: {what}. {reason}" for what, reason in failures(plan, stale)),
+    ]
     timings = [job.path("table") for job in plan.jobs() if job.rule == "time" and job not in stale]
     about = {
         "study": study,
@@ -122,12 +125,11 @@ def _write_incomplete(plan: Plan) -> Path | None:
     return folder / "report.html"
 
 
-def failures(plan: Plan) -> Iterator[tuple[str, str]]:
+def failures(plan: Plan, stale: Collection[Job]) -> Iterator[tuple[str, str]]:
     """Yield what failed in a study and why: the last line of the log of each job whose result does not hold.
 
     Of jobs that only wait for another one the first that failed is named alone.
     """
-    stale = MadeFrom(plan).runs()
     for job in stale:
         if job.rule in NAMES and not any(needed in stale for needed in plan.needed_by(job)):
             yield NAMES[job.rule].format(*job.values), _reason(job)
@@ -146,17 +148,14 @@ def _reason(job: Job) -> str:
     return one_line(lines[-1].removeprefix("scopedepth: error: ")[:500]) if lines else f"See {log}."
 
 
-def _table(stage: str, unit: str, model: str, protocol: str) -> Path:
-    return Path("results", stage, unit, model, f"{protocol}.parquet")
-
-
-def _failed(stage: str, folder: Path, unit: str, model: str, protocol: str) -> Path:
-    """Write a table with a row for every frame of a unit, all without a number, and return its path."""
+def _failed(job: Job, folder: Path) -> Path:
+    """Write a fit's or score's table with a row for every frame, all without a number, and return its path."""
     from scopedepth.stores.dataset import DatasetStore
     from scopedepth.tables.frames import ALIGNMENTS, SCORES
     from scopedepth.tables.io import write_table
 
-    schema = SCORES if stage == "scores" else ALIGNMENTS
+    unit, model, protocol = job.values
+    schema = SCORES if job.rule == "score" else ALIGNMENTS
     rows: list[dict[str, Any]] = []
     for sequence, frames in DatasetStore(Path(f"results/datasets/{unit}.zarr")).sequences.items():
         for index, frame_id in enumerate(frames.frame_ids()):
@@ -172,6 +171,6 @@ def _failed(stage: str, folder: Path, unit: str, model: str, protocol: str) -> P
                     "status": "failed_prediction",
                 }
             )
-    path = folder / "failed" / stage / unit / model / f"{protocol}.parquet"
+    path = job.path("table", folder / "failed")
     write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
     return path

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,7 @@ from typing import IO, Any
 from scopedepth.errors import DISK_FULL, TOO_LARGE, ScopeDepthError, is_memory, one_line
 from scopedepth.heap import keep_freed_memory
 from scopedepth.leaves import check_unchanged, signatures
-from scopedepth.manifest import digest_file, digest_tree, write_json
+from scopedepth.manifest import digest_file, digest_tree, manifest_of, write_json
 from scopedepth.progress import announced
 
 # The libraries whose versions can change a number, as far as a job has imported them.
@@ -88,16 +88,16 @@ def digests_of(paths: Iterable[str | Path]) -> dict[str, str]:
     return found
 
 
-def manifest_of(folder: Path) -> Path:
-    """Return where the manifest of a folder lies that has one: beside it."""
-    return folder.with_name(folder.name.removesuffix(".zarr") + ".json")
-
-
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run record with a digest of all that it says, by which a changed letter is found."""
     content = {key: value for key, value in record.items() if key != "seal"}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return {**content, "seal": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()}
+
+
+def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
+    """Run the body of a rule's script as its `job`. `given`: what Snakemake gives a script."""
+    return job(given.log[0], given.output.record, given.params.made_from, given.output, given.input)
 
 
 def closing_words(error: Exception, near: str | Path | None) -> str | None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import digest_file, digest_of, list_files, read_manifest
+from scopedepth.manifest import digest_file, digest_of, list_files, manifest_of, read_manifest
 from scopedepth.progress import progress
 
 FOLDER = ".leaves"
@@ -44,7 +44,7 @@ class Leaf:
 
     name: str
     root: Path
-    reads: tuple[str, ...] | None = None
+    reads: Sequence[str] | None = None
 
     def files(self) -> dict[str, Path]:
         """Return the leaf's files by the name that its digest gives them; empty where there is no such place."""
@@ -190,13 +190,13 @@ def _read(
 
 def linked_digest(folder: Path, reads: Sequence[str] | None, afresh: bool = False) -> str:
     """Return ``sha256:...`` over what the links in a weights' folder lead to, of the files that their family reads."""
-    leaf = Leaf(f"{folder.parent.name}/{folder.name}", folder, None if reads is None else tuple(reads))
+    leaf = Leaf(f"{folder.parent.name}/{folder.name}", folder, reads)
     return leaf_digest(leaf, folder.parent.parent, afresh=afresh)
 
 
 def check_weights(folder: Path) -> None:
     """Raise a `ScopeDepthError` where local weights are not what they were when they were fetched."""
-    manifest = folder.with_name(folder.name + ".json")
+    manifest = manifest_of(folder)
     if not manifest.is_file():
         return
     content = read_manifest(manifest)

@@ -1,6 +1,6 @@
 """What a result is made from, as that lies on disk now: the one place that says what is stale.
 
-The rules hand `MadeFrom.param` to Snakemake, which compares it with what it recorded; `explain`, `verify`, `export` and
+The rules hand `MadeFrom.param` to Snakemake, which compares it with what it recorded; `explain`, `plan`, `export` and
 the report of an incomplete study ask the same object. What is compared is content alone: the spec, the code, and the
 digests of all that a job reads. Times decide nothing.
 
@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scopedepth.accepted import Accepted
 from scopedepth.jobs import read_record
-from scopedepth.leaves import NONE, PLANNED_BYTES, leaf_digest
+from scopedepth.leaves import NONE, PLANNED_BYTES, Signature, leaf_digest, signature
 from scopedepth.manifest import digest_file
 from scopedepth.plan import Plan
 from scopedepth.signatures import with_signature
@@ -41,7 +40,7 @@ class MadeFrom:
         self.results = results
         self.planning = planning
         self.accepted = Accepted(results)
-        self._digests: dict[tuple[str, str], tuple[tuple[int, ...], str]] = {}
+        self._digests: dict[tuple[str, str], tuple[Signature, str]] = {}
         self._shown: dict[Job, str] = {}
         # Whether jobs are under way although nobody has called `start`.
         self.begun: Callable[[], bool] = lambda: False
@@ -108,15 +107,11 @@ class MadeFrom:
         A leaf too large to be read while planning is known by its files' times when it is fetched, and by its content
         from then on.
         """
-        manifest = (
-            self._of_manifest(job.path("manifest", self.results)) if "manifest" in job.stage.outputs else NONE
-        )
-        return (
-            job.rule in ("fetch_dataset", "fetch_weights")
-            and bool(after["inputs"])
-            and before["inputs"].keys() == after["inputs"].keys()
-            and set(after["inputs"].values()) == {manifest}
-        )
+        if job.rule not in ("fetch_dataset", "fetch_weights"):
+            return False
+        manifest = self._of_manifest(job.path("manifest", self.results))
+        same_places = before["inputs"].keys() == after["inputs"].keys()
+        return same_places and set(after["inputs"].values()) == {manifest}
 
     # The digests of what a job reads.
 
@@ -167,8 +162,7 @@ class MadeFrom:
     def _kept(self, kind: str, path: Path, read: Callable[[Path], str]) -> str:
         """Return ``read(path)``, read once as long as the file is the same; ``none`` where it cannot be read."""
         try:
-            facts = os.stat(path)
-            state = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+            state = signature(path)
             before = self._digests.get((kind, str(path)))
             if before is not None and before[0] == state:
                 return before[1]

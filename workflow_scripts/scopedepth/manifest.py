@@ -62,6 +62,11 @@ def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     beside.replace(path)
 
 
+def manifest_of(folder: Path) -> Path:
+    """Return where the manifest of a folder lies that has one: beside it."""
+    return folder.with_name(folder.name.removesuffix(".zarr") + ".json")
+
+
 def write_manifest(path: Path, directory: Path, **content: Any) -> None:
     """Write the manifest of `directory` to `path`: its content's digest and what the caller adds."""
     write_json(path, {"digest": digest_tree(directory), **content})

@@ -260,16 +260,12 @@ class Plan:
             source = self.study.dataset(job.values[0])["source"]
             if source["kind"] not in IN_PLACE:
                 return []
-            reads = self.reads_of_loader(job.values[0])
-            return [Leaf(f"raw/{job.values[0]}", at(source["path"]), None if reads is None else tuple(reads))]
+            return [Leaf(f"raw/{job.values[0]}", at(source["path"]), self.reads_of_loader(job.values[0]))]
         if job.rule == "fetch_weights":
             source = self.model(job.wildcards)["weights"]
             if source["kind"] != "path":
                 return []
-            reads = self.reads_of_family(job.values[0])
-            return [
-                Leaf(f"weights/{job.values[0]}", at(source["path"]), None if reads is None else tuple(reads))
-            ]
+            return [Leaf(f"weights/{job.values[0]}", at(source["path"]), self.reads_of_family(job.values[0]))]
         if job.rule == "prepare":
             if self.study.unit(job.values[0]).base is not None:
                 return []

@@ -14,7 +14,7 @@ from scopedepth.flags import PREDICTION_STATUSES
 from scopedepth.identity import code_digest
 from scopedepth.jobs import library_versions
 from scopedepth.leaves import check_weights
-from scopedepth.manifest import digest_tree, read_manifest, write_manifest
+from scopedepth.manifest import digest_tree, manifest_of, read_manifest, write_manifest
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
 from scopedepth.rounding import MANTISSA_BITS, SPREAD_BITS
@@ -61,9 +61,7 @@ def predict_unit(
         **attrs,
         "groups": {name: [group["n_frames"], group["attrs"]] for name, group in groups.items()},
         "shards": shards,
-        "dataset_digest": _digest_of(
-            dataset, dataset.with_name(dataset.name.removesuffix(".zarr") + ".json")
-        ),
+        "dataset_digest": _digest_of(dataset, manifest_of(dataset)),
         "code": code_digest(Path(__file__), [f"scopedepth.models.{spec['family']}"]),
     }
     attrs["sequences"] = list(groups)
@@ -133,7 +131,7 @@ def _shard_frames(grid: tuple[int, int]) -> int:
 
 def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> dict[str, Any]:
     """Return the store's attributes: what the numbers mean and what made them."""
-    manifest = weights.with_name(weights.name + ".json")
+    manifest = manifest_of(weights)
     known = read_manifest(manifest) if manifest.exists() else {}
     digest = known.get("digest") or (digest_tree(weights) if weights.is_dir() else None)
     versions = {name: version for name, version in library_versions().items() if name in NUMBER_MAKERS}

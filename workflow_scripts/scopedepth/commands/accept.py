@@ -1,8 +1,7 @@
 """``scopedepth accept``: take results made with earlier code for results of the code that is here now.
 
 For an upgrade that changes no number, so that nothing is computed again. What was accepted, when and why is written
-beside the results (results/accepted.json), and `explain` says it. Changed values of the configuration are not accepted:
-they change results.
+beside the results (results/accepted.json). Changed values of the configuration are not accepted: they change results.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 
-from scopedepth.accepted import Accepted, added_only, decided_by
+from scopedepth.accepted import added_only, decided_by
 from scopedepth.commands import configuration
 from scopedepth.commands.explain import differences
 from scopedepth.errors import ScopeDepthError, one_line
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise ScopeDepthError("--why is empty. Say why the numbers are the same.")
     plan = configuration.plan_of(options)
     made_from = MadeFrom(plan)
-    accepted = Accepted(Path("results"))
+    accepted = made_from.accepted
     entries = list(accepted.entries)
     changed: dict[str, int] = {}
     modules: set[str] = set()
@@ -62,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         elif not added_only(before["spec"], now["spec"]):
             change = next(line for line in differences(job, made_from) if line.startswith("spec"))
             refused.append(f"{job}: the configuration changed it ({change})")
-        elif made_from.accepted.same(job.rule, before, now):
+        elif accepted.same(job.rule, before, now):
             refused.append(f"{job}: its inputs changed")
         else:
             modules |= {line for line in differences(job, made_from) if not line.startswith("input")}

@@ -15,10 +15,10 @@ from pathlib import Path
 from scopedepth.accepted import FILE as ACCEPTED
 from scopedepth.datasets.place import content_digest
 from scopedepth.errors import ScopeDepthError
-from scopedepth.jobs import manifest_of, sealed
+from scopedepth.jobs import sealed
 from scopedepth.leaves import FOLDER as LEAVES
 from scopedepth.leaves import linked_digest
-from scopedepth.manifest import IGNORED, digest_file, digest_tree, read_manifest
+from scopedepth.manifest import IGNORED, digest_file, digest_tree, manifest_of, read_manifest
 from scopedepth.stages import Job, job_at
 
 # What lies under results/ and is no result: logs, digests kept to save reading, what is half-made, what the

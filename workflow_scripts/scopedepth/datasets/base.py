@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,18 @@ class Sequence(ABC):
 
     def __len__(self) -> int:
         return len(self.frame_ids)
+
+
+class DerivedSequence(Sequence):
+    """A sequence whose frames are another one's, changed when they are read: what is known of `source` holds for it.
+
+    `known` is what does not: fields of a sequence by name.
+    """
+
+    def __init__(self, source: Sequence, **known: object) -> None:
+        of_source = {one.name: getattr(source, one.name) for one in fields(Sequence)}
+        super().__init__(**{**of_source, **known})
+        self.source = source
 
 
 @dataclass(frozen=True)

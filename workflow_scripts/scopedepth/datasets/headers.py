@@ -25,7 +25,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EXIF_WITHIN = 1 << 17  # a segment has at most 64 KiB, and stands at the beginning
 JPEG = b"\xff\xd8"
-GREY, RGB, PALETTE = 0, 2, 3  # PNG's colour types
+GREY, PALETTE = 0, 3  # of PNG's colour types
 ORIENTATION = 274
 GDAL_NODATA = 42113
 # A gamma of 1, in PNG's hundred-thousandths; writers round it.

@@ -10,7 +10,7 @@ from typing import Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.leaves import Leaf, leaf_digest
-from scopedepth.manifest import digest_tree, write_json
+from scopedepth.manifest import digest_tree, manifest_of, write_json
 
 POINTER = "in_place.json"
 ABOUT = "about.json"
@@ -47,7 +47,7 @@ def _pointed_to(pointer: Path) -> dict[str, Any]:
 def raw_digest(raw: Path) -> str | None:
     """Return the digest of the raw files as their manifest states it, None where there is no manifest."""
     try:
-        digest = json.loads(raw.with_name(raw.name + ".json").read_text(encoding="utf-8"))["digest"]
+        digest = json.loads(manifest_of(raw).read_text(encoding="utf-8"))["digest"]
     except (OSError, ValueError, KeyError):
         return None
     return str(digest)
@@ -63,7 +63,7 @@ def content_digest(raw: Path, afresh: bool = False) -> str:
     if not pointer.is_file():
         return digest_tree(raw / "data")
     reads = _pointed_to(pointer).get("reads")
-    leaf = Leaf(f"{raw.parent.name}/{raw.name}", data_root(raw), None if reads is None else tuple(reads))
+    leaf = Leaf(f"{raw.parent.name}/{raw.name}", data_root(raw), reads)
     return leaf_digest(leaf, raw.parent.parent, afresh=afresh)
 
 

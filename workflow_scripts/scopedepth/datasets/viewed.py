@@ -9,25 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.datasets import Chosen
-from scopedepth.datasets.base import Frame, Sequence
+from scopedepth.datasets.base import DerivedSequence, Frame, Sequence
 from scopedepth.views import Step, chosen_sequences, steps_for
 
 
-class ViewedSequence(Sequence):
+class ViewedSequence(DerivedSequence):
     """A sequence whose frames go through a view's steps."""
 
     def __init__(self, source: Sequence, steps: list[Step], notes: list[str]) -> None:
-        super().__init__(
-            source.name,
-            source.frame_ids,
-            source.encoding,
-            source.intrinsics,
-            source.depth_origin,
-            [*source.notes, *notes],
-            source.distortion,
-            source.forward_only,
-        )
-        self.source, self.steps = source, steps
+        super().__init__(source, notes=[*source.notes, *notes])
+        self.steps = steps
         for step in steps:
             if self.intrinsics is not None:
                 self.intrinsics = step.camera(self.intrinsics)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.base import Frame, Sequence
+from scopedepth.datasets.base import DerivedSequence, Frame, Sequence
 from scopedepth.errors import ScopeDepthError
 from scopedepth.flags import BORDER
 
@@ -35,21 +35,11 @@ class Undistorter:
         return np.asarray(cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR))
 
 
-class UndistortedSequence(Sequence):
+class UndistortedSequence(DerivedSequence):
     """A sequence whose images are undistorted while its depth, pinhole already, stays as it is."""
 
     def __init__(self, source: Sequence, camera: NDArray[np.float64], distortion: tuple[float, ...]) -> None:
-        super().__init__(
-            source.name,
-            source.frame_ids,
-            source.encoding,
-            source.intrinsics,
-            source.depth_origin,
-            source.notes,
-            None,
-            source.forward_only,
-        )
-        self.source = source
+        super().__init__(source, distortion=None)
 
         @lru_cache(maxsize=1)
         def undistorter(size: tuple[int, int]) -> Undistorter:
