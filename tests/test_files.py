@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from pydantic import ValidationError
 
 import dataset_trees as trees
 from project import CONFIG
@@ -533,6 +534,9 @@ def test_a_text_file_that_windows_wrote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bits", ["12", 7, 17, 12.0, True, [12]])
 def test_bits_that_are_none(tmp_path: Path, bits: Any) -> None:
-    spec = mine(tmp_path, np.full((8, 8), 9, np.uint16), options={"bits": bits})
+    with pytest.raises(ValidationError, match=r"options\.bits: Input should be"):
+        mine(tmp_path, np.full((8, 8), 9, np.uint16), options={"bits": bits})
+    # The loader checks it as well: whoever calls it need not have read a configuration.
+    spec = mine(tmp_path, np.full((8, 8), 9, np.uint16))
     with pytest.raises(ScopeDepthError, match=r"options\.bits is a whole number from 8 to 16"):
-        choose(spec, tmp_path)
+        choose({**spec, "options": {**spec["options"], "bits": bits}}, tmp_path)

@@ -273,13 +273,17 @@ def test_a_read_only_results_folder_is_an_error_and_changes_nothing(
 def test_two_runs_at_once_the_second_one_is_refused(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     write_frames(project.folder / "data" / "one", ("third",), seed=3)
-    # Long enough for the second one to come: four jobs, one after the other.
     target = "results/scores/one/constant/median_depth.parquet"
     with project.start(target, cores=1) as first:
         deadline = time.monotonic() + 60
         while not any((project.folder / ".snakemake" / "locks").glob("*")) and time.monotonic() < deadline:
             time.sleep(0.02)
-        second = project.snakemake(check=False)
+        # It holds the lock for as long as the second one needs to come.
+        first.send_signal(signal.SIGSTOP)
+        try:
+            second = project.snakemake(check=False)
+        finally:
+            first.send_signal(signal.SIGCONT)
         assert "lock" in (second.stdout + second.stderr).lower()
         assert second.returncode != 0
         assert first.wait() == 0
