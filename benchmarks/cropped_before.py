@@ -21,9 +21,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
+from demo_networks.judge import demonstration  # noqa: E402
 from scopedepth.config.load import select_study  # noqa: E402
 from scopedepth.config.protocols import ProtocolSpec  # noqa: E402
-from scopedepth.demo_networks.judge import demonstration  # noqa: E402
 from scopedepth.evaluation.single import evaluate_frame  # noqa: E402
 from scopedepth.models import load_model  # noqa: E402
 

@@ -43,9 +43,9 @@ def main() -> None:
 def measure(place: Path, size: tuple[int, int], frames: int, rounds: int) -> float:
     """Print one line for frames of `size` (height, width); return the shard's time over the PNGs'."""
     from scopedepth.config.datasets import DatasetSpec
-    from scopedepth.datasets.images import read_image, read_raw_depth
+    from scopedepth.datasets.prepare import prepare_unit
+    from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.fetch import fetch_dataset
-    from scopedepth.prepare import prepare_unit
     from scopedepth.stores.dataset import DatasetStore
 
     source = {"kind": "phantom", "preset": "mono", "frames": frames, "size": list(size), "seed": 0}

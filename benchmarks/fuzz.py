@@ -149,9 +149,9 @@ def plan_everything(path: Path, scripts: Path) -> None:
     """Load a configuration as the commands do, and work out every job of its study as the workflow does."""
     from scopedepth.commands.configuration import read_config
     from scopedepth.config.load import select_study
-    from scopedepth.made_from import MadeFrom
-    from scopedepth.needs import Needs
-    from scopedepth.plan import Plan
+    from scopedepth.study.made_from import MadeFrom
+    from scopedepth.study.needs import Needs
+    from scopedepth.study.plan import Plan
 
     plan = Plan(select_study(read_config(path)), scripts)
     study, needs = plan.study, Needs(plan.study)
@@ -349,7 +349,7 @@ class TreeReader:
 def frames_of(spec: Mapping[str, Any], tree: Path) -> None:
     """Read every frame that a loader finds, as prepare does."""
     from scopedepth.datasets import choose
-    from scopedepth.datasets.base import UnreadableFrame
+    from scopedepth.errors import UnreadableFrame
 
     for one in choose(spec, tree):
         for index in one.indices:
@@ -374,12 +374,12 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     from safetensors.torch import save_file
 
     import dataset_trees as trees
-    from scopedepth.datasets.base import UnreadableFrame
-    from scopedepth.datasets.cameras import read_intrinsics
-    from scopedepth.datasets.images import read_image, read_raw_depth
-    from scopedepth.datasets.stereo import read_opencv
+    from scopedepth.datasets.loaders.stereo import read_opencv
+    from scopedepth.datasets.reading.cameras import read_intrinsics
+    from scopedepth.datasets.reading.images import read_image, read_raw_depth
+    from scopedepth.errors import UnreadableFrame
     from scopedepth.fetch.archives import Limits, unpack
-    from scopedepth.manifest import read_manifest
+    from scopedepth.job.manifest import read_manifest
     from scopedepth.models.checkpoints import read_checkpoint
     from scopedepth.stores.dataset import DatasetStore
     from scopedepth.tables.io import read_table
@@ -408,7 +408,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     }  # fmt: skip
 
     def read_picture(path: Path) -> None:
-        from scopedepth.datasets.folder import depth_reader
+        from scopedepth.datasets.loaders.folder import depth_reader
 
         with contextlib.suppress(UnreadableFrame, ScopeDepthError):
             if path.suffix not in (".npy", ".exr"):
@@ -419,14 +419,14 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
             read(path)
 
     def read_points(path: Path) -> None:
-        from scopedepth.datasets.scared import z_of
+        from scopedepth.datasets.loaders.scared import z_of
 
         with contextlib.suppress(UnreadableFrame):
             z_of(path.read_bytes(), str(path))
 
     def read_frames(path: Path) -> None:
-        from scopedepth.datasets.base import DepthEncoding, FileSequence, FrameFiles
-        from scopedepth.datasets.lists import match_list
+        from scopedepth.datasets.reading.base import DepthEncoding, FileSequence, FrameFiles
+        from scopedepth.datasets.reading.lists import match_list
 
         name = {"plain": "one", "scared": "dataset_3_keyframe_4", "simcol": "Frames_S5"}[path.stem]
         ids = {"plain": ("12", "13", "14"), "scared": ("000001",), "simcol": ("0000",)}[path.stem]
@@ -557,7 +557,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     )
 
     # A store, damaged: its manifest and metadata, its shards.
-    from scopedepth.prepare import prepare_unit
+    from scopedepth.datasets.prepare import prepare_unit
 
     raw = folder / "raw" / "folder"
     raw.mkdir(parents=True)
@@ -578,7 +578,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
 
 def prepare_copy(tree: Path, spec: Mapping[str, Any]) -> None:
     """Prepare a unit from raw files; whatever happens, nothing lies under its final name that is not whole."""
-    from scopedepth.prepare import prepare_unit
+    from scopedepth.datasets.prepare import prepare_unit
 
     store = tree.parent / "results" / "folder.zarr"
     try:
@@ -596,7 +596,7 @@ def finite(matrix: np.ndarray) -> None:
 def rectified(camera: Any) -> None:
     """Rectify with a calibration that was read."""
     if camera is not None:
-        from scopedepth.rectify.stereo import Rectifier
+        from scopedepth.datasets.rectify.stereo import Rectifier
 
         lens = Rectifier(camera, 0.0)
         assert np.isfinite(lens.intrinsics).all(), "a camera matrix with numbers that are none"

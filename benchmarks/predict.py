@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from published_models import PUBLISHED, write  # noqa: E402
-from scopedepth.heap import keep_freed_memory  # noqa: E402
+from scopedepth.job.heap import keep_freed_memory  # noqa: E402
 from tiny_models import scene, spec, write_dataset  # noqa: E402
 
 THREADS = int(os.environ.get("THREADS", "2"))
@@ -52,7 +52,7 @@ def job(model: dict[str, Any], dataset: Path, weights: Path, out: Path, **how: A
 def run_job(call: dict[str, Any]) -> None:
     """In a process of its own: predict, and print when the first batch began and the peak of memory."""
     began = float(os.environ["BEGAN"])
-    from scopedepth import engine, predict
+    from scopedepth.prediction import engine, predict
 
     start = engine.Engine._start
     first: list[float] = []
@@ -120,7 +120,8 @@ class Copy:
 
 def host(folder: Path) -> None:
     """Read, hand over, round, compress, write; the forward pass free; the work of all threads on one core."""
-    from scopedepth import manifest, predict
+    from scopedepth.job import manifest
+    from scopedepth.prediction import predict
 
     data = video(folder / "host.zarr", 256)
     real = predict.load_model
@@ -170,7 +171,7 @@ def memory(folder: Path) -> None:
 
 def store(folder: Path) -> None:
     """Size of the prediction store against raw float32, on the demonstration networks' output."""
-    from scopedepth.predict import predict_unit
+    from scopedepth.prediction.predict import predict_unit
     from scopedepth.stores.prediction import PredictionStore
 
     samples = sorted((ROOT.parent / "shared" / "samples" / "simcol3d").rglob("*FrameBuffer*.png"))
@@ -222,9 +223,9 @@ def throughput(folder: Path) -> None:
 
     The best of each: whatever else runs on the machine only ever slows a round down.
     """
-    from scopedepth.engine import Engine
     from scopedepth.models import load_model
-    from scopedepth.predict import predict_unit
+    from scopedepth.prediction.engine import Engine
+    from scopedepth.prediction.predict import predict_unit
 
     weights = write("depth_anything_small", folder / "small")
     count, rounds = 16, 5
@@ -289,8 +290,8 @@ def bf16(folder: Path) -> None:
 
 def kill(folder: Path) -> None:
     """SIGKILL at 20 random moments, each followed by a rerun."""
-    from scopedepth import predict
-    from scopedepth.manifest import digest_tree
+    from scopedepth.job.manifest import digest_tree
+    from scopedepth.prediction import predict
 
     data = video(folder / "kill.zarr", 400, 320, 320)
     weights = ROOT / "demo_weights" / "tiny_endo_depth"

@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from scopedepth.prepare import SHARD_BYTES as DATASET_SHARD_BYTES  # noqa: E402
-from scopedepth.timing.forecast import ASSUMED_SECONDS_PER_FRAME, PREDICTION_BYTES_PER_VALUE  # noqa: E402
+from scopedepth.datasets.prepare import SHARD_BYTES as DATASET_SHARD_BYTES  # noqa: E402
+from scopedepth.study.forecast import ASSUMED_SECONDS_PER_FRAME, PREDICTION_BYTES_PER_VALUE  # noqa: E402
 
 # The paper's study: seven networks and two baselines under three protocols.
 NETWORKS, BASELINES, PROTOCOLS = 7, 2, 3
@@ -26,7 +26,7 @@ GRID_VALUES = 518 * 518
 DATASET_BYTES_PER_PIXEL = 2.55
 # Decoded: colour 3, depth 2, flags 1 bytes a pixel. Arrays: rgb, depth, flags, status, frame_id.
 DECODED_BYTES_PER_PIXEL, DATASET_ARRAYS = 6, 5
-# As scopedepth/predict.py cuts its shards; arrays: prediction, status.
+# As scopedepth/prediction/predict.py cuts its shards; arrays: prediction, status.
 PREDICTION_SHARD_FRAMES, PREDICTION_ARRAYS = 16, 2
 # Measured: processor seconds of one fit or score of a frame, with reading: 1.3 ms for 320 x 320 pixels.
 COMPARE_SECONDS_PER_FRAME = 1.3e-3 * FRAME_PIXELS / 320**2

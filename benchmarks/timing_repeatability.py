@@ -108,8 +108,8 @@ def make_weights(folder: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from scopedepth.demo_networks import networks
-from scopedepth.demo_networks.checkpoints import save
+from demo_networks import networks
+from demo_networks.checkpoints import save
 for name in sys.argv[2:]:
     save(getattr(networks, name)(), Path(sys.argv[1]) / name, 0)
 """

@@ -14,14 +14,14 @@ import snakemake.sourcecache
 gc.set_threshold(200_000)
 
 from scopedepth.config.load import select_study
-from scopedepth.display import Display
+from scopedepth.job.display import Display
 from scopedepth.errors import ScopeDepthError
-from scopedepth.interpreter import plain_path
-from scopedepth.made_from import MadeFrom
-from scopedepth.needs import Needs
-from scopedepth.plan import Plan
-from scopedepth.signatures import signed
-from scopedepth.targets import check_targets
+from scopedepth.job.interpreter import plain_path
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.needs import Needs
+from scopedepth.study.plan import Plan
+from scopedepth.study.signatures import signed
+from scopedepth.study.targets import check_targets
 
 # --dag, --summary and the like need no number of cores, and `workflow.cores` insists on one.
 CORES = workflow.global_resources["_cores"].value if "_cores" in workflow.global_resources else None
@@ -140,7 +140,7 @@ def show_ranking():
 
 def show_failures():
     """Say what failed and why, and make a report of what did not."""
-    from scopedepth.incomplete import failures, write_incomplete
+    from scopedepth.report.html.incomplete import failures, write_incomplete
 
     stale = MadeFrom(PLAN).runs()
     for what, reason in failures(PLAN, stale):

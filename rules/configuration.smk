@@ -22,7 +22,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from scopedepth.config.files import DEFAULT, read_config
 from scopedepth.errors import ScopeDepthError
-from scopedepth.plain_output import print_on_any_terminal
+from scopedepth.job.plain_output import print_on_any_terminal
 
 print_on_any_terminal()
 

@@ -26,12 +26,12 @@ from typing import Any
 from unittest.mock import patch
 
 from project import ROOT, write_frames
-from scopedepth import predict
 from scopedepth.config.load import select_study
-from scopedepth.made_from import MadeFrom
-from scopedepth.manifest import digest_tree
-from scopedepth.plan import Plan
-from scopedepth.stages import Job, job_at, read_outputs
+from scopedepth.job.manifest import digest_tree
+from scopedepth.prediction import predict
+from scopedepth.study.layout import Job, job_at, read_outputs
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
 
 SCRIPTS = ROOT / "workflow_scripts"
 SCRIPT_OF = {"time": "measure_time"}

@@ -20,9 +20,9 @@ from scopedepth.config.studies import StudySpec
 from scopedepth.evaluation.align import align_unit
 from scopedepth.evaluation.maps import Places
 from scopedepth.evaluation.score import score_unit
-from scopedepth.manifest import write_json
+from scopedepth.job.manifest import write_json
+from scopedepth.statistics.summarise import summarise_study
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
-from scopedepth.summarise import summarise_study
 from scopedepth.tables.study import STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 

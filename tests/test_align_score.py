@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation_fakes import Array, FakeSequence, FakeStore, protocol, smooth_depth
-from scopedepth import flags as bits
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import frames as frames_module
 from scopedepth.evaluation import score as score_stage
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.evaluation.single import evaluate_frame
-from scopedepth.evaluation.status import STATUSES
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.vocabulary import flags as bits
+from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.status import STATUSES
 
 KEYS = {"dataset": "d", "model": "m", "protocol": "p"}
 Rows = list[dict[str, Any]]
@@ -471,7 +471,7 @@ print(json.dumps([time.process_time() - began, heavy]))
 
 
 def test_the_stages_run_where_pandas_and_scipy_are_not(tmp_path: Path) -> None:
-    """As their scripts ask for: see scopedepth.lean. The same bytes come out."""
+    """As their scripts ask for: see scopedepth.job.lean. The same bytes come out."""
     data, predicted, _, _ = write_stores(tmp_path)
     spec = protocol(metrics=list(METRICS))
     paths = [
@@ -482,7 +482,7 @@ def test_the_stages_run_where_pandas_and_scipy_are_not(tmp_path: Path) -> None:
     code = f"""
 import json, sys
 from pathlib import Path
-from scopedepth.lean import leave_out
+from scopedepth.job.lean import leave_out
 leave_out("pandas", "scipy")
 from scopedepth.evaluation.align import align_unit
 from scopedepth.evaluation.score import score_unit

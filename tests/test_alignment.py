@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from evaluation_fakes import Array, holed_depth, plan, smooth_depth
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.alignment import NO_MOMENTS, Fit, fit_frame, frame_moments, merge, solve
 from scopedepth.evaluation.least_absolute import least_absolute_line, objective, spread_subset
 from scopedepth.evaluation.metrics import pixel_metrics
 from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.registry import PIXEL_METRICS
+from scopedepth.vocabulary import status as codes
+from scopedepth.vocabulary.metrics import PIXEL_METRICS
 
 TOLERANCE = [(np.float64, 1e-9), (np.float32, 1e-6)]
 

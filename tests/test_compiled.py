@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+COMPILED = Path("workflow_scripts/scopedepth/job/compiled.py")
 CALLEE = (
-    "from scopedepth.compiled import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {added}\n"
+    "from scopedepth.job.compiled import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {added}\n"
 )
 CALLER = (
-    "from scopedepth.compiled import njit\nfrom scopedepth.evaluation.callee import inner\n\n\n"
+    "from scopedepth.job.compiled import njit\nfrom scopedepth.evaluation.callee import inner\n\n\n"
     "@njit(cache=True)\ndef outer(x):\n    return inner(x)\n"
 )
 
@@ -28,9 +29,10 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
     package = tmp_path / "scopedepth"
     (package / "evaluation").mkdir(parents=True)
     (package / "phantom").mkdir()
+    (package / "job").mkdir()
     (package / "__init__.py").touch()
     (package / "evaluation" / "__init__.py").touch()
-    shutil.copy(root / "workflow_scripts" / "scopedepth" / "compiled.py", package)
+    shutil.copy(root / COMPILED, package / "job")
     (package / "evaluation" / "caller.py").write_text(CALLER)
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     if chosen:
@@ -60,7 +62,7 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
 # What is imported first lies where not everybody may look.
 CACHE = (
     "import __future__, hashlib, numba, os, stat, tempfile; os.setgid({0}); os.setuid({0})\n"
-    "import scopedepth.compiled; print(numba.config.CACHE_DIR)"
+    "import scopedepth.job.compiled; print(numba.config.CACHE_DIR)"
 )
 
 
@@ -75,9 +77,9 @@ def test_where_code_and_home_are_read_only_the_cache_is_private_and_temporary(
             break
         folder.chmod(0o755)
     package = tmp_path / "scopedepth"
-    package.mkdir()
+    (package / "job").mkdir(parents=True)
     (package / "__init__.py").touch()
-    shutil.copy(root / "workflow_scripts" / "scopedepth" / "compiled.py", package)
+    shutil.copy(root / COMPILED, package / "job")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)
@@ -113,7 +115,7 @@ def test_all_compiled_code_goes_through_this_cache(root: Path) -> None:
         text = path.read_text(encoding="utf-8")
         if path.name != "compiled.py":
             assert not re.search(r"^(from|import) numba", text, re.MULTILINE), (
-                f"{path.name}: use scopedepth.compiled"
+                f"{path.name}: use scopedepth.job.compiled"
             )
-        if "scopedepth.compiled import" in text:
+        if "scopedepth.job.compiled import" in text:
             assert path.parent.name in ("evaluation", "phantom"), f"{path.name}: name its package in COMPILED"

@@ -16,7 +16,7 @@ import yaml
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.config.schema import PATH, schema_text
 from scopedepth.config.studies import Configuration
-from scopedepth.plan import Plan
+from scopedepth.study.plan import Plan
 
 
 @pytest.fixture

@@ -56,9 +56,7 @@ def test_what_is_said_to_differ_does(name: str) -> None:
 
 def test_the_table_of_the_page_is_current() -> None:
     kept: dict[str, Any] = json.loads(table.PATH.read_text(encoding="utf-8"))
-    assert kept == table.table(), (
-        "stale: python -m conformance.table, then python -m scopedepth.evaluation.describe"
-    )
+    assert kept == table.table(), "stale: python -m conformance.table, then python docs/describe_protocols.py"
 
 
 def test_numbers_do_not_move_without_a_version() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from scopedepth.devices import take_gpu, visible_gpus
+from scopedepth.job.devices import take_gpu, visible_gpus
 
 HOLD = """
 import sys
 from pathlib import Path
-import scopedepth.devices as devices
+import scopedepth.job.devices as devices
 
 devices.LOOK_AGAIN_SECONDS = 0.05
 environment = dict(pair.split("=", 1) for pair in sys.argv[3:])

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from project import Project
-from scopedepth import display, jobs, progress
-from scopedepth.display import Display, running_jobs
+from scopedepth.job import display, progress
+from scopedepth.job import run as jobs
+from scopedepth.job.display import Display, running_jobs
 
 ROWS, COLUMNS = 30, 100
 REGION_SET, REGION_RESET = "\x1b[1;27r", "\x1b[r"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from describe_protocols import IN_LATEX
 
 from project import Project
 from scopedepth.config.load import select_study
-from scopedepth.evaluation.describe import IN_LATEX
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.vocabulary.metrics import METRICS
 
 # The pages speak of the demonstration; the tests run them on the small study.
 NAMES = {"studies/demo": "studies/small", "phantom": "one"}

@@ -100,9 +100,7 @@ RUN: dict[str, Run] = {
         says="nothing to accept"
     ),
     "snakemake --forceall": Run("snakemake --forceall -n", says="predict"),
-    "python -m scopedepth.evaluation.describe": Run(
-        "PYTHONPATH=workflow_scripts python -m scopedepth.evaluation.describe"
-    ),
+    "python docs/describe_protocols.py": Run("PYTHONPATH=workflow_scripts python docs/describe_protocols.py"),
     "python benchmarks/fuzz.py": Run("python benchmarks/fuzz.py --help"),
     "python benchmarks/operations.py": Run("python benchmarks/operations.py --help"),
     "python benchmarks/predict.py": Run("python benchmarks/predict.py --help"),

@@ -17,7 +17,7 @@ from project import CONFIG, ROOT, Project, parse_jobs, write_frames
 from scopedepth.config.load import select_study
 from scopedepth.datasets import find_sequences
 from scopedepth.errors import ScopeDepthError
-from scopedepth.interpreter import LINK, plain_path
+from scopedepth.job.interpreter import LINK, plain_path
 
 OWN = """
 class Mine:
@@ -217,7 +217,7 @@ def test_as_a_module_in_another_directory_and_looked_at_from_an_installed_copy(t
     make_environment(tmp_path / "env")
     scopedepth = str(tmp_path / "env" / "bin" / "scopedepth")
     stray = tmp_path / "env" / "lib"
-    changed = next(stray.rglob("scopedepth/summarise.py"))
+    changed = next(stray.rglob("scopedepth/statistics/summarise.py"))
     changed.write_text(changed.read_text(encoding="utf-8") + "\nNEWER = 1\n", encoding="utf-8")
     refused = run(data, scopedepth, "explain")
     assert refused.returncode == 1

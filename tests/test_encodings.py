@@ -19,8 +19,8 @@ from PIL import Image
 
 import dataset_trees as trees
 from scopedepth.datasets import choose
-from scopedepth.datasets.headers import stated_missing
-from scopedepth.datasets.images import read_image, read_raw_depth
+from scopedepth.datasets.reading.headers import stated_missing
+from scopedepth.datasets.reading.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError
 
 SHAPE = (48, 64)

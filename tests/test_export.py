@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from project import Project
-from scopedepth.crate import Crate, Member, Part, write_crate
+from scopedepth.export.crate import Crate, Member, Part, write_crate
 
 CRATE = Crate(
     title="A study",

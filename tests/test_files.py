@@ -17,16 +17,16 @@ from pydantic import ValidationError
 
 import dataset_trees as trees
 from project import CONFIG
-from scopedepth.check_dataset import check_dataset
 from scopedepth.config.datasets import Depth
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.datasets import Chosen, choose
-from scopedepth.datasets.cameras import read_camera, read_intrinsics
-from scopedepth.datasets.pairing import pair_by_name
-from scopedepth.datasets.stereo import StereoSequence
+from scopedepth.datasets.check import check_dataset
+from scopedepth.datasets.loaders.stereo import StereoSequence
+from scopedepth.datasets.prepare import prepare_unit
+from scopedepth.datasets.reading.cameras import read_camera, read_intrinsics
+from scopedepth.datasets.reading.pairing import pair_by_name
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
-from scopedepth.prepare import prepare_unit
 
 CAMERA = "600 0 320\n0 600 240\n0 0 1\n"
 

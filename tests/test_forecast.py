@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scopedepth.timing.forecast import (
+from scopedepth.study.forecast import (
     ASSUMED_SECONDS_PER_FRAME,
     ASSUMED_START_SECONDS,
     JOB_SECONDS,
@@ -16,7 +16,7 @@ from scopedepth.timing.forecast import (
     compare_with_actual,
     plan_study,
 )
-from scopedepth.timing.forecast_text import format_comparison, format_forecast
+from scopedepth.study.forecast_text import format_comparison, format_forecast
 
 
 def row(model: str = "a", frame_size: str = "320x320", ms: float = 100.0, **more: Any) -> dict[str, Any]:

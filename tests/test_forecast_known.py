@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scopedepth.manifest import write_json
-from scopedepth.timing.forecast import JOB_SECONDS, UnitSize, compare_with_actual
-from scopedepth.timing.known import forecast_study, prediction_records, unit_size
+from scopedepth.job.manifest import write_json
+from scopedepth.study.forecast import JOB_SECONDS, UnitSize, compare_with_actual
+from scopedepth.study.forecast_known import forecast_study, prediction_records, unit_size
 from timing_fakes import write_calls
 
 

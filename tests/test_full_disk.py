@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from project import Project
-from scopedepth.jobs import job
+from scopedepth.job.run import job
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_what_the_machine_is_to_blame_for_is_one_line(
 
 def test_a_file_over_the_sessions_limit_is_one_line(tmp_path: Path) -> None:
     code = (
-        "import resource, sys\nfrom pathlib import Path\nfrom scopedepth.jobs import job\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom scopedepth.job.run import job\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "with job(None, None):\n    Path(sys.argv[1]).write_bytes(bytes(9999))\n"
     )

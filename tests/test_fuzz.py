@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from project import CONFIG, ROOT
 from scopedepth.commands.configuration import read_config
 from scopedepth.config.load import ConfigError, select_study
-from scopedepth.datasets.opencv_file import read_matrices
+from scopedepth.datasets.reading.opencv_file import read_matrices
 from scopedepth.errors import ScopeDepthError
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -12,7 +12,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import numpy as np
-from scopedepth.heap import keep_freed_memory
+from scopedepth.job.heap import keep_freed_memory
 kept = sys.argv[1] == "keep" and keep_freed_memory()
 def allocate():
     for _ in range(50):

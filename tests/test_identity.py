@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scopedepth import identity
-from scopedepth.identity import canonical_json, imported_modules, module_digests
+from scopedepth.job import identity
+from scopedepth.job.identity import canonical_json, imported_modules, module_digests
 
 
 @pytest.fixture
@@ -141,9 +141,13 @@ def test_words_do_not_count(package: Path, one: str, other: str) -> None:
 
 def test_no_number_depends_on_a_sentence() -> None:
     """What a sentence says is in no identity: so none is compared, is a key, or is taken apart."""
-    scripts = Path(identity.__file__).parent.parent
-    loaded = [f"scopedepth.{path.parent.name}.{path.stem}" for path in scripts.glob("scopedepth/*/*.py")]
-    loaded = [name for name in loaded if name.split(".")[1] in ("datasets", "models")]
+    scripts = identity.ROOT.parent
+    loaded = [
+        ".".join(path.relative_to(scripts).with_suffix("").parts)
+        for folder in ("datasets", "models")
+        for path in (scripts / "scopedepth" / folder).rglob("*.py")
+        if path.stem != "__init__"
+    ]
     behind = {
         name
         for rule in ("fetch_dataset", "prepare", "predict", "align", "score", "measure_time", "summarise")
@@ -217,12 +221,16 @@ def test_imports_for_the_type_checker_do_not_count(package: Path) -> None:
 
 
 def test_code_that_only_reports_on_a_job_does_not_count(package: Path) -> None:
-    (package / "scopedepth" / "progress.py").write_text("SECONDS = 1\n")
+    (package / "scopedepth" / "job").mkdir()
+    (package / "scopedepth" / "job" / "progress.py").write_text("SECONDS = 1\n")
+    (package / "scopedepth" / "job" / "__init__.py").touch()
     edit(
-        package / "scopedepth" / "shared.py", "def double", "from scopedepth import progress\n\n\ndef double"
+        package / "scopedepth" / "shared.py",
+        "def double",
+        "from scopedepth.job import progress\n\n\ndef double",
     )
     before = module_digests(package / "script.py")
-    edit(package / "scopedepth" / "progress.py", "1", "2")
+    edit(package / "scopedepth" / "job" / "progress.py", "1", "2")
     assert module_digests(package / "script.py") == before
 
 
@@ -251,7 +259,9 @@ def test_only_predict_and_time_import_torch(root: Path, script: str) -> None:
     modules = imported_modules(folder / f"{script}.py")
     if script == "prepare":
         modules += [
-            f"scopedepth.datasets.{path.stem}" for path in (folder / "scopedepth" / "datasets").glob("*.py")
+            f"scopedepth.datasets.loaders.{path.stem}"
+            for path in (folder / "scopedepth" / "datasets" / "loaders").glob("*.py")
+            for path in (folder / "scopedepth" / "datasets" / "loaders").glob("*.py")
         ]
     program = (
         "import importlib, sys\n"

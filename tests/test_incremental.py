@@ -149,7 +149,7 @@ def reformat(project: Project) -> None:
 
 
 def in_page(file: str, word: str) -> Callable[[Project], None]:
-    return lambda project: edit(project, f"report/{file}", word, word + " ")
+    return lambda project: edit(project, f"report/html/{file}", word, word + " ")
 
 
 def touch_everything(project: Project) -> None:
@@ -239,8 +239,8 @@ ROWS = (
     Row("change the study's title", configured(set_in("studies", "small", title="T")), {"report(small)"}),
     Row("rename the study", configured(rename_study), {"summarise(renamed)", "report(renamed)"}),
     Row("reorder the configuration", configured(reorder), set()),
-    Row("edit the loader's code", append("datasets/folder.py"), EVERYTHING),
-    Row("edit another loader's code", append("datasets/simcol3d.py"), set()),
+    Row("edit the loader's code", append("datasets/loaders/folder.py"), EVERYTHING),
+    Row("edit another loader's code", append("datasets/loaders/simcol3d.py"), set()),
     Row("edit the family's code", append("models/baseline.py"), predicted(UNITS, MODELS)),
     Row("edit another family's code", append("models/transformers.py"), set()),
     Row("edit the report's code", append("report/__init__.py"), {"report(small)"}),
@@ -248,7 +248,7 @@ ROWS = (
     Row("edit the report's style or script", in_page("static/page.js", "use strict"), {"report(small)"}),
     Row("edit the statistics' code", append("statistics/ranks.py"), SUMMARY),
     Row("edit a command's code", append("commands/verify.py"), set()),
-    Row("edit how progress is shown", append("progress.py"), set()),
+    Row("edit how progress is shown", append("job/progress.py"), set()),
     Row("edit comments and docstrings", comment_everywhere, set()),
     Row("reformat the code", reformat, set()),
     Row("touch everything", touch_everything, set()),

@@ -16,18 +16,19 @@ import tifffile
 
 import dataset_trees as trees
 from project import CONFIG, Project, write_frames
-from scopedepth.check_dataset import check_dataset
+from scopedepth.config.frame_lists import fetched_lists, listed_files
 from scopedepth.config.load import ConfigError, check, select_study
-from scopedepth.datasets import Chosen, choose, choose_counted, scared
+from scopedepth.datasets import Chosen, choose, choose_counted
+from scopedepth.datasets.check import check_dataset
+from scopedepth.datasets.loaders import scared
 from scopedepth.datasets.place import point_to
-from scopedepth.datasets.video import KEPT
+from scopedepth.datasets.prepare import make_plan, prepare_unit, read_block
+from scopedepth.datasets.reading.video import KEPT
 from scopedepth.errors import ScopeDepthError
-from scopedepth.frame_lists import fetched_lists, listed_files
-from scopedepth.made_from import MadeFrom
-from scopedepth.plan import Plan
-from scopedepth.prepare import make_plan, prepare_unit, read_block
-from scopedepth.report.sections.datasets import list_facts
-from scopedepth.stages import Job
+from scopedepth.report.html.sections.datasets import list_facts
+from scopedepth.study.layout import Job
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
 VIDEOS = {(1, 3): 78, (2, 4): 71, (3, 4): 79, (4, 4): 76, (5, 4): 87, (6, 4): 83, (7, 4): 77}

@@ -89,7 +89,7 @@ def test_taken_as_they_are(loader: str, options: dict[str, Any]) -> None:
 def test_the_options_checked_are_those_that_the_loaders_read() -> None:
     assert set(LOADER_OPTIONS) == set(LOADERS)
     for loader, kind in LOADER_OPTIONS.items():
-        module = importlib.import_module(f"scopedepth.datasets.{loader}")
+        module = importlib.import_module(f"scopedepth.datasets.loaders.{loader}")
         assert set(kind.model_fields) == set(getattr(module, "OPTIONS", ())), loader
 
 

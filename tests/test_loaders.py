@@ -10,9 +10,8 @@ import pytest
 
 import dataset_trees as trees
 from scopedepth.datasets import Chosen, choose, find_sequences
-from scopedepth.datasets.base import UnreadableFrame
-from scopedepth.errors import ScopeDepthError
-from scopedepth.flags import OCCLUDED, TOOL
+from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.vocabulary.flags import OCCLUDED, TOOL
 
 
 def read_depth(chosen: Chosen, index: int) -> np.ndarray:
@@ -371,7 +370,7 @@ def test_samples_of_c3vd(samples: Path) -> None:
     assert chosen.frame_ids == ["0001", "0004"]
     frame = chosen.sequence.read(0)
     assert frame.rgb.shape == (1080, 1350, 3)
-    from scopedepth.datasets.images import read_raw_depth
+    from scopedepth.datasets.reading.images import read_raw_depth
 
     raw = read_raw_depth(folder / "0001_depth.tiff")
     depth = read_depth(chosen, 0)

@@ -20,9 +20,9 @@ def test_the_template_loader(root: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert found is not None
     code = found[1]
     assert len(code.splitlines()) < 60
-    module = types.ModuleType("scopedepth.datasets.mine")
+    module = types.ModuleType("scopedepth.datasets.loaders.mine")
     exec(compile(code, "mine.py", "exec"), module.__dict__)
-    monkeypatch.setitem(sys.modules, "scopedepth.datasets.mine", module)
+    monkeypatch.setitem(sys.modules, "scopedepth.datasets.loaders.mine", module)
 
     stored = np.round(trees.depth_mm(48, 64, 20, 90) / 0.05).astype(np.uint16)
     stored[0] = 65535

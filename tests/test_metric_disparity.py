@@ -11,11 +11,11 @@ import torch
 from pydantic import ValidationError
 
 from evaluation_fakes import protocol, smooth_depth
-from scopedepth import predict as predict_module
 from scopedepth.config.models import Output
 from scopedepth.evaluation.align import open_pairs
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.models import load_model
+from scopedepth.prediction import predict as predict_module
 from scopedepth.stores.prediction import PredictionStore
 from test_models_families import FRAMES, write_monodepth2, write_sc
 from tiny_models import spec, write_dataset

@@ -13,9 +13,9 @@ from evaluation_fakes import ALL_PIXEL, Array, holed_depth
 from scopedepth.evaluation.kernels import error_sums
 from scopedepth.evaluation.metrics import median_error, pixel_metrics, relative_errors, scale_drift
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY, LOG_DEPTH, NO_LIMIT, Limits, Source
-from scopedepth.evaluation.registry import METRICS, PIXEL_METRICS
 from scopedepth.evaluation.selection import SMALL, middle
 from scopedepth.evaluation.streaming import StreamingMiddle
+from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 PLAIN = Source(1.0, -NO_LIMIT, NO_LIMIT, False, 0.0, False)
 FREE = Limits(DEPTH, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from evaluation_fakes import Array, holed_depth, plan, smooth_depth
-from scopedepth import flags
 from scopedepth.evaluation.boundary import THRESHOLDS, boundary_f1
 from scopedepth.evaluation.masks import erode, valid_pixels
 from scopedepth.evaluation.order import drawn_pairs, ordinal_accuracy, spearman
 from scopedepth.evaluation.resample import resample
+from scopedepth.vocabulary import flags
 
 
 @settings(max_examples=60, deadline=None)

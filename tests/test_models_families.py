@@ -327,7 +327,7 @@ class Told:
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_a_class_of_ones_own_is_told_where_to_compute(tmp_path: Path, device: str) -> None:
     """`auto` is what the workflow hands over; neither the class nor the engine knows it."""
-    from scopedepth.engine import Engine
+    from scopedepth.prediction.engine import Engine
 
     (tmp_path / "told.py").write_text(TOLD)
     model = load_model(spec("python", code="told.py:Told"), tmp_path, device)
@@ -399,7 +399,7 @@ def test_baselines() -> None:
 def test_baselines_import_no_torch(root: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, 'workflow_scripts'); from pathlib import Path\n"
-        "from scopedepth.models import load_model; import scopedepth.predict\n"
+        "from scopedepth.models import load_model; import scopedepth.prediction.predict\n"
         "load_model({'name': 'm', 'family': 'baseline', 'output': {'kind': 'depth', 'unit': None}, "
         "'precision': 'fp32', 'options': {}}, Path('x'), 'auto')\n"
         "assert not {'torch', 'transformers', 'xarray', 'pandas'} & set(sys.modules)"

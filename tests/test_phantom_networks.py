@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scopedepth.demo_networks.checkpoints import load, save  # noqa: E402
-from scopedepth.demo_networks.judge import brightness, constant, demonstration, judge, network_predictor  # noqa: E402
-from scopedepth.demo_networks.losses import loss  # noqa: E402
-from scopedepth.demo_networks.networks import BUILDERS  # noqa: E402
+from demo_networks.checkpoints import load, save  # noqa: E402
+from demo_networks.judge import brightness, constant, demonstration, judge, network_predictor  # noqa: E402
+from demo_networks.losses import loss  # noqa: E402
+from demo_networks.networks import BUILDERS  # noqa: E402
 
 WEIGHTS = Path(__file__).parents[1] / "demo_weights"
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from scopedepth.manifest import digest_tree
-from scopedepth.phantom import DEPTH_SCALE, render
+from scopedepth.job.manifest import digest_tree
+from scopedepth.phantom import render
+from scopedepth.phantom.files import DEPTH_SCALE
 
 MONO = {"preset": "mono", "frames": 2, "size": [64, 72], "seed": 3}
 STEREO = {"preset": "stereo", "frames": 1, "size": [72, 90], "seed": 3}

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopedepth import engine as engine_module
-from scopedepth import predict as predict_module
 from scopedepth.errors import ScopeDepthError
-from scopedepth.flags import PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
-from scopedepth.manifest import digest_tree
+from scopedepth.job.manifest import digest_tree
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.predict import predict_unit
-from scopedepth.rounding import round_frames, round_mantissa, spread_step
+from scopedepth.prediction import engine as engine_module
+from scopedepth.prediction import predict as predict_module
+from scopedepth.prediction.predict import predict_unit
+from scopedepth.prediction.rounding import round_frames, round_mantissa, spread_step
 from scopedepth.stores.prediction import PredictionStore
+from scopedepth.vocabulary.flags import PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
 from tiny_models import depth_anything, scene, spec, write_dataset
 
 FRAMES = {"a": scene(20, 48, 64), "b": scene(3, 40, 40, seed=1)}
@@ -210,7 +210,7 @@ KILLED = """
 import sys
 sys.path[:0] = [{library!r}, {tests!r}]
 from pathlib import Path
-from scopedepth import predict
+from scopedepth.prediction import predict
 from tiny_models import spec
 predict.SHARD_FRAMES = (8, 8)
 here = Path({here!r})

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 import dataset_trees as trees
-from scopedepth import prepare
-from scopedepth.datasets.masks import find_border
+from scopedepth.datasets import prepare
 from scopedepth.datasets.place import data_root
+from scopedepth.datasets.reading.masks import find_border
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
-from scopedepth.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE, NO_DEPTH, SPECULAR
 from scopedepth.stores.dataset import DatasetStore
+from scopedepth.vocabulary.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE, NO_DEPTH, SPECULAR
 
 
 def make_store(place: Path, spec: dict[str, Any], workers: int = 2) -> DatasetStore:
@@ -80,7 +80,7 @@ def test_a_store_holds_what_the_files_hold(tmp_path: Path) -> None:
 
 def content_digest_of(folder: Path) -> str:
     """Return the digest of a folder's files."""
-    from scopedepth.manifest import digest_tree
+    from scopedepth.job.manifest import digest_tree
 
     return digest_tree(folder)
 
@@ -264,7 +264,7 @@ def test_border_with_a_line_and_a_dark_lumen() -> None:
 
 
 def test_border_of_the_samples(samples: Path) -> None:
-    from scopedepth.datasets.images import read_image
+    from scopedepth.datasets.reading.images import read_image
 
     found = find_border([read_image(path) for path in sorted((samples / "c3vd").glob("*_color.png"))])
     assert found is not None
@@ -282,7 +282,7 @@ MEMORY = """
     os.fsync = lambda handle: None  # a busy disk's waits are not what is measured
     sys.path[:0] = [{library!r}, {tests!r}]
     import dataset_trees as trees
-    from scopedepth.prepare import prepare_unit
+    from scopedepth.datasets.prepare import prepare_unit
     place, count = Path(sys.argv[1]), int(sys.argv[2])
     spec = trees.spec_of("many", "folder", place / "mine", depth={{"scale": 0.01}}, frames={{"stop": count}})
     prepare_unit(spec, place / "raw", place / f"{{count}}.zarr", place / f"{{count}}.json", 2)

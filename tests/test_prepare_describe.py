@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 import dataset_trees as trees
-from scopedepth.check_dataset import check_dataset
+from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.describe import describe_depth, describe_unit
+from scopedepth.datasets.prepare import prepare_unit
+from scopedepth.datasets.rectify.agreement import edge_agreement
+from scopedepth.datasets.rectify.undistort import Undistorter
 from scopedepth.fetch import fetch_dataset
-from scopedepth.prepare import prepare_unit
-from scopedepth.rectify.agreement import edge_agreement
-from scopedepth.rectify.undistort import Undistorter
 
 LENS = (-0.2486, 0.0614, 0.0, 0.0)
 CAMERA = np.array([[160.0, 0, 160], [0, 160, 160], [0, 0, 1]])

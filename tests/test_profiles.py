@@ -18,9 +18,9 @@ import yaml
 
 from project import CONFIG, Project
 from scopedepth.config.load import Study, select_study
-from scopedepth.needs import ASSUMED_FRAMES, Needs, unit_size
-from scopedepth.plan import Plan
-from scopedepth.stages import Job
+from scopedepth.study.layout import Job
+from scopedepth.study.needs import ASSUMED_FRAMES, Needs, unit_size
+from scopedepth.study.plan import Plan
 
 PROFILES = ("default", "slurm", "kubernetes")
 # Options of a profile that belong to plugins, and the plugin's module.

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from describe_protocols import pages
 from pydantic import ValidationError
 
 from evaluation_fakes import Array, holed_depth, plan, protocol, smooth_depth
-from scopedepth import flags
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.describe import pages
 from scopedepth.evaluation.masks import valid_pixels
 from scopedepth.evaluation.protocol import OUTPUT_KINDS, permitted_metrics
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.evaluation.resample import resample
 from scopedepth.evaluation.single import evaluate_frame
+from scopedepth.vocabulary import flags
+from scopedepth.vocabulary.metrics import METRICS
 
 PUBLISHED = [
     "monodepth2", "endo_depth", "af_sfmlearner", "endodac", "endodac_disparity", "endoomni", "endodav_scale",
@@ -50,7 +50,7 @@ def test_every_published_protocol_is_there(protocols: dict[str, dict[str, Any]])
 def test_the_pages_made_from_configuration_and_registry_are_current() -> None:
     for path, text in pages().items():
         written = path.read_text(encoding="utf-8")
-        assert written == text, f"{path.name} is stale: python -m scopedepth.evaluation.describe"
+        assert written == text, f"{path.name} is stale: python docs/describe_protocols.py"
 
 
 def test_the_page_names_every_protocol_metric_and_unknown(protocols: dict[str, dict[str, Any]]) -> None:

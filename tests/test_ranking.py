@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedepth.ranking import _line, failed_frames, why_nothing
+from scopedepth.report.ranking import _line, failed_frames, why_nothing
 
 DATASETS = {"one": {}, "two": {}}
 MODELS = {"net": {}, "constant": {}}
@@ -31,8 +31,8 @@ def test_frames_on_which_a_model_failed_are_named_with_the_reason(tmp_path: Path
     rows += [("two", "net", "p", "ok")] * 8 + [("one", "constant", "p", "ok")] * 8
     (line,) = failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)
     assert line == (
-        "! 3 of 8 frames of net on one failed: 2 × the model failed on it, 1 × NaN or infinities in the "
-        "prediction (results/logs/predict/*/net.log)"
+        "! 3 of 8 frames of net on one failed: 2 × the model failed on the frame, 1 × the prediction holds "
+        "NaN or infinities where there is reference depth (results/logs/predict/*/net.log)"
     )
 
 

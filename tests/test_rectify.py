@@ -13,15 +13,21 @@ import numpy as np
 import pytest
 
 import dataset_trees as trees
-from scopedepth.check_dataset import check_dataset
 from scopedepth.datasets import Chosen, choose
-from scopedepth.datasets.images import read_raw_depth
-from scopedepth.datasets.stereo import StereoSequence
+from scopedepth.datasets.check import check_dataset
+from scopedepth.datasets.loaders.stereo import StereoSequence
+from scopedepth.datasets.prepare import prepare_unit
+from scopedepth.datasets.reading.images import read_raw_depth
+from scopedepth.datasets.rectify.stereo import (
+    Rectifier,
+    StereoCamera,
+    calibration_problem,
+    noise_level,
+    row_offsets,
+)
+from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
-from scopedepth.prepare import prepare_unit
-from scopedepth.rectify.stereo import Rectifier, StereoCamera, calibration_problem, noise_level, row_offsets
-from scopedepth.rectify.undistort import undistorted
 
 EXACT_STEP = 0.01  # mm for one step of the phantom's exact depth
 

@@ -13,19 +13,18 @@ import pyarrow as pa
 import pytest
 
 from report_study import HOSTILE, tiny_study
-from scopedepth.report import write_report
-from scopedepth.report.latex import scores_caption
-from scopedepth.report.marks import looks
+from scopedepth.report.html.page import safe_json, write_report
+from scopedepth.report.html.parts.marks import looks
+from scopedepth.report.html.parts.pictures import colours, mapped, smaller
+from scopedepth.report.html.parts.svg import log_ticks, nice_ticks
+from scopedepth.report.html.remarks import certainty
+from scopedepth.report.html.sections import depth_error, drift
+from scopedepth.report.html.sections.gallery import choose, values_by_frame
+from scopedepth.report.html.sections.ranking import pairs_table
+from scopedepth.report.html.verdict import headline, leader
 from scopedepth.report.methods import methods_text
-from scopedepth.report.page import safe_json
-from scopedepth.report.pictures import colours, mapped, smaller
-from scopedepth.report.remarks import certainty
+from scopedepth.report.paper.latex import scores_caption
 from scopedepth.report.results import Results
-from scopedepth.report.sections import depth_error, drift
-from scopedepth.report.sections.gallery import choose, values_by_frame
-from scopedepth.report.sections.ranking import pairs_table
-from scopedepth.report.svg import log_ticks, nice_ticks
-from scopedepth.report.verdict import headline, leader
 from scopedepth.report.words import interval, listed, metric_value, number, parameters, plural, significant
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import COMPARISONS, RANKS, SUMMARY
@@ -277,7 +276,7 @@ def test_gallery_frames_are_best_median_and_worst_by_the_rule(study: dict[str, A
 def test_aligned_pictures_are_what_was_scored(study: dict[str, Any]) -> None:
     import numpy as np
 
-    from scopedepth.report.aligned import Frames
+    from scopedepth.report.html.parts.aligned import Frames
 
     results = results_of(study)
     for protocol in results.protocol_names:
@@ -327,8 +326,8 @@ def test_maps_are_the_published_ones_and_grey_is_in_neither() -> None:
 def test_a_page_of_ten_models_and_three_datasets_fits_a_mail() -> None:
     import numpy as np
 
-    from scopedepth.report.pictures import photograph
-    from scopedepth.report.sections.gallery import SIDES
+    from scopedepth.report.html.parts.pictures import photograph
+    from scopedepth.report.html.sections.gallery import SIDES
 
     pictures = 3 * (3 * (2 + 2 * 10) + 10 * 4)
     side = next(side for most, side in SIDES if pictures <= most)
@@ -339,7 +338,7 @@ def test_a_page_of_ten_models_and_three_datasets_fits_a_mail() -> None:
 
 
 def test_doubts_and_the_reasons_of_an_empty_ranking_are_said(tmp_path: Path) -> None:
-    from scopedepth.report import remarks
+    from scopedepth.report.html import remarks
 
     page = {
         "sequences": [

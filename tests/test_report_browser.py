@@ -30,7 +30,7 @@ WIDTHS = (390, 1280, 1920)
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (Debian's package: chromium)")
-    from scopedepth.report import write_report
+    from scopedepth.report.html.page import write_report
 
     out = tmp_path_factory.mktemp("browser") / "report.html"
     write_report(**tiny_study(tmp_path_factory.getbasetemp()), out=out)

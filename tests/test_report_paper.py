@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from report_study import HOSTILE, tiny_study
-from scopedepth.report import write_paper
-from scopedepth.report.bibtex import entries, references
-from scopedepth.report.latex import escape
 from scopedepth.report.methods import methods_text
+from scopedepth.report.paper.bibtex import entries, references
+from scopedepth.report.paper.folder import write_paper
+from scopedepth.report.paper.latex import escape
 from scopedepth.report.results import Results
 
 PARTS = ("study", "datasets", "models", "protocols", "tables")

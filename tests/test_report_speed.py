@@ -9,11 +9,11 @@ import pytest
 
 from report_study import timing_rows, tiny_study
 from scopedepth.report.front import candidates, places
-from scopedepth.report.marks import looks
-from scopedepth.report.remarks import speed
+from scopedepth.report.html.parts.marks import looks
+from scopedepth.report.html.remarks import speed
+from scopedepth.report.html.sections.front import front_table, fronts, place_words
+from scopedepth.report.html.sections.realtime import realtime_table
 from scopedepth.report.results import Results, latency, latency_interval
-from scopedepth.report.sections.front import front_table, fronts, place_words
-from scopedepth.report.sections.realtime import realtime_table
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING
 

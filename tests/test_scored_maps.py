@@ -16,7 +16,7 @@ from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.align import align_unit
 from scopedepth.evaluation.maps import Places, ScoredFrames
 from scopedepth.evaluation.score import score_unit
-from scopedepth.report.aligned import Frames
+from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.results import Results
 from scopedepth.statistics.depth_error import BINS, binned, depth_error_rows, sampled_frames
 from scopedepth.stores.dataset import DatasetStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.scratch import built_in
+from scopedepth.job.scratch import built_in
 
 
 def build(store: Path, content: str = "1") -> None:

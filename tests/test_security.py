@@ -17,7 +17,7 @@ from project import CONFIG
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models import load_model
-from scopedepth.report.bibtex import is_harmless
+from scopedepth.report.paper.bibtex import is_harmless
 from tiny_models import dpt, spec
 
 
@@ -58,7 +58,7 @@ def test_a_hub_cannot_name_a_file_outside_the_folder(
     import huggingface_hub
 
     from scopedepth.fetch import fetch_dataset
-    from scopedepth.weights import fetch_weights
+    from scopedepth.fetch.weights import fetch_weights
 
     def download(*_arguments: Any, **_named: Any) -> str:
         raise AssertionError("the client was asked for it")

@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import digest_tree
+from scopedepth.job.manifest import digest_tree
 from scopedepth.stores.sharded import ArraySpec, ShardedStore, open_groups, read_frames, shard_file
 from scopedepth.stores.shardfile import blosc_of
 

@@ -7,9 +7,9 @@ from types import FunctionType
 
 import pytest
 
-from scopedepth.needs import Needs
-from scopedepth.plan import Plan
-from scopedepth.signatures import signed
+from scopedepth.study.needs import Needs
+from scopedepth.study.plan import Plan
+from scopedepth.study.signatures import signed
 
 
 @pytest.mark.parametrize("cls", [Plan, Needs])

@@ -37,7 +37,7 @@ PROFILE = (
 # Models that get into trouble, and at how many attempts.
 ADDED = {"hungry": 1, "slow": 1, "stranded": 1, "cancelled": 2}
 STRANDED_ALONE = "'plain' if wildcards.model == 'stranded' and attempt == 1 else 'small_gpu'"
-# Their trouble, written into the copy's jobs.py, which is in no identity.
+# Their trouble, written into the copy's job/run.py, which is in no identity.
 FAULTS = """
 
 def _misbehave(log):
@@ -169,7 +169,7 @@ def test_what_goes_wrong_on_a_cluster_is_tried_again_or_reported(both: Both, tmp
     (project.folder / "faults").mkdir()
     for model, times in ADDED.items():
         (project.folder / "faults" / model).write_text(str(times))
-    jobs = project.folder / "workflow_scripts" / "scopedepth" / "jobs.py"
+    jobs = project.folder / "workflow_scripts" / "scopedepth" / "job" / "run.py"
     text = jobs.read_text(encoding="utf-8")
     assert "    began = time.time()\n" in text
     jobs.write_text(

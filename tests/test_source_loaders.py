@@ -14,8 +14,8 @@ from PIL import Image
 import dataset_trees as trees
 from scopedepth.config.load import check, dataset_spec
 from scopedepth.datasets.place import point_to
-from scopedepth.make_view import make_view
-from scopedepth.prepare import prepare_unit
+from scopedepth.datasets.prepare import prepare_unit
+from scopedepth.datasets.view import make_view
 from scopedepth.stores.dataset import DatasetStore
 from source_loaders import ANSWERS, FED, TREES, answer
 

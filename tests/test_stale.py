@@ -295,14 +295,14 @@ def test_weights_in_the_home_folder_are_watched(project: Project, monkeypatch: p
 
 
 def test_an_upgrade_that_changes_no_number_is_accepted(project: Project) -> None:
-    path = project.folder / "workflow_scripts/scopedepth/engine.py"
+    path = project.folder / "workflow_scripts/scopedepth/prediction/engine.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n_ADDED = 1\n", encoding="utf-8")
     assert "predict" in rules(agreed(project))
     refused = project.command("accept")
     assert refused.returncode == 2
     assert "--why" in refused.stderr
     said = project.command("accept", "predict", "--dry-run", "--why", "a constant was added")
-    assert "code of scopedepth.engine" in said.stdout
+    assert "code of scopedepth.prediction.engine" in said.stdout
     assert "predict" in rules(agreed(project))
     done = project.command("accept", "--why", "a constant was added")
     assert done.returncode == 0, done.stderr
@@ -327,7 +327,7 @@ def test_an_upgrade_that_changes_no_number_is_accepted(project: Project) -> None
 def test_files_that_change_while_a_job_reads_them_fail_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from scopedepth.jobs import job
+    from scopedepth.job.run import job
 
     weights = tmp_path / "weights"
     weights.mkdir()

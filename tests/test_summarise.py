@@ -11,11 +11,11 @@ import pytest
 
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.registry import METRICS
-from scopedepth.summarise import summarise_study
+from scopedepth.statistics.summarise import summarise_study
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import STUDY_TABLES
+from scopedepth.vocabulary.metrics import METRICS
 
 Row = dict[str, Any]
 

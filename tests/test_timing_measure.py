@@ -362,7 +362,7 @@ def test_frames_are_the_same_each_time_and_different_from_each_other() -> None:
 
 
 def summarised(measurement: Measurement, folder: Path) -> list[dict[str, Any]]:
-    from scopedepth.manifest import write_json
+    from scopedepth.job.manifest import write_json
 
     write_table(folder / "fake.parquet", TIMING_CALLS, measurement.columns)
     write_json(folder / "fake.run.json", measurement.facts)

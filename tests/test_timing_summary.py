@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scopedepth.manifest import write_json
+from scopedepth.job.manifest import write_json
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING
 from scopedepth.timing.summary import summarise_timing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scopedepth.timing.pareto import Point, pareto_front
+from scopedepth.statistics.pareto import Point, pareto_front
 from scopedepth.timing.realtime import pixels, realtime_verdicts
 
 

@@ -21,10 +21,10 @@ import dataset_trees as trees
 import operations
 from operations import Study, make_study
 from scopedepth.datasets import choose
-from scopedepth.identity import declared
-from scopedepth.leaves import is_read
-from scopedepth.plan import Plan
-from scopedepth.stages import Job
+from scopedepth.job.identity import declared
+from scopedepth.job.leaves import is_read
+from scopedepth.study.layout import Job
+from scopedepth.study.plan import Plan
 
 _watching: list[set[Path]] = []
 
@@ -159,7 +159,7 @@ def _made(path: Path) -> Path:
 @pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder])
 def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path], dict[str, Any]]) -> None:
     spec = write(tmp_path / "data")
-    reads = declared(f"scopedepth.datasets.{spec['loader']}", "READS")
+    reads = declared(f"scopedepth.datasets.loaders.{spec['loader']}", "READS")
     assert reads is not None
     with opened() as files:
         for chosen in choose(spec, tmp_path / "data"):
@@ -172,7 +172,7 @@ def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path],
 
 def test_what_a_job_needs_is_what_its_rule_says(root: Path) -> None:
     """The stages' own table of paths against the rules: every output, and every folder that a rule makes."""
-    from scopedepth.stages import STAGES
+    from scopedepth.study.layout import STAGES
 
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "rules").glob("*.smk")))
     for stage in STAGES.values():

@@ -13,7 +13,7 @@ import pytest
 from project import Project
 from scopedepth.cli import main
 from scopedepth.commands.verify import check_job, check_tree
-from scopedepth.stages import job_at
+from scopedepth.study.layout import job_at
 
 pytestmark = pytest.mark.workflow
 

@@ -17,20 +17,20 @@ import yaml
 import dataset_trees as trees
 from project import CONFIG as PROJECT
 from project import Project, write_frames
-from scopedepth.check_dataset import check_dataset
 from scopedepth.cli import main
 from scopedepth.config.load import ConfigError, check, dataset_spec, select_study
+from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.place import point_to
+from scopedepth.datasets.prepare import prepare_unit
+from scopedepth.datasets.view import make_view
 from scopedepth.errors import ScopeDepthError
-from scopedepth.flags import FRAME_NO_DEPTH, FRAME_OK
-from scopedepth.make_view import make_view
-from scopedepth.manifest import digest_tree, read_manifest
-from scopedepth.needs import Needs
-from scopedepth.plan import Plan
-from scopedepth.prepare import prepare_unit
-from scopedepth.stages import Job
+from scopedepth.job.manifest import digest_tree, read_manifest
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.stores.dataset import DatasetStore
+from scopedepth.study.layout import Job
+from scopedepth.study.needs import Needs
+from scopedepth.study.plan import Plan
+from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK
 
 SIZE = (40, 60)
 CAMERA = "50 0 31 0 52 22 0 0 1"

@@ -14,8 +14,8 @@ import pytest
 
 from http_site import Site, serve
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import digest_tree
-from scopedepth.weights import choose_files, fetch_weights
+from scopedepth.fetch.weights import choose_files, fetch_weights
+from scopedepth.job.manifest import digest_tree
 
 COMMIT = "d" * 40
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopedepth.manifest import write_json
+from scopedepth.job.manifest import write_json
 from scopedepth.models.base import DepthModel
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS

@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from scopedepth.flags import FRAME_OK, FRAME_UNREADABLE
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
+from scopedepth.vocabulary.flags import FRAME_OK, FRAME_UNREADABLE
 
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 

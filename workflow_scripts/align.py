@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
-    from scopedepth.lean import leave_out
+    from scopedepth.job.lean import leave_out
 
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.align import align_unit

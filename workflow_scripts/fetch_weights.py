@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
-    from scopedepth.weights import fetch_weights
+    from scopedepth.fetch.weights import fetch_weights
 
     spec = json.loads(snakemake.params.made_from)["spec"]
     fetch_weights(

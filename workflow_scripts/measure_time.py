@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import read_record, rule_job
+from scopedepth.job.run import read_record, rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

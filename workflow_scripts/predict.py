@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
-    from scopedepth.devices import take_gpu
-    from scopedepth.predict import predict_unit
-    from scopedepth.scratch import built_in
+    from scopedepth.job.devices import take_gpu
+    from scopedepth.job.scratch import built_in
+    from scopedepth.prediction.predict import predict_unit
 
     execution = snakemake.config.get("execution", {})
     if snakemake.resources.get("gpu", 0):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,11 +15,11 @@ with rule_job(snakemake):
     raw, manifest = Path(snakemake.input.raw), Path(snakemake.output.manifest)
     if "view_of" in spec:
         # By its name, so that its code is no part of what decides other stores.
-        views = importlib.import_module("scopedepth.make_view")
+        views = importlib.import_module("scopedepth.datasets.view")
         views.make_view(spec, raw, Path(snakemake.output.store), manifest)
     else:
-        from scopedepth.prepare import prepare_unit
-        from scopedepth.scratch import built_in
+        from scopedepth.datasets.prepare import prepare_unit
+        from scopedepth.job.scratch import built_in
 
         scratch = snakemake.config.get("execution", {}).get("scratch")
         with built_in(scratch, Path(snakemake.output.store)) as store:

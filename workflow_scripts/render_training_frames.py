@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import job
+from scopedepth.job.run import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from scopedepth.demo_networks.frames import training_frames
-    from scopedepth.demo_networks.make import SCENES
+    from demo_networks.frames import training_frames
+    from demo_networks.make import SCENES
 
     training_frames(Path(snakemake.output.frames), SCENES, snakemake.threads)

@@ -5,14 +5,15 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
-    from scopedepth.ranking import write_ranking
-    from scopedepth.report import write_paper, write_report
+    from scopedepth.report.html.page import write_report
+    from scopedepth.report.paper.folder import write_paper
+    from scopedepth.report.ranking import write_ranking
     from scopedepth.tables.study import STUDY_TABLES
 
     about = json.loads(snakemake.params.made_from)["spec"]

@@ -5,14 +5,14 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.jobs import rule_job
+from scopedepth.job.run import rule_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
     from scopedepth.evaluation.maps import Places
-    from scopedepth.summarise import summarise_study
+    from scopedepth.statistics.summarise import summarise_study
 
     about = json.loads(snakemake.params.made_from)["spec"]
     alignments = [Path(path) for path in snakemake.input.alignments]

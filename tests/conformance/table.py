@@ -2,7 +2,7 @@
 
     PYTHONPATH=workflow_scripts:tests python -m conformance.table
 
-writes table.json, which `python -m scopedepth.evaluation.describe` puts into the page.
+writes table.json, which `python docs/describe_protocols.py` puts into the page.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.plain_output import print_on_any_terminal
+from scopedepth.job.plain_output import print_on_any_terminal
 
 # Subcommand to its module and what it is for; a module is imported when it is asked for.
 COMMANDS = {

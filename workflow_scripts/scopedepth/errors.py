@@ -1,4 +1,4 @@
-"""The one exception that users are meant to read."""
+"""The exception that users are meant to read, and the one of a frame that cannot be read."""
 
 from __future__ import annotations
 
@@ -47,3 +47,13 @@ def one_line(text: str) -> str:
     joined = " ".join(part for part in (line.strip() for line in text.splitlines()) if part)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in joined)
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + " ..."
+
+
+class UnreadableFrame(Exception):
+    """One frame's file is missing or does not decode. The frame is counted and given a status; work goes on.
+
+    The message is one line, and nothing in it commands a terminal: names and reasons come from strangers' files.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))

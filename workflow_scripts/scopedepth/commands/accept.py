@@ -10,13 +10,13 @@ import argparse
 import json
 import time
 
-from scopedepth.accepted import added_only, decided_by
 from scopedepth.commands import configuration
 from scopedepth.commands.explain import differences
 from scopedepth.errors import ScopeDepthError, one_line
-from scopedepth.made_from import MadeFrom
-from scopedepth.manifest import write_json
-from scopedepth.stages import STAGES
+from scopedepth.job.manifest import write_json
+from scopedepth.study.accepted import added_only, decided_by
+from scopedepth.study.layout import STAGES
+from scopedepth.study.made_from import MadeFrom
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found and write a contact sheet of sample frames."""
-    from scopedepth.check_dataset import check_dataset, one_line_of
+    from scopedepth.datasets.check import check_dataset, one_line_of
 
     checked = check(configuration.config_of(options))
     spec = dataset_spec(options.name, checked)

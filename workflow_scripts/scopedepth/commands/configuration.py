@@ -9,7 +9,7 @@ from typing import Any
 from scopedepth.config.files import read_config as read_config
 from scopedepth.config.files import read_configs
 from scopedepth.config.load import ConfigError, select_study
-from scopedepth.plan import Plan
+from scopedepth.study.plan import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser, study: bool = True) -> None:

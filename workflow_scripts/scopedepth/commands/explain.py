@@ -10,11 +10,11 @@ from typing import Any
 
 from scopedepth.commands import configuration
 from scopedepth.errors import ScopeDepthError
-from scopedepth.jobs import read_record
-from scopedepth.leaves import NONE
-from scopedepth.made_from import MadeFrom
-from scopedepth.plan import Plan
-from scopedepth.stages import Job, job_of
+from scopedepth.job.leaves import NONE
+from scopedepth.job.run import read_record
+from scopedepth.study.layout import Job, job_of
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
 
 REASONS = {
     "missing": "it is not there",

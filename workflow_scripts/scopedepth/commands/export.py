@@ -17,13 +17,13 @@ import yaml
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study, select_study
 from scopedepth.config.resolve import stored_name
-from scopedepth.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.errors import ScopeDepthError
-from scopedepth.jobs import read_record
-from scopedepth.made_from import MadeFrom
-from scopedepth.manifest import list_files, read_manifest
-from scopedepth.plan import Plan
-from scopedepth.stages import RESULTS, Job
+from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, write_crate
+from scopedepth.job.manifest import list_files, read_manifest
+from scopedepth.job.run import read_record
+from scopedepth.study.layout import RESULTS, Job
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
 from scopedepth.version import own_version
 
 CONFIGURATION = "config.yaml"

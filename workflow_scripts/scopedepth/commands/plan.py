@@ -10,11 +10,11 @@ from pathlib import Path
 
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study
-from scopedepth.made_from import MadeFrom
-from scopedepth.stages import Job
-from scopedepth.timing.forecast import UnitSize, compare_with_actual
-from scopedepth.timing.forecast_text import format_comparison, format_forecast
-from scopedepth.timing.known import forecast_study, prediction_records
+from scopedepth.study.forecast import UnitSize, compare_with_actual
+from scopedepth.study.forecast_known import forecast_study, prediction_records
+from scopedepth.study.forecast_text import format_comparison, format_forecast
+from scopedepth.study.layout import Job
+from scopedepth.study.made_from import MadeFrom
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,14 +12,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from scopedepth.accepted import FILE as ACCEPTED
 from scopedepth.datasets.place import content_digest
 from scopedepth.errors import ScopeDepthError
-from scopedepth.jobs import sealed
-from scopedepth.leaves import FOLDER as LEAVES
-from scopedepth.leaves import linked_digest
-from scopedepth.manifest import IGNORED, digest_file, digest_tree, manifest_of, read_manifest
-from scopedepth.stages import Job, job_at
+from scopedepth.job.leaves import FOLDER as LEAVES
+from scopedepth.job.leaves import linked_digest
+from scopedepth.job.manifest import IGNORED, digest_file, digest_tree, manifest_of, read_manifest
+from scopedepth.job.run import sealed
+from scopedepth.study.accepted import FILE as ACCEPTED
+from scopedepth.study.layout import Job, job_at
 
 # What lies under results/ and is no result: logs, digests kept to save reading, what is half-made, what the
 # demonstration's networks are trained with.

@@ -18,7 +18,7 @@ from scopedepth.config.plain import unfit
 from scopedepth.config.resolve import resolved_dataset, stored_name
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.vocabulary.metrics import METRICS
 
 # A sequence's name becomes part of a path where a dataset is split.
 SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

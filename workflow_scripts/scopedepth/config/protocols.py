@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Spec
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.vocabulary.metrics import METRICS
 
 Flag = Literal["border", "specular", "occluded", "tool"]
 Globs = Annotated[list[str], Field(min_length=1)]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scopedepth.datasets.base import Sequence
 from scopedepth.datasets.choose import Choice, choose_sequences
+from scopedepth.datasets.reading.base import Sequence
 from scopedepth.errors import ScopeDepthError
 
 
@@ -31,7 +31,7 @@ class Chosen:
 
 def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     """Return every sequence that the dataset's loader finds below the folder `raw`."""
-    loader = importlib.import_module(f"scopedepth.datasets.{spec['loader']}")
+    loader = importlib.import_module(f"scopedepth.datasets.loaders.{spec['loader']}")
     if not raw.is_dir():
         raise ScopeDepthError(
             f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path."

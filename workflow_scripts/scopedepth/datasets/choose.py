@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scopedepth.datasets.base import FileSequence, Sequence
-from scopedepth.datasets.lists import Listed, match_list
+from scopedepth.datasets.reading.base import FileSequence, Sequence
+from scopedepth.datasets.reading.listing import natural_key
+from scopedepth.datasets.reading.lists import Listed, match_list
 from scopedepth.errors import ScopeDepthError
-
-
-def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Sort key by which frame_9 comes before frame_10, and 9999 before 10000."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
 def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, dataset: str) -> list[Sequence]:

@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.missing import doubts, extremes_of
-from scopedepth.flags import (
+from scopedepth.datasets.reading.missing import doubts, extremes_of
+from scopedepth.datasets.rectify.agreement import edge_agreement
+from scopedepth.stores.dataset import DatasetSequence, DatasetStore
+from scopedepth.vocabulary.flags import (
     BORDER,
     FLAG_MEANINGS,
     FRAME_NO_DEPTH,
@@ -26,8 +28,6 @@ from scopedepth.flags import (
     SPECULAR,
     TOOL,
 )
-from scopedepth.rectify.agreement import edge_agreement
-from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 
 SAMPLED = 48
 # Frames of them on which image and depth edges are compared.

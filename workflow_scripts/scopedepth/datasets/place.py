@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.leaves import Leaf, leaf_digest
-from scopedepth.manifest import digest_tree, manifest_of, write_json
+from scopedepth.job.leaves import Leaf, leaf_digest
+from scopedepth.job.manifest import digest_tree, manifest_of, write_json
 
 POINTER = "in_place.json"
 ABOUT = "about.json"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.datasets import Chosen
-from scopedepth.datasets.base import DerivedSequence, Frame, Sequence
+from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
 from scopedepth.views import Step, chosen_sequences, steps_for
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.protocol import Plan, plan_for
 from scopedepth.evaluation.scope import Pair, fit_scope
-from scopedepth.progress import Advance, progress
+from scopedepth.job.progress import Advance, progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.frames import ALIGNMENTS
 from scopedepth.tables.io import write_table
+from scopedepth.vocabulary import status as codes
 
 
 def align_unit(

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
 from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset
 from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Plan
 from scopedepth.evaluation.selection import middle
+from scopedepth.job.compiled import njit
+from scopedepth.vocabulary import status as codes
 
 # An output whose values differ by less than this share of their size is a constant: float32 keeps no more.
 CONSTANT = 1e-6

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth import flags as bits
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.kernels import gather
 from scopedepth.evaluation.masks import valid_pixels
 from scopedepth.evaluation.protocol import Plan
 from scopedepth.evaluation.resample import inverse, resample
+from scopedepth.vocabulary import flags as bits
+from scopedepth.vocabulary import status as codes
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY
+from scopedepth.job.compiled import njit
 
 SUMS = 12
 (

@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
+from scopedepth.job.compiled import njit
 
 Array = NDArray[np.float64]
 

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.align import open_pairs
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import Pixels, Workspace, ready, stored_status
 from scopedepth.evaluation.metrics import aligned_map
 from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.evaluation.scope import Pair
 from scopedepth.evaluation.score import is_scored, read_fits
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
+from scopedepth.vocabulary import status as codes
+from scopedepth.vocabulary.metrics import METRICS
 
 
 class Reference(NamedTuple):

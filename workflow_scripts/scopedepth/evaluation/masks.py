@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
 from scopedepth.evaluation.protocol import Plan
+from scopedepth.job.compiled import njit
 
 # Rec. 601, as OpenCV and PIL turn colour to grey.
 GREY = np.array([0.299, 0.587, 0.114])

@@ -13,8 +13,8 @@ from scopedepth.evaluation.boundary import boundary_f1
 from scopedepth.evaluation.frames import Pixels
 from scopedepth.evaluation.order import ordinal_accuracy, spearman
 from scopedepth.evaluation.protocol import Limits, Plan, Source
-from scopedepth.evaluation.registry import PIXEL_METRICS
 from scopedepth.evaluation.selection import middle
+from scopedepth.vocabulary.metrics import PIXEL_METRICS
 
 
 def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
+from scopedepth.job.compiled import njit
 
 
 def spearman(x: NDArray[np.floating], y: NDArray[np.floating]) -> float | None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from scopedepth import flags
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.registry import METRICS
+from scopedepth.vocabulary import flags
+from scopedepth.vocabulary.metrics import METRICS
 
 DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
 SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}

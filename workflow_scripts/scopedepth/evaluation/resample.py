@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import STRICT
+from scopedepth.job.compiled import njit
 
 
 def resample(

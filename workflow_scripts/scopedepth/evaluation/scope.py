@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.alignment import (
     NO_MOMENTS,
     Fit,
@@ -22,7 +21,8 @@ from scopedepth.evaluation.alignment import (
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.protocol import Plan
 from scopedepth.evaluation.streaming import StreamingMiddle
-from scopedepth.progress import Advance
+from scopedepth.job.progress import Advance
+from scopedepth.vocabulary import status as codes
 
 T = TypeVar("T")
 

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.align import add_keys, open_pairs
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import Pixels, each_frame
 from scopedepth.evaluation.metrics import frame_metrics
 from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.registry import METRICS, PIXEL_METRICS
-from scopedepth.progress import progress
+from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.frames import SCORES
 from scopedepth.tables.io import read_table, write_table
+from scopedepth.vocabulary import status as codes
+from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 # Metrics that every frame with a sound fit has. The others may be undefined for a frame (no edge, no pair).
 ALWAYS = tuple(name for name in PIXEL_METRICS if name != "nrmse")

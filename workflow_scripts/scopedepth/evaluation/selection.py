@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.compiled import njit
 from scopedepth.evaluation.kernels import BLOCK, STRICT
+from scopedepth.job.compiled import njit
 
 # At most this many values are simply sorted.
 SMALL = 1024

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.evaluation import status as codes
 from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
 from scopedepth.evaluation.frames import Workspace, ready
 from scopedepth.evaluation.protocol import plan_for
 from scopedepth.evaluation.score import score_frame
+from scopedepth.vocabulary import status as codes
 
 
 def evaluate_frame(

@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.datasets.listing import is_litter
 from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, data_root, point_to
+from scopedepth.datasets.reading.listing import is_litter
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
-from scopedepth.manifest import digest_file, list_files, write_json
+from scopedepth.job.manifest import digest_file, list_files, write_json
 
 # Kinds of files that are named.
 KINDS = 5

@@ -22,10 +22,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from scopedepth.datasets.listing import LITTER
+from scopedepth.datasets.reading.listing import LITTER
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.download import disk_error
-from scopedepth.progress import progress
+from scopedepth.job.progress import progress
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 PIECE = 1 << 20

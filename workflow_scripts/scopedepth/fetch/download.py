@@ -25,8 +25,8 @@ from typing import Any
 import requests
 
 from scopedepth.errors import DISK_FULL, ScopeDepthError
-from scopedepth.manifest import write_json
-from scopedepth.progress import progress
+from scopedepth.job.manifest import write_json
+from scopedepth.job.progress import progress
 
 # What is received is written in pieces of this size; a broken connection loses less than one.
 PIECE = 1 << 16

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
 from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
 from scopedepth.fetch.download import check_digest, check_name, disk_error, download
-from scopedepth.manifest import write_json
+from scopedepth.job.manifest import write_json
 
 MENDELEY = "10.17632/"
 # Files passed over that are named.

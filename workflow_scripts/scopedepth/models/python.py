@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.identity import ROOT
+from scopedepth.job.identity import ROOT
 from scopedepth.models.base import DepthModel, read_options
 
 DEFAULTS: dict[str, Any] = {"code": None, "options": {}}

@@ -10,7 +10,7 @@ axis of the pixel's own camera, exact (to about a micrometre) for the ray throug
 Preset `mono`: sequences `colon`, `jejunum`, `stomach`, a pinhole endoscope with a circular border.
 
     {sequence}/rgb/NNNN.png      8-bit RGB, black outside the border
-    {sequence}/depth/NNNN.png    16-bit grey, depth = number * DEPTH_SCALE mm; 0 is no depth (outside the
+    {sequence}/depth/NNNN.png    16-bit grey, depth = number * `files.DEPTH_SCALE` mm; 0 is no depth (outside the
     border) {sequence}/intrinsics.txt    3x3 camera matrix, pixels
 
 Preset `stereo`: sequences `cavity`, `passage`, a raw pair of cameras with lens distortion, not rectified.
@@ -30,8 +30,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-DEPTH_SCALE = 0.01  # mm for one step of a 16-bit depth picture: up to 655 mm
 
 
 def render(source: Mapping[str, Any], out: Path, workers: int) -> None:

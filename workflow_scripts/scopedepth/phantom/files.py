@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.phantom import DEPTH_SCALE
+from scopedepth.job.progress import progress
 from scopedepth.phantom.video import Video
-from scopedepth.progress import progress
+
+DEPTH_SCALE = 0.01  # mm for one step of a 16-bit depth picture: up to 655 mm
 
 
 def write_videos(videos: list[Video], out: Path, workers: int) -> None:

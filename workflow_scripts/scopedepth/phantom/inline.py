@@ -8,7 +8,7 @@ from it.
 
 from __future__ import annotations
 
-from scopedepth.compiled import njit
+from scopedepth.job.compiled import njit
 
 whole = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 apart = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)

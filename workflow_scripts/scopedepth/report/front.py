@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scopedepth.report.results import Results, latency, latency_interval
 from scopedepth.report.words import higher_is_better
-from scopedepth.timing.pareto import Place, Point, pareto_front
+from scopedepth.statistics.pareto import Place, Point, pareto_front
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scopedepth.evaluation.registry import METRICS, Metric
+from scopedepth.vocabulary.metrics import METRICS, Metric
 
 # Frames of a sequence that the table holds, evenly spaced, so that a line can be drawn through them.
 POINTS = 200

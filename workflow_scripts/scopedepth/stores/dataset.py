@@ -21,9 +21,9 @@ import zarr
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.flags import FRAME_NO_DEPTH
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
 from scopedepth.views import Step, read_view, steps_of
+from scopedepth.vocabulary.flags import FRAME_NO_DEPTH
 
 
 class DatasetSequence:
@@ -91,11 +91,11 @@ class DatasetSequence:
         return depth
 
     def flags(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Return the flag bits (scopedepth.flags) of each pixel, uint8 (n, h, w)."""
+        """Return the flag bits (scopedepth.vocabulary.flags) of each pixel, uint8 (n, h, w)."""
         return self._plane(self._flags, start, stop)
 
     def status(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
-        """Return the status (scopedepth.flags) of each frame, uint8 (n,)."""
+        """Return the status (scopedepth.vocabulary.flags) of each frame, uint8 (n,)."""
         status = self._read(self._status, start, self.n_frames if stop is None else stop)
         lost = self._lost_depth - start
         status[lost[(lost >= 0) & (lost < len(status))]] = FRAME_NO_DEPTH

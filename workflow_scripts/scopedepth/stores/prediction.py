@@ -48,7 +48,7 @@ class PredictionSequence:
         return read_frames(self._prediction, start, stop, f"{self.where}/prediction")
 
     def status(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
-        """Return the status (scopedepth.flags, PREDICTION_...) of each frame, uint8 (n,)."""
+        """Return the status (scopedepth.vocabulary.flags, PREDICTION_...) of each frame, uint8 (n,)."""
         stop = self.n_frames if stop is None else min(stop, self.n_frames)
         return read_frames(self._status, start, stop, f"{self.where}/status")
 

@@ -29,7 +29,7 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.manifest import write_json
+from scopedepth.job.manifest import write_json
 from scopedepth.stores.shardfile import SHUFFLES, blosc_of, read_shard, write_shard
 
 # Beyond level 3 zstd writes several times slower for a few per cent of size.

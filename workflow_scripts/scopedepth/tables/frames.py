@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from scopedepth.evaluation.registry import METRICS
 from scopedepth.tables.io import KEY, column
+from scopedepth.vocabulary.metrics import METRICS
 
 _FRAME_KEYS = [
     column("dataset", KEY, "name of the dataset in the configuration"),

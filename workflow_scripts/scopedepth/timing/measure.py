@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.heap import keep_freed_memory
-from scopedepth.jobs import run_facts
-from scopedepth.manifest import write_json
+from scopedepth.job.heap import keep_freed_memory
+from scopedepth.job.manifest import write_json
+from scopedepth.job.progress import progress
+from scopedepth.job.run import run_facts
 from scopedepth.models.base import DepthModel
-from scopedepth.progress import progress
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import flops, gpu, machine

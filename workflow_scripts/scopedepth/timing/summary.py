@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scopedepth.jobs import read_record
+from scopedepth.job.run import read_record
 from scopedepth.tables.io import read_table, table_from
 from scopedepth.tables.timing import TIMING, TIMING_CALLS
 from scopedepth.timing.disturbance import (

@@ -1,0 +1,1 @@
+"""Loaders: one published layout a file."""

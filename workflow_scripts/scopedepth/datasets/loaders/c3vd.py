@@ -1,0 +1,87 @@
+"""Loader `c3vd`: C3VD, a colonoscope filming a silicone colon, with registered depth (Bobrow et al., 2023).
+
+    {sequence}/NNNN_color.png, {sequence}/NNNN_depth.tiff      1350x1080, 16 bits: 0 to 65535 is 0 to 100 mm
+    {sequence}/rgb/NNNN*.png, {sequence}/depth/NNNN*.tiff      the same in C3VDv2
+
+0 and 65535 are invalid (nothing there; beyond 100 mm) and both become missing. The camera is omnidirectional
+(Scaramuzza's model), so no 3x3 matrix is given. Source: DurrLab/C3VD, README.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.reading.base import (
+    DepthEncoding,
+    FileSequence,
+    FrameFiles,
+    Sequence,
+    file_safe,
+    origin,
+)
+from scopedepth.datasets.reading.images import read_depth_of
+from scopedepth.datasets.reading.listing import files_in, find_files, natural_key, without_litter
+from scopedepth.datasets.reading.pairing import unique_by
+from scopedepth.errors import ScopeDepthError
+
+DEPTH_IS_KNOWN = True
+# What is read of data used in place: other files there make nothing stale.
+READS = (".png", ".tif", ".tiff")
+MILLIMETRES_A_STEP = 100.0 / 65535.0
+CLIPPED = 65535
+FLAT = ("*_depth.tif", "*_depth.tiff")
+
+
+def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+    """Return one sequence for every folder below `raw` with frames."""
+    folders = {path.parent for path in find_files(raw, "*_depth.tif", "*_depth.tiff", "*_color.png")}
+    places = {folder.parent if folder.name in ("depth", "rgb") else folder for folder in folders}
+    rgb = without_litter(raw.rglob("rgb"), raw)
+    places |= {folder.parent for folder in rgb if (folder.parent / "depth").is_dir()}
+    if not places:
+        raise ScopeDepthError(
+            f"No NNNN_color.png with NNNN_depth.tiff was found below {raw}; C3VD's frames are named so."
+        )
+    return [_sequence(place, raw, spec) for place in sorted(places)]
+
+
+def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+    in_folders = (place / "rgb").is_dir()
+    images = files_in(place / "rgb", "*.png") if in_folders else files_in(place, "*_color.png")
+    maps = files_in(place / "depth" if in_folders else place, *(["*.tif*"] if in_folders else FLAT))
+    depths: dict[int | None, Path] = {**unique_by(maps, _number)}
+    frames = [
+        FrameFiles(
+            re.sub("_color$", "", path.stem, flags=re.IGNORECASE), path, depths.pop(_number(path), None)
+        )
+        for path in sorted(images, key=lambda path: natural_key(path.name))
+    ]
+    without = sum(frame.depth is None for frame in frames)
+    notes = ["the camera is omnidirectional; no pinhole matrix holds for the whole image"]
+    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
+    notes += [f"{len(depths)} depth files have no frame and are left out"] if depths else []
+    where = place.relative_to(raw).as_posix()
+    return FileSequence.of(
+        spec["name"] if where == "." else file_safe(place.name),
+        frames,
+        DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
+        read_depth=_read_depth,
+        depth_origin=origin(spec, "registered"),
+        notes=notes,
+    )
+
+
+def _number(path: Path) -> int | None:
+    match = re.match(r"(\d+)", path.stem) or re.search(r"(\d+)(?=\D*$)", path.stem)
+    return int(match[1]) if match else None
+
+
+def _read_depth(path: Path) -> NDArray[np.generic]:
+    stored = read_depth_of(path, np.uint16, "C3VD")
+    return np.where(stored == CLIPPED, np.uint16(0), stored)

@@ -1,0 +1,374 @@
+"""Prepare: the raw files of a dataset become one store, with one size, one camera and one encoding a sequence.
+
+    results/raw/{dataset}/  ->  results/datasets/{unit}.zarr       the store
+                                results/datasets/{unit}.json       its manifest: digest, counts
+                                results/datasets/{unit}.page.json  what the report's page of the dataset shows
+
+Memory holds one shard of frames at a time, whatever the length of the video. Frames are decoded in threads.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from scopedepth.datasets import Chosen, choose_counted
+from scopedepth.datasets.describe import COMPARED, describe_unit
+from scopedepth.datasets.place import about, check_as_fetched, data_root, raw_digest
+from scopedepth.datasets.reading.base import Frame, Sequence, size_text
+from scopedepth.datasets.reading.masks import DARK, find_border, find_specular
+from scopedepth.datasets.rectify.agreement import Agreement, edge_agreement
+from scopedepth.datasets.rectify.undistort import undistorted
+from scopedepth.errors import DISK_FULL, ScopeDepthError, UnreadableFrame, one_line
+from scopedepth.job.identity import module_digests
+from scopedepth.job.leaves import check_unchanged, signatures
+from scopedepth.job.manifest import write_json, write_manifest
+from scopedepth.job.progress import progress
+from scopedepth.stores.sharded import ArraySpec, ShardedStore
+from scopedepth.vocabulary.flags import (
+    BORDER,
+    FLAG_MEANINGS,
+    FRAME_NO_DEPTH,
+    FRAME_OK,
+    FRAME_STATUSES,
+    FRAME_UNREADABLE,
+    NO_DEPTH,
+    SPECULAR,
+)
+
+# A shard is what memory holds and what a killed job loses: 48 MiB decoded, and at most 64 frames.
+SHARD_BYTES = 48 * 2**20
+SHARD_FRAMES = 64
+# Beyond this many threads decoding gains nothing, and a video read forward would be asked for frames too far apart.
+MOST_THREADS = 16
+# Frames looked at to find the border.
+BORDER_FRAMES = 16
+# And to see whether a calibration fits.
+PROBED = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One sequence, ready to be written: size in pixels, the border found, frames a shard.
+
+    `first` is the place of its first frame among the sequence's chosen ones: not 0 in a later part of a sequence.
+    """
+
+    chosen: Chosen
+    height: int
+    width: int
+    border: NDArray[np.bool_]
+    shard_frames: int
+    first: int = 0
+
+    @property
+    def sequence(self) -> Sequence:
+        """The sequence behind the plan."""
+        return self.chosen.sequence
+
+
+def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path, workers: int) -> None:
+    """Write the dataset store of one unit and its manifest.
+
+    `spec`: the dataset's spec, its `sequences` those of the unit; `part` is there for a range of one sequence's
+    frames, (first, one past the last or None). `raw`: what fetch made. `workers`: threads that decode; their
+    number changes no byte.
+
+    A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
+    `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
+    """
+    before_reading = signatures([data_root(raw)])
+    check_as_fetched(raw)
+    chosen, choice = choose_counted(spec, data_root(raw))
+    before = {}
+    if spec["undistort"]:
+        before = {one.sequence.name: registration(one).facts() for one in chosen}
+        chosen = [replace(one, sequence=undistorted(one.sequence)) for one in chosen]
+    plans = [make_plan(one, spec.get("part")) for one in chosen]
+    digest = raw_digest(raw)
+    fingerprint = {
+        "spec": dict(spec),
+        "raw": digest,
+        "code": module_digests(Path(__file__), [f"scopedepth.datasets.loaders.{spec['loader']}"]),
+        "frames": {plan.sequence.name: plan.chosen.frame_ids for plan in plans},
+    }
+    words = about(raw, spec)
+    groups = {plan.sequence.name: describe_group(plan, spec, words) for plan in plans}
+    for name, facts in before.items():
+        groups[name]["attrs"]["registration_before_undistortion"] = facts
+    shard_frames = {plan.sequence.name: plan.shard_frames for plan in plans}
+    by_name = {plan.sequence.name: plan for plan in plans}
+    attrs = {"dataset": spec["name"], "sequences": list(groups), "spec": dict(spec), **words}
+    with (
+        ShardedStore(store, fingerprint, groups, shard_frames, attrs) as writer,
+        ThreadPoolExecutor(min(workers, MOST_THREADS)) as pool,
+    ):
+        missing = writer.missing()
+        with progress(f"prepare {store.stem}", sum(stop - start for *_, start, stop in missing)) as advance:
+            for name, shard, start, stop in missing:
+                block = read_block(by_name[name], start, stop, pool)
+                try:
+                    writer.write_shard(name, shard, block)
+                except OSError as error:
+                    if error.errno not in DISK_FULL:
+                        raise
+                    raise ScopeDepthError(
+                        f"No space left on the disk of {store}. Make room and run again: what is done is kept."
+                    ) from error
+                advance(stop - start)
+        counts = {plan.sequence.name: count_frames(writer, plan, spec) for plan in plans}
+        # Data used in place may change while they are read.
+        check_unchanged(before_reading, signatures([data_root(raw)]))
+        writer.finish()
+    write_manifest(
+        manifest,
+        store,
+        unit=store.stem,
+        dataset=spec["name"],
+        spec=dict(spec),
+        sequences=counts,
+        frame_lists=choice.counts(),
+    )
+    page = describe_unit(store)
+    write_json(store.with_suffix(".page.json"), page)
+    say_what_was_passed_over(spec["name"], page, counts)
+
+
+def say_what_was_passed_over(
+    name: str, page: Mapping[str, Any], counts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Print the notes and doubts of each sequence, and that nothing can be scored where no frame has depth."""
+    for one in page["sequences"]:
+        for said in (*one["notes"], *one["doubts"]):
+            print(one_line(f"{one['name']}: {said}"), file=sys.stderr)
+    frames = sum(one["frames"] for one in counts.values())
+    without = sum(one["no_depth"] + one["unreadable"] for one in counts.values())
+    if without == frames:
+        print(
+            f"{name}: none of {frames} frames has depth, so nothing can be scored; see the notes above",
+            file=sys.stderr,
+        )
+
+
+def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Plan:
+    """Look at a sequence's first readable frame and at its border, those of the whole where a `part` is wanted."""
+    sequence = chosen.sequence
+    images = sample_images(chosen)
+    if not images:
+        first = chosen.frame_ids[0]
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: none of the frames looked at can be read, the first one {first}. "
+            "Are the files complete? Fetch them again or correct the loader's options."
+        )
+    height, width = images[0].shape[:2]
+    alike = [image for image in images if image.shape[:2] == (height, width)]
+    brightest = max(int(image.max()) for image in images)
+    if brightest < DARK:
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: the {len(images)} frames looked at are black (the greatest number is "
+            f"{brightest} of 255). Do their files hold fewer bits than they have room for? Convert them to 8 bits "
+            "(loaders folder and stereo: options.bits)."
+        )
+    problems = sequence.problems(spread(chosen, PROBED))
+    if problems:
+        raise ScopeDepthError(f"Sequence {sequence.name}: {problems[0]}")
+    border = find_border(alike)
+    assert border is not None
+    place = 0
+    if part is not None:
+        place = part[0] or 0
+        indices = chosen.indices[slice(*part)]
+        if not indices:
+            raise ScopeDepthError(
+                f"Sequence {sequence.name} has {len(chosen.indices)} chosen frames and is to be cut at frame {place}. "
+                f"Correct cut.{sequence.name} of the dataset."
+            )
+        chosen = replace(chosen, indices=indices)
+    pixel = 3 + 1 + np.dtype(sequence.encoding.dtype).itemsize
+    shard = max(1, min(SHARD_FRAMES, SHARD_BYTES // (height * width * pixel), len(chosen.indices)))
+    return Plan(chosen, height, width, border, shard, place)
+
+
+def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
+    """Return up to `count` readable images, spread over the sequence (from its start where seeking is slow)."""
+    images = []
+    for index in spread(chosen, count):
+        try:
+            images.append(chosen.sequence.image(index))
+        except UnreadableFrame:
+            continue
+    return images
+
+
+def spread(chosen: Chosen, count: int) -> list[int]:
+    """Return up to `count` indices of the frames chosen: evenly spread, or the first ones where seeking is slow."""
+    indices = chosen.indices
+    if chosen.sequence.forward_only:
+        return indices[: max(1, count // 2)]
+    return [indices[int(place)] for place in np.linspace(0, len(indices) - 1, min(count, len(indices)))]
+
+
+def registration(chosen: Chosen) -> Agreement:
+    """Measure how well image and depth agree in some frames of a sequence, as they are in the files."""
+    sequence = chosen.sequence
+
+    def pairs() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        for index in spread(chosen, COMPARED):
+            try:
+                frame = sequence.read(index)
+            except (UnreadableFrame, ScopeDepthError):
+                continue  # told of where the frames themselves are read
+            if frame.depth is not None:
+                yield frame.rgb, sequence.encoding.decode(frame.depth)
+
+    return edge_agreement(pairs())
+
+
+def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """Return a sequence's arrays and attributes, as the store's writer wants them."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    size = (plan.height, plan.width)
+    depth_attrs: dict[str, Any] = {"units": "mm" if encoding.unit == "mm" else "1", "long_name": "depth"}
+    if encoding.unit == "mm":
+        depth_attrs["long_name"] = "distance along the optical axis"
+    if encoding.is_integer:
+        depth_attrs |= {"scale_factor": float(encoding.scale), "_FillValue": 0}
+    flag_attrs = {"flag_masks": list(FLAG_MEANINGS.values()), "flag_meanings": " ".join(FLAG_MEANINGS)}
+    status_attrs = {"flag_values": list(FRAME_STATUSES.values()), "flag_meanings": " ".join(FRAME_STATUSES)}
+    camera = sequence.intrinsics
+    # Measured on rendered frames: shuffled by bytes, 16-bit depth is a tenth smaller than by bits; images not.
+    shuffle = "shuffle" if encoding.is_integer else "bitshuffle"
+    return {
+        "n_frames": len(plan.chosen.indices),
+        "arrays": {
+            "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel"), 0, "bitshuffle"),
+            "depth": ArraySpec(
+                size, encoding.dtype, ("y", "x"), encoding.missing(), shuffle, attrs=depth_attrs
+            ),
+            "flags": ArraySpec(size, "uint8", ("y", "x"), 0, "noshuffle", attrs=flag_attrs),
+            "status": ArraySpec((), "uint8", attrs=status_attrs),
+            "frame_id": ArraySpec((), str, fill=""),
+        },
+        "attrs": {
+            "sequence": sequence.name,
+            "first_frame": plan.first,
+            "units": encoding.unit,
+            "intrinsics": None if camera is None else [[float(value) for value in row] for row in camera],
+            "depth_origin": sequence.depth_origin,
+            "notes": sequence.notes,
+            "licence": words["licence"],
+            "citation": words["citation"],
+            "spec": dict(spec),
+        },
+    }
+
+
+def read_block(plan: Plan, start: int, stop: int, pool: ThreadPoolExecutor) -> dict[str, NDArray[Any]]:
+    """Read frames `start` to `stop` of a plan into the arrays of a shard, in the pool's threads."""
+    count, size = stop - start, (plan.height, plan.width)
+    encoding = plan.sequence.encoding
+    block: dict[str, NDArray[Any]] = {
+        "rgb": np.zeros((count, *size, 3), np.uint8),
+        "depth": np.full((count, *size), encoding.missing(), encoding.dtype),
+        "flags": np.zeros((count, *size), np.uint8),
+        "status": np.zeros(count, np.uint8),
+        "frame_id": np.array(plan.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
+    }
+
+    indices = plan.chosen.indices[start:stop]
+
+    def fill(place: int) -> None:
+        fill_in(block, place, plan, indices[place], read_frame(plan.sequence, indices[place]))
+
+    if not plan.sequence.forward_only:
+        list(pool.map(fill, range(count)))
+        return block
+    # What comes forward only is read in its order, by nobody else: chosen frames may lie far apart, and one thread
+    # that runs ahead would make another start again from the first frame.
+    waiting = []
+    for place, index in enumerate(indices):
+        frame = read_frame(plan.sequence, index)
+        waiting.append(pool.submit(fill_in, block, place, plan, index, frame))
+    for done in waiting:
+        done.result()
+    return block
+
+
+def read_frame(sequence: Sequence, index: int) -> Frame | None:
+    """Return frame `index` of a sequence; None, with a word on standard error, where it cannot be read."""
+    try:
+        return sequence.read(index)
+    except UnreadableFrame as error:
+        said = f"{sequence.name}: frame {sequence.frame_ids[index]} is unreadable: {error}"
+        print(one_line(said), file=sys.stderr)
+        return None
+
+
+def fill_in(
+    block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int, frame: Frame | None
+) -> None:
+    """Put frame `index` of the sequence into position `place` of a block, with its flags and status."""
+    sequence, encoding = plan.sequence, plan.sequence.encoding
+    flags = block["flags"][place]
+    if frame is None:
+        block["status"][place] = FRAME_UNREADABLE
+        flags[:] = NO_DEPTH
+        return
+    check_size(frame, plan, index)
+    block["rgb"][place] = frame.rgb
+    if frame.depth is not None:
+        if frame.depth.dtype != np.dtype(encoding.dtype):
+            raise TypeError(
+                f"{sequence.name}: depth of {frame.depth.dtype}, its encoding says {encoding.dtype}"
+            )
+        block["depth"][place] = frame.depth
+    valid = encoding.valid(block["depth"][place])
+    flags[~valid] |= NO_DEPTH
+    flags[plan.border] |= BORDER
+    flags[find_specular(frame.rgb)] |= SPECULAR
+    if frame.flags is not None:
+        flags |= frame.flags
+    block["status"][place] = FRAME_OK if valid.any() else FRAME_NO_DEPTH
+
+
+def check_size(frame: Frame, plan: Plan, index: int) -> None:
+    """Raise a `ScopeDepthError` where a frame has not the size of its sequence's first frames."""
+    if frame.rgb.shape[:2] != (plan.height, plan.width):
+        raise ScopeDepthError(
+            f"Sequence {plan.sequence.name}: frame {plan.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
+            f"{plan.chosen.frame_ids[0]} is {plan.width}x{plan.height}. A sequence has one size; put it into another "
+            "folder."
+        )
+
+
+def count_frames(writer: ShardedStore, plan: Plan, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finished sequence's counts; too many unreadable frames are a `ScopeDepthError`."""
+    name = plan.sequence.name
+    status = np.asarray(zarr.open_array(writer.partial / "store" / name / "status", mode="r")[:])
+    bad = np.flatnonzero(status == FRAME_UNREADABLE)
+    share = len(bad) / len(status)
+    if share > spec["max_bad_frames"]:
+        first = plan.chosen.frame_ids[int(bad[0])]
+        raise ScopeDepthError(
+            f"Sequence {name}: {len(bad)} of {len(status)} frames cannot be read ({share:.1%}, allowed "
+            f"{spec['max_bad_frames']:.1%}), the first one {first}. Fetch the data again, or raise max_bad_frames."
+        )
+    return {
+        "frames": len(status),
+        "unreadable": len(bad),
+        "unreadable_frames": [plan.chosen.frame_ids[int(place)] for place in bad],
+        "no_depth": int((status == FRAME_NO_DEPTH).sum()),
+        "width": plan.width,
+        "height": plan.height,
+        "units": plan.sequence.encoding.unit,
+        "notes": list(plan.sequence.notes),
+    }

@@ -1,0 +1,1 @@
+"""Reading files of datasets: pictures, depth, cameras, lists; what loaders share."""

@@ -1,0 +1,72 @@
+"""Lens distortion of a single camera: map a distorted image onto a pinhole camera with the same matrix.
+
+Model: OpenCV's radial and tangential coefficients k1 k2 p1 p2 [k3 ...] (Brown, Photogrammetric Engineering, 1966;
+Bradski and Kaehler, Learning OpenCV, chapter 11).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
+from scopedepth.errors import ScopeDepthError
+from scopedepth.vocabulary.flags import BORDER
+
+
+class Undistorter:
+    """Resamples images of one size, (w, h), from a distorted camera onto the pinhole camera with the same matrix."""
+
+    def __init__(
+        self, camera: NDArray[np.float64], distortion: tuple[float, ...], size: tuple[int, int]
+    ) -> None:
+        lens = np.asarray(distortion, np.float64)
+        self._maps = cv2.initUndistortRectifyMap(camera, lens, None, camera, size, cv2.CV_32FC1)
+        x, y = self._maps
+        width, height = size
+        self.seen = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+
+    def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the undistorted image, uint8 (h, w, 3); black where the camera saw nothing."""
+        return np.asarray(cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR))
+
+
+class UndistortedSequence(DerivedSequence):
+    """A sequence whose images are undistorted while its depth, pinhole already, stays as it is."""
+
+    def __init__(self, source: Sequence, camera: NDArray[np.float64], distortion: tuple[float, ...]) -> None:
+        super().__init__(source, distortion=None)
+
+        @lru_cache(maxsize=1)
+        def undistorter(size: tuple[int, int]) -> Undistorter:
+            return Undistorter(camera, distortion, size)
+
+        self._undistorter: Any = undistorter
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return the undistorted image alone."""
+        rgb = self.source.image(index)
+        lens: Undistorter = self._undistorter((rgb.shape[1], rgb.shape[0]))
+        return lens.image(rgb)
+
+    def read(self, index: int) -> Frame:
+        """Return a frame with its image undistorted, and what the lens never saw flagged as border."""
+        frame = self.source.read(index)
+        lens = self._undistorter((frame.rgb.shape[1], frame.rgb.shape[0]))
+        unseen = np.where(lens.seen, np.uint8(0), np.uint8(BORDER))
+        flags = unseen if frame.flags is None else frame.flags | unseen
+        return Frame(lens.image(frame.rgb), frame.depth, flags)
+
+
+def undistorted(sequence: Sequence) -> Sequence:
+    """Return `sequence` with its images mapped onto the depth's pinhole camera."""
+    if sequence.intrinsics is None or not sequence.distortion:
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: undistort is true, but its lens is not known. Give options.intrinsics and "
+            "options.distortion, or set undistort to false."
+        )
+    return UndistortedSequence(sequence, sequence.intrinsics, sequence.distortion)

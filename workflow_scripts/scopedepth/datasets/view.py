@@ -1,0 +1,98 @@
+"""Make view: the store of a view's unit, which holds no pixel, its manifest and its page.
+
+results/datasets/{base unit}.zarr  ->  results/datasets/{unit}.zarr/view.json   what is done to the frames
+                                       results/datasets/{unit}.json             its manifest: digest, counts
+                                       results/datasets/{unit}.page.json        what the report shows of it
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedepth.datasets.describe import describe_unit
+from scopedepth.job.identity import code_digest
+from scopedepth.job.manifest import read_manifest, write_json, write_manifest
+from scopedepth.job.progress import progress
+from scopedepth.stores.dataset import DatasetSequence, DatasetStore
+from scopedepth.views import VIEW_FILE, chosen_sequences, kinds_of, plain_steps, steps_for
+from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE
+
+STEPS = Path(__file__).parents[1] / "views"
+
+
+def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) -> None:
+    """Write the store of one unit of a view, and its manifest.
+
+    `spec`: the view's `name`, its `lineage`, its `steps` (see `views.steps_for`), and whether the unit is the `whole`
+    dataset. `base`: the store that holds the pixels, its manifest beside it; `store` comes to lie beside it too.
+    Raises `ScopeDepthError` for a crop that leaves the frame and for a pattern that names no sequence.
+    """
+    stored, known = DatasetStore(base), read_manifest(base.with_suffix(".json"))
+    names = chosen_sequences(spec["steps"], list(stored.sequences), spec["whole"])
+    steps = {
+        name: steps_for(spec["steps"], name, (stored.sequences[name].height, stored.sequences[name].width))
+        for name in names
+    }
+    view: dict[str, Any] = {
+        "view_of": base.stem,
+        "digest": known["digest"],
+        "lineage": list(spec["lineage"]),
+        "code": {kind: code_digest(STEPS / f"{kind}.py") for kind in kinds_of(spec["steps"])},
+        "sequences": {name: {"steps": plain_steps(steps[name]), "lost_depth": []} for name in names},
+    }
+    shutil.rmtree(store, ignore_errors=True)
+    store.mkdir(parents=True)
+    write_json(store / VIEW_FILE, view)
+    frames = sum(stored.sequences[name].n_frames for name in names)
+    with progress(f"view {store.stem}", frames) as advance:
+        for name, sequence in DatasetStore(store).sequences.items():
+            view["sequences"][name]["lost_depth"] = lost_depth(sequence)
+            advance(sequence.n_frames)
+    write_json(store / VIEW_FILE, view)
+    write_manifest(
+        manifest,
+        store,
+        unit=store.stem,
+        dataset=spec["name"],
+        view_of=base.stem,
+        base_digest=known["digest"],
+        spec=dict(spec),
+        sequences={
+            name: count_frames(sequence, known["sequences"][name])
+            for name, sequence in DatasetStore(store).sequences.items()
+        },
+        frame_lists=known.get("frame_lists", {}),
+    )
+    write_json(store.with_suffix(".page.json"), describe_unit(store))
+
+
+def lost_depth(sequence: DatasetSequence) -> list[int]:
+    """Return the frames that have a depth in the store and none in the view."""
+    if not sequence.steps:
+        return []
+    had_depth = sequence.status() == FRAME_OK
+    lost = []
+    for start in range(0, sequence.n_frames, sequence.shard_frames):
+        depth = sequence.depth(start, start + sequence.shard_frames)
+        none = ~np.isfinite(depth).any(axis=(1, 2)) & had_depth[start : start + len(depth)]
+        lost += [start + int(index) for index in np.flatnonzero(none)]
+    return lost
+
+
+def count_frames(sequence: DatasetSequence, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the counts of a view's sequence; `known` are those of the stored one."""
+    status = sequence.status()
+    return {
+        **known,
+        "frames": len(status),
+        "unreadable": int((status == FRAME_UNREADABLE).sum()),
+        "no_depth": int((status == FRAME_NO_DEPTH).sum()),
+        "width": sequence.width,
+        "height": sequence.height,
+        "notes": list(sequence.attrs["notes"]),
+    }

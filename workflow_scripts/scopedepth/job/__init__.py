@@ -1,0 +1,1 @@
+"""What surrounds a job: its log and record, what it is made from, its terminal, its device."""

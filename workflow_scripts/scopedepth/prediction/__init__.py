@@ -1,0 +1,1 @@
+"""One model over all frames of a unit."""

@@ -1,0 +1,176 @@
+"""Tables and a report of a study in which something failed, with the failures and their reasons in their place.
+
+A failed job makes nothing, so that the next run tries it again; and without its result the study's own tables are
+not made. What did succeed must not wait for that: when a run ends with failures, the tables and the report are made
+from what there is, in a folder of their own, beside the place of the complete ones. A model without a prediction has
+a row for every frame, with a status and without a number; a dataset that is missing is named with its reason.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from scopedepth.errors import ScopeDepthError, one_line
+from scopedepth.study.layout import STUDY_TABLES, Job
+from scopedepth.study.plan import Plan
+
+# How the jobs are called that may fail by what they are given.
+NAMES = {
+    "fetch_dataset": "dataset {0}",
+    "prepare": "preparing {0}",
+    "fetch_list": "list {0}",
+    "fetch_weights": "weights of {0}",
+    "predict": "{1} on {0}",
+    "align": "align of {1} on {0} under {2}",
+    "score": "score of {1} on {0} under {2}",
+    "time": "timing of {1}",
+    "summarise": "tables of {0}",
+    "report": "report of {0}",
+}
+
+
+def write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
+    """Make the tables and the report of what there is; returns the report's path, or None where there is nothing.
+
+    `stale`: the jobs whose results do not hold (`MadeFrom.runs`). One of an earlier run, made from something else than
+    what there is now, is none that there is. Nothing is written where the study is whole, as it is when a run ends with
+    a signal and its last job finished.
+    The folder is ``results/studies/{study}/incomplete``. It is made anew each time. What keeps it from being made,
+    such as a full disk, is said and is no exception: the failures that led here are what matters.
+    """
+    try:
+        return _write_incomplete(plan, stale)
+    except (ScopeDepthError, OSError, MemoryError) as error:
+        print(
+            f"There is no report of what did not fail: {one_line(str(error)) or 'too little memory'}",
+            file=sys.stderr,
+        )
+        shutil.rmtree(Path("results/studies", plan.study.name, "incomplete"), ignore_errors=True)
+        return None
+
+
+def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
+    folder = Path("results/studies", plan.study.name, "incomplete")
+    shutil.rmtree(folder, ignore_errors=True)
+    if not stale:
+        return None
+    units = [name for name in plan.study.units if Job("prepare", (name,)) not in stale]
+    combinations = list(product(units, plan.study.models, plan.study.protocols))
+    scored = [key for key in combinations if Job("score", key) not in stale]
+    if not scored:
+        return None
+    from scopedepth.evaluation.maps import Places
+    from scopedepth.report.html.page import write_report
+    from scopedepth.statistics.summarise import summarise_study
+
+    scores = [
+        Job("score", key).path("table") if key in scored else _failed(Job("score", key), folder)
+        for key in combinations
+    ]
+    alignments = [
+        Job("align", key).path("table") if key in scored else _failed(Job("align", key), folder)
+        for key in combinations
+    ]
+    datasets = {plan.study.units[name].dataset for name in units}
+    study: dict[str, Any] = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
+    study["title"] = f"{study['title'] or study['name']} (incomplete)"
+    study["notes"] = [
+        *study["notes"],
+        *(f"Failed: {what}. {reason}" for what, reason in failures(plan, stale)),
+    ]
+    timings = [job.path("table") for job in plan.jobs() if job.rule == "time" and job not in stale]
+    about = {
+        "study": study,
+        "datasets": {name: spec for name, spec in plan.study.datasets.items() if name in datasets},
+        "models": plan.study.models,
+        "protocols": plan.study.protocols,
+    }
+    tables = {name: folder / f"{name}.parquet" for name in STUDY_TABLES}
+    predictions = {
+        (unit, model): Path(f"results/predictions/{unit}/{model}.zarr")
+        for unit, model in product(units, plan.study.models)
+        if Job("predict", (unit, model)) not in stale
+    }
+    places = Places(
+        stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
+        predictions={key: path for key, path in predictions.items() if path.is_dir()},
+        alignments=dict(zip(combinations, alignments, strict=True)),
+    )
+    summarise_study(
+        **about,
+        scores=scores,
+        alignments=alignments,
+        timings=timings,
+        out=tables,
+        places=places,
+    )
+    write_report(
+        **about,
+        tables=tables,
+        stores=places.stores,
+        predictions=places.predictions,
+        alignments=places.alignments,
+        records=[
+            job.path("record")
+            for job in plan.jobs()
+            if job.rule in ("prepare", "predict", "time") and job not in stale
+        ],
+        out=folder / "report.html",
+    )
+    return folder / "report.html"
+
+
+def failures(plan: Plan, stale: Collection[Job]) -> Iterator[tuple[str, str]]:
+    """Yield what failed in a study and why: the last line of the log of each job whose result does not hold.
+
+    Of jobs that only wait for another one the first that failed is named alone.
+    """
+    for job in stale:
+        if job.rule in NAMES and not any(needed in stale for needed in plan.needed_by(job)):
+            yield NAMES[job.rule].format(*job.values), _reason(job)
+
+
+def _reason(job: Job) -> str:
+    log = job.log()
+    if job.path("record").is_file():  # of an earlier run: a job that starts loses it
+        return "It was not started again."
+    try:
+        lines = [
+            line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        ]
+    except OSError:
+        return "It was not started."
+    return one_line(lines[-1].removeprefix("scopedepth: error: ")[:500]) if lines else f"See {log}."
+
+
+def _failed(job: Job, folder: Path) -> Path:
+    """Write a fit's or score's table with a row for every frame, all without a number, and return its path."""
+    from scopedepth.stores.dataset import DatasetStore
+    from scopedepth.tables.frames import ALIGNMENTS, SCORES
+    from scopedepth.tables.io import write_table
+
+    unit, model, protocol = job.values
+    schema = SCORES if job.rule == "score" else ALIGNMENTS
+    rows: list[dict[str, Any]] = []
+    for sequence, frames in DatasetStore(Path(f"results/datasets/{unit}.zarr")).sequences.items():
+        for index, frame_id in enumerate(frames.frame_ids()):
+            rows.append(
+                {
+                    "dataset": unit.partition("@")[0],
+                    "sequence": sequence,
+                    "frame": index,
+                    "frame_id": frame_id,
+                    "model": model,
+                    "protocol": protocol,
+                    "n_pixels": 0,
+                    "status": "failed_prediction",
+                }
+            )
+    path = job.path("table", folder / "failed")
+    write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
+    return path

@@ -1,0 +1,222 @@
+"""The report: one HTML file with everything in it, put together from the sections and the templates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from scopedepth.report.html import remarks, verdict
+from scopedepth.report.html.parts.marks import Look, looks
+from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, gradient
+from scopedepth.report.html.parts.speed import speed_chart
+from scopedepth.report.html.parts.table import breakable
+from scopedepth.report.html.sections import datasets as data
+from scopedepth.report.html.sections import (
+    depth_error,
+    drift,
+    failures,
+    front,
+    gallery,
+    materials,
+    matrix,
+    protocols,
+    provenance,
+    ranking,
+    realtime,
+    scores,
+    sequences,
+    skill,
+    timing,
+)
+from scopedepth.report.methods import methods_text
+from scopedepth.report.results import Results, Spec
+from scopedepth.report.words import METRICS, higher_is_better, listed, metric_label, plural
+from scopedepth.version import own_version
+
+HERE = Path(__file__).parent
+
+SECTIONS = [
+    ("verdict", "Verdict"),
+    ("ranking", "Ranking"),
+    ("protocols", "Protocols"),
+    ("scores", "Metrics"),
+    ("baselines", "Baselines"),
+    ("sequences", "Sequences"),
+    ("depth", "Depth"),
+    ("gallery", "Frames"),
+    ("drift", "Scale"),
+    ("timing", "Time"),
+    ("failures", "Failures"),
+    ("materials", "Models and data"),
+    ("provenance", "Provenance"),
+]
+
+
+def write_report(
+    study: Spec,
+    datasets: Mapping[str, Spec],
+    models: Mapping[str, Spec],
+    protocols: Mapping[str, Spec],
+    tables: Mapping[str, Path],
+    stores: Mapping[str, Path],
+    predictions: Mapping[tuple[str, str], Path],
+    alignments: Mapping[tuple[str, str, str], Path],
+    records: Sequence[Path],
+    out: Path,
+) -> None:
+    """Write the report of a study to `out`: one HTML file that needs no network.
+
+    tables: those of `scopedepth.tables.study.STUDY_TABLES`, by name. stores: by unit; predictions: by unit and
+    model; alignments: by unit, model and protocol. A store that is missing leaves its pictures out, and the page
+    says so. records: run records; those that cannot be read are left out. The bytes follow from the inputs.
+    """
+    results = Results(study, datasets, models, protocols, tables, stores, predictions, alignments, records)
+    html = render(results)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(out.name + ".partial")
+    beside.write_text(html, encoding="utf-8")
+    os.replace(beside, out)
+
+
+def render(results: Results) -> str:
+    """Return the whole page."""
+    look = looks(results)
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.globals["breakable"] = breakable
+    return environment.get_template("page.html.j2").render(context(results, look))
+
+
+def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
+    """Return all that the template shows."""
+    found = provenance.records(results)
+    speeds = speed(results, look)
+    script, early = static("page.js"), static("early.js")
+    datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
+    return {
+        "title": results.study.get("title") or results.study.get("name", "Study"),
+        "study_name": results.study.get("name", ""),
+        "scope": scope(results),
+        "version": own_version(),
+        "sections": SECTIONS,
+        "headline": verdict.headline(results),
+        "remarks": remarks.remarks(results),
+        "speed": speeds,
+        "speed_options": [(part["dataset"], results.dataset_title(part["dataset"])) for part in speeds],
+        "metric": {
+            "label": metric_label(results.metric),
+            "direction": "higher is better" if higher_is_better(results.metric) else "lower is better",
+        },
+        "protocol": results.protocol,
+        "protocol_words": results.protocol_words(results.protocol),
+        "how_ranked": "Small figures beside a rank are the places that the significant differences leave room for.",
+        "dataset_options": datasets,
+        "metric_options": [(name, metric_label(name)) for name in results.metric_names],
+        "protocol_options": [
+            (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
+        ],
+        "any_seen": any(
+            results.seen(d, m) != "no" for d in results.dataset_names for m in results.model_names
+        ),
+        "ranking": ranking.ranking(results, look),
+        "matrix": matrix.matrix(results, look),
+        "protocol_cards": protocols.protocol_cards(results),
+        "protocols_table": protocols.protocols_table(results),
+        "scores": scores.scores(results, look),
+        "baselines": skill.baselines(results),
+        "skill": skill.skill_table(results, look),
+        "sequences": sequences.sequences(results, look),
+        "depth_error": depth_error.depth_error(results, look),
+        "gallery": gallery.gallery(results, look),
+        "drift": drift.drift(results, look),
+        "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
+        "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
+        "timing": timing.timing_table(results, look),
+        "realtime": realtime.realtime_table(results, look),
+        "fronts": front.fronts(results, look),
+        "hardware": listed(timing.hardware(results)),
+        "failures": failures.failures_table(results, look),
+        "models": materials.models_table(results, look),
+        "datasets": data.dataset_cards(results),
+        "model_citations": materials.model_citations(results),
+        "warnings": provenance.warnings(results),
+        "records": provenance.records_table(found),
+        "stores": provenance.stores_table(results),
+        "methods": methods_text(results),
+        "metric_list": [METRICS[name] for name in results.metric_names if name in METRICS],
+        "style": Markup(style()),
+        "script": Markup(script),
+        "early": Markup(early),
+        "script_hashes": Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
+        "data": safe_json({**protocols.chooser(results), "looks": {name: look[name].css for name in look}}),
+    }
+
+
+def scope(results: Results) -> str:
+    """Return what was compared, in a line."""
+    # Counted by Arrow: the table may hold millions of rows.
+    table = results.frames([])
+    plain = pa.table({
+        "dataset": table["dataset"].cast(pa.string()),
+        "sequence": table["sequence"].cast(pa.string()),
+        "frame": table["frame"],
+    })  # fmt: skip
+    frames = plain.group_by(plain.column_names).aggregate([]).num_rows
+    return ", ".join([
+        plural(len(results.networks), "network"),
+        plural(len(results.model_names) - len(results.networks), "trivial baseline"),
+        plural(len(results.dataset_names), "dataset"),
+        plural(len(results.protocol_names), "protocol"),
+        plural(frames, "frame"),
+    ])  # fmt: skip
+
+
+def speed(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
+    """Return the opening figure for each dataset that has one, for a wide and for a narrow page."""
+    made = []
+    for dataset in results.dataset_names:
+        wide = speed_chart(results, dataset, dict(look), 640, 430)
+        if wide is not None:
+            made.append(
+                {
+                    "dataset": dataset,
+                    "wide": wide,
+                    "narrow": speed_chart(results, dataset, dict(look), 350, 380),
+                }
+            )
+    return made
+
+
+@cache
+def static(name: str) -> str:
+    return (HERE / "static" / name).read_text(encoding="utf-8")
+
+
+def style() -> str:
+    """Return the style sheet, the dark colours put where system and choice ask for them."""
+    maps = {"depth": DEPTH_MAP, "error": ERROR_MAP}
+    ramps = "".join(f".ramp.{name} {{ background: {gradient(used)}; }}\n" for name, used in maps.items())
+    return static("page.css").replace("@dark@", static("dark.css").replace("\n", " ").strip()) + ramps
+
+
+def source_hash(text: str) -> str:
+    """Return the digest by which the page's policy lets its own scripts run, and no other."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def safe_json(value: Any) -> Markup:
+    """Return JSON that may stand within a script element: nothing in it can end the element."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,0 +1,40 @@
+"""A value with its interval as a small bar within a table's cell, all rows of a table on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from scopedepth.report.html.parts.marks import Look
+from scopedepth.report.html.parts.svg import Drawing, Scale
+from scopedepth.report.results import Row
+
+WIDTH, HEIGHT = 220.0, 22.0
+
+
+def common_scale(rows: Sequence[Row | None], also: Sequence[float] = ()) -> Scale | None:
+    """Return the scale on which all intervals of `rows` fit."""
+    ends = [row[key] for row in rows if row for key in ("value", "ci_low", "ci_high") if row[key] is not None]
+    ends += list(also)
+    if not ends:
+        return None
+    margin = 0.05 * (max(ends) - min(ends)) or 0.05
+    return Scale(min(ends) - margin, max(ends) + margin, 8, WIDTH - 8)
+
+
+def interval_bar(
+    row: Row | None, look: Look, scale: Scale | None, text: str, line: float | None = None
+) -> Markup:
+    """Return one row's mark and interval; `line`: a value to draw across, such as the better baseline's."""
+    if row is None or row["value"] is None or scale is None:
+        return Markup("")
+    drawing = Drawing(WIDTH, HEIGHT, text, css="bar")
+    middle = HEIGHT / 2
+    drawing.line(scale.start, middle, scale.stop, middle, "grid")
+    if line is not None:
+        drawing.line(scale(line), 1, scale(line), HEIGHT - 1, "limit")
+    if row["ci_low"] is not None and row["ci_high"] is not None:
+        drawing.line(scale(row["ci_low"]), middle, scale(row["ci_high"]), middle, f"whisker {look.css}")
+    drawing.mark(scale(row["value"]), middle, look.shape, look.css, text, 5)
+    return drawing.render()

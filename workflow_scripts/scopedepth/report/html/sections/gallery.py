@@ -1,0 +1,168 @@
+"""Frames to look at, chosen by a rule: the best, the median and the worst of a dataset, and each model's own worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.report.html.parts.aligned import Frames
+from scopedepth.report.html.parts.marks import Look
+from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, mapped, photograph
+from scopedepth.report.html.parts.svg import tick_text
+from scopedepth.report.results import Results
+from scopedepth.report.words import higher_is_better, metric_label, metric_value, significant
+from scopedepth.vocabulary.flags import BORDER
+from scopedepth.vocabulary.reasons import WORDS
+
+# The page must be fit for mail: with more pictures, smaller ones.
+SIDES = ((240, 384), (600, 288), (10**9, 200))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A frame of the gallery and why it is there."""
+
+    why: str
+    sequence: str
+    frame: int
+    value: float
+    models: tuple[str, ...]
+
+
+def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the headline metric by (sequence, frame) and model, frames without a number left out."""
+    cache: dict[str, dict[tuple[str, int], dict[str, float]]] = results.__dict__.setdefault(
+        "_frame_values", {}
+    )
+    if dataset in cache:
+        return cache[dataset]
+    table = results.frames([results.metric], dataset=dataset, protocol=results.protocol)
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    columns = [table[key].cast(pa.string()).to_pylist() for key in ("sequence", "model")]
+    for sequence, model, frame, value in zip(
+        *columns, table["frame"].to_pylist(), table[results.metric].to_pylist(), strict=True
+    ):
+        if value is not None:
+            found.setdefault((sequence, frame), {})[model] = value
+    cache[dataset] = found
+    return found
+
+
+def choose(results: Results, dataset: str) -> list[Chosen]:
+    """Return the frames of a dataset: best, median, worst by the median over networks; then each network's worst."""
+    values = values_by_frame(results, dataset)
+    scored = {model for of in values.values() for model in of}
+    judges = [model for model in results.networks if model in scored] or [
+        m for m in results.model_names if m in scored
+    ]
+    whole = {key: of for key, of in values.items() if all(model in of for model in judges)}
+    if not whole:
+        return []
+    sign = -1.0 if higher_is_better(results.metric) else 1.0
+    middle = {key: float(np.median([of[model] for model in judges])) for key, of in whole.items()}
+    order = sorted(middle, key=lambda key: (sign * middle[key], key))
+    everyone = tuple(results.in_order(dataset))
+    picked = [("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]
+    chosen = [
+        Chosen(why, *key, middle[key], everyone)
+        for i, (why, key) in enumerate(picked)
+        if key not in dict(picked[:i]).values()
+    ]
+    for model in judges:
+        own = {key: of[model] for key, of in values.items() if model in of}
+        key = max(sorted(own), key=lambda key: sign * own[key])
+        chosen.append(Chosen("own", *key, own[key], (model,)))
+    return chosen
+
+
+def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
+    """Return for each dataset its frames with their pictures, and the models' worst frames."""
+    frames = Frames(results)
+    plans = {dataset: choose(results, dataset) for dataset in results.dataset_names}
+    pictures = sum(2 + 2 * len(one.models) for chosen in plans.values() for one in chosen)
+    side = next(size for most, size in SIDES if pictures <= most)
+    made = []
+    for dataset, chosen in plans.items():
+        shown = [frame for one in chosen if (frame := draw(results, look, frames, dataset, one, side))]
+        made.append({
+            "dataset": dataset,
+            "title": results.dataset_title(dataset),
+            "frames": [frame for frame in shown if frame["why"] != "own"],
+            "own": [frame for frame in shown if frame["why"] == "own"],
+        })  # fmt: skip
+    return made
+
+
+def draw(
+    results: Results, look: Mapping[str, Look], frames: Frames, dataset: str, chosen: Chosen, side: int
+) -> dict[str, Any] | None:
+    """Return one frame's pictures, all depths on one colour scale and all errors on one; None without a store."""
+    place = frames.scored.place(dataset, chosen.sequence, chosen.frame)
+    if place is None:
+        return None
+    unit, at = place
+    sequence = frames.scored.dataset(unit).sequences[chosen.sequence]
+    try:
+        depth, flags, rgb, _ = frames.scored.reference(unit, chosen.sequence, at)
+        name = sequence.frame_ids()[at]
+    except (ScopeDepthError, IndexError):
+        return None
+    aligned = {model: frames.aligned(unit, model, chosen.sequence, at) for model in chosen.models}
+    counted = next((one.valid for one in aligned.values() if one.valid is not None), np.isfinite(depth))
+    reference = depth[counted] if counted.any() else depth[np.isfinite(depth)]
+    low, high = (float(v) for v in np.percentile(reference, [1, 99])) if reference.size else (0.0, 1.0)
+    errors = {model: one.error for model, one in aligned.items()}
+    most = error_scale([e for e in errors.values() if e is not None])
+    unit_name = " mm" if sequence.units == "mm" else ""
+    values = values_by_frame(results, dataset).get((chosen.sequence, chosen.frame), {})
+    items = []
+    for model, one in aligned.items():
+        error = errors[model]
+        value = values.get(model)
+        items.append({
+            "model": model,
+            "title": results.model_title(model),
+            "icon": look[model].icon,
+            "seen": results.seen(dataset, model) != "no",
+            "value": metric_value(value, results.metric),
+            "missing": "" if one.depth is not None else WORDS.get(one.status, one.status),
+            "depth": mapped(inside(one.depth, flags), low, high, DEPTH_MAP, side) if one.depth is not None else None,
+            "error": mapped(error, 0.0, most, ERROR_MAP, side) if error is not None else None,
+        })  # fmt: skip
+    return {
+        "id": f"{dataset}-{chosen.why}-{chosen.models[0] if chosen.why == 'own' else 'all'}",
+        "why": chosen.why,
+        "sequence": chosen.sequence,
+        "frame": chosen.frame,
+        "name": name,
+        "value": metric_value(chosen.value, results.metric),
+        "metric": metric_label(results.metric),
+        "ratio": f"{sequence.width} / {sequence.height}",
+        "image": photograph(rgb, side),
+        "depth": mapped(depth, low, high, DEPTH_MAP, side),
+        "low": f"{significant(low)}{unit_name}",
+        "high": f"{significant(high)}{unit_name}",
+        "most": f"{tick_text(100 * most)} %",
+        "items": items,
+    }
+
+
+def inside(depth: NDArray[np.floating], flags: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """Return a prediction without the black border of the picture, where there is nothing to predict."""
+    return np.where(flags & BORDER, np.nan, depth)
+
+
+def error_scale(errors: list[NDArray[np.float64]]) -> float:
+    """Return the end of a frame's error scale: a round number near the 95th percentile of all models' errors."""
+    values = [e[np.isfinite(e)] for e in errors]
+    joined = np.concatenate(values) if values else np.empty(0)
+    if not joined.size:
+        return 0.5
+    top = float(np.percentile(joined, 95))
+    return next((step for step in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0) if step >= top), 1.0)

@@ -1,0 +1,87 @@
+"""The models: what they are, where they come from, on what terms, how to cite them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from scopedepth.report.html.parts.marks import Look
+from scopedepth.report.html.parts.table import Cell, Column, Table, code, link, model_cell, value_cell
+from scopedepth.report.results import Results
+from scopedepth.report.words import listed, parameters
+
+KINDS = {
+    "disparity": "disparity, up to scale and shift",
+    "scaled_disparity": "disparity, up to scale",
+    "depth": "depth, up to scale",
+    "metric_depth": "depth",
+    "metric_disparity": "inverse of depth",
+}
+
+
+def models_table(results: Results, look: Mapping[str, Look]) -> Table:
+    """Return one row a model, from its spec."""
+    columns = [
+        Column("Model"), Column("Family"), Column("Output"), Column("Weights"),
+        Column("Parameters", number=True), Column("Precision"), Column("Trained on"), Column("Licence"), Column("Page"),
+    ]  # fmt: skip
+    rows = []
+    for name in results.model_names:
+        spec = results.models[name]
+        timed = next(
+            (row["parameters"] for row in results.timing if row["model"] == name and row["parameters"]), None
+        )
+        size = timed or spec.get("parameters")
+        rows.append([
+            model_cell(results, look, name),
+            Cell(spec.get("family", "–")),
+            Cell(output_words(spec.get("output") or {})),
+            Cell(weights_words(spec.get("weights") or {})),
+            value_cell(parameters(size), size),
+            Cell(spec.get("precision", "–")),
+            Cell(trained_words(results, spec), css="words"),
+            Cell(spec.get("licence") or "unknown"),
+            Cell(link(spec["homepage"], "page") if spec.get("homepage") else "–"),
+        ])  # fmt: skip
+    return Table("Models", columns, rows)
+
+
+def output_words(output: Mapping[str, Any]) -> str:
+    kind = str(output.get("kind", "unknown"))
+    return KINDS.get(kind, kind) + (f" in {output['unit']}" if output.get("unit") else "")
+
+
+def weights_words(weights: Mapping[str, Any]) -> str | Markup:
+    """Return where a model's weights come from."""
+    kind = weights.get("kind", "none")
+    if kind == "none":
+        return "none"
+    if kind == "hub":
+        revision = weights.get("revision")
+        return code(weights["repo"] + (f"@{revision[:12]}" if revision else ""))
+    if kind == "path":
+        return code(weights["path"])
+    return Markup(", ").join(
+        link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights.get("files", [])
+    )
+
+
+def trained_words(results: Results, spec: Mapping[str, Any]) -> str:
+    """Return the data that a model has seen in training."""
+    said = []
+    for entry in spec.get("trained_on", []):
+        parts = f" ({', '.join(entry['sequences'])})" if entry.get("sequences") else ""
+        said.append(results.dataset_title(entry["dataset"]) + parts)
+    return "; ".join(said) or "none of the datasets here, as far as is known"
+
+
+def model_citations(results: Results) -> list[dict[str, str]]:
+    """Return the models' BibTeX entries, each once, under the titles of all models that it is for."""
+    titles: dict[str, list[str]] = {}
+    for name in results.model_names:
+        citation = (results.models[name].get("citation") or "").strip()
+        if citation:
+            titles.setdefault(citation, []).append(results.model_title(name))
+    return [{"title": listed(names), "citation": citation} for citation, names in titles.items()]

@@ -1,0 +1,134 @@
+"""The last word of a run: a short table for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scopedepth.errors import one_line
+from scopedepth.tables.io import read_table
+from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.reasons import WORDS
+
+# A frame's status, as the reason why a model has no number on it.
+REASONS = (
+    "failed_prediction", "nonfinite_prediction", "negative_scale", "constant_prediction", "degenerate_fit",
+)  # fmt: skip
+
+
+def write_ranking(
+    study: Mapping[str, Any],
+    datasets: Mapping[str, Any],
+    models: Mapping[str, Mapping[str, Any]],
+    protocols: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, Path],
+    report: Path,
+    out: Path,
+) -> None:
+    """Write the ranking of the study's headline protocol and metric, one block a dataset, as plain text."""
+    protocol, metric = study["headline"]["protocol"], study["headline"]["metric"]
+    rows = [
+        row
+        for row in read_table(tables["summary"]).to_pylist()
+        if row["protocol"] == protocol and row["metric"] == metric
+    ]
+    ranks = {
+        (row["dataset"], row["model"]): row
+        for row in read_table(tables["ranks"]).to_pylist()
+        if row["protocol"] == protocol and row["metric"] == metric
+    }
+    speeds: dict[str, float] = {}
+    for row in read_table(tables["timing"]).to_pylist():
+        if row["batch"] == 1 and row["frames_per_second"]:
+            speeds.setdefault(row["model"], row["frames_per_second"])
+    lines = []
+    version = protocols[protocol]["version"]
+    for dataset in datasets:
+        lines += ["", f"{dataset}: {METRICS[metric].label} under {protocol} v{version}"]
+        lines.append(f"  {'rank':<6}{'model':<28}{'value':>8}   {'95 % interval':<18}{'frames/s':>9}")
+        here = [row for row in rows if row["dataset"] == dataset]
+        here.sort(key=lambda row: _order(ranks.get((dataset, row["model"])), row))
+        for row in here:
+            lines.append(_line(row, ranks.get((dataset, row["model"])), models, speeds))
+        if here and all(row["value"] is None for row in here):
+            lines.append(
+                f"  ! nothing could be scored on {dataset}: {why_nothing(tables['frames'], protocol, dataset)}"
+            )
+    failed = list(failed_frames(tables["frames"], protocol, datasets, models))
+    lines += ["", *failed] if failed else []
+    lines += ["", f"The report: {report}", ""]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(lines), encoding="utf-8")
+
+
+def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
+    """Return the reasons for which no frame of a dataset has a number, the most frequent first, and where to look."""
+    read = read_table(frames, ["dataset", "protocol", "status"])
+    table = pa.table({name: read[name].cast(pa.string()) for name in read.column_names})
+    here = table.filter(pc.and_(pc.equal(table["protocol"], protocol), pc.equal(table["dataset"], dataset)))
+    counts = Counter(here["status"].to_pylist()).most_common(3)
+    said = ", ".join(f"{WORDS.get(status, status)} ({n / max(1, len(here)):.0%})" for status, n in counts)
+    return f"{said}. `scopedepth check-dataset {dataset}` shows more"
+
+
+def failed_frames(
+    frames: Path, protocol: str, datasets: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield a line for every model that failed on frames of a dataset, and for every dataset with unreadable frames.
+
+    A mean over the other frames would hide them: a model that fails where it is hard looks better than it is. A
+    model without a number on any frame is left out where its row in the ranking says so already.
+    """
+    columns = ["dataset", "model", "protocol", "status"]
+    read = read_table(frames, columns)
+    # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
+    table = pa.table({name: read[name].cast(pa.string()) for name in columns})
+    table = table.filter(pc.equal(table["protocol"], protocol))
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    grouped = table.group_by(columns).aggregate([([], "count_all")])
+    for row in grouped.to_pylist():
+        counts.setdefault((row["dataset"], row["model"]), Counter())[row["status"]] += row["count_all"]
+    for dataset in datasets:
+        here = [(model, counts[dataset, model]) for model in models if (dataset, model) in counts]
+        unreadable = max((found["unreadable_frame"] for _, found in here), default=0)
+        if unreadable:
+            total = here[0][1].total()
+            yield f"! {unreadable} of {total} frames of {dataset} could not be read: results/logs/prepare/"
+        for model, found in here:
+            reasons = {status: found[status] for status in REASONS if found[status]}
+            said_in_its_row = set(reasons) == {"constant_prediction"} and found["ok"] == 0
+            if reasons and not said_in_its_row:
+                why = ", ".join(f"{count} × {WORDS[status]}" for status, count in reasons.items())
+                log = f" (results/logs/predict/*/{model}.log)" if "failed_prediction" in reasons else ""
+                total = found.total()
+                yield f"! {sum(reasons.values())} of {total} frames of {model} on {dataset} failed: {why}{log}"
+
+
+def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[float, str]:
+    number = rank["rank"] if rank and rank["rank"] is not None else float("inf")
+    return number, row["model"]
+
+
+def _line(
+    row: Mapping[str, Any],
+    rank: Mapping[str, Any] | None,
+    models: Mapping[str, Mapping[str, Any]],
+    speeds: Mapping[str, float],
+) -> str:
+    title = one_line(models[row["model"]]["title"] or row["model"])
+    title = title if len(title) <= 26 else title[:25] + "…"
+    seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
+    number = "–" if rank is None or rank["rank"] is None else str(rank["rank"])
+    if rank is not None and rank["tied_with"]:
+        number += "="
+    speed = speeds.get(row["model"])
+    shown_speed = f"{speed:9.1f}" if speed is not None else f"{'–':>9}"
+    if row["value"] is None:
+        return f"  {number:<6}{title + seen:<28}{'–':>8}   {row['status']:<18}{shown_speed}"
+    interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}" if row["ci_low"] is not None else ""
+    return f"  {number:<6}{title + seen:<28}{row['value']:8.3f}   {interval:<18}{shown_speed}"

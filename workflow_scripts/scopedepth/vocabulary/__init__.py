@@ -1,0 +1,1 @@
+"""Words and codes that several parts share."""
