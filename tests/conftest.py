@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fcntl
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+# The SLURM plugin asks a cluster that is configured on this machine whenever Snakemake starts; one that does not answer
+# takes ten seconds each time. The tests that need a cluster start their own.
+os.environ["SLURM_CONF"] = os.devnull
 
 import operations  # noqa: E402
 from project import Project  # noqa: E402

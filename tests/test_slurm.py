@@ -61,12 +61,14 @@ def _misbehave(log):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    done = subprocess.run([CLUSTER, "start"], capture_output=True, text=True, check=False)
-    if done.returncode == CANNOT:
-        pytest.skip(done.stdout.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield
-    subprocess.run([CLUSTER, "stop"], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SLURM_CONF")
+        done = subprocess.run([CLUSTER, "start"], capture_output=True, text=True, check=False)
+        if done.returncode == CANNOT:
+            pytest.skip(done.stdout.strip().splitlines()[-1])
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield
+        subprocess.run([CLUSTER, "stop"], check=True)
 
 
 @dataclass(frozen=True)
