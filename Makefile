@@ -39,7 +39,7 @@ demo: $(VENV)/.installed
 	@$(SNAKEMAKE) --cores $(CORES) --quiet rules progress
 
 test: $(VENV)/.installed-dev check
-	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet .
