@@ -1,20 +1,15 @@
-# Needs: results/datasets/{unit}.zarr, results/predictions/{unit}/{model}.zarr
-# Makes: results/alignments/{unit}/{model}/{protocol}.parquet     the fit of each frame's prediction to its depth
+# Needs: a unit's store and a model's prediction of it
+# Makes: a table of fits: of each frame's prediction to its depth, as a protocol says
 
 
 rule align:
     """Fit one model's predictions to the measured depth, as one protocol says."""
     input:
-        stores=ancient(PLAN.stores_to_fit),
-        store_manifests=PLAN.store_manifests_to_fit,
-        bases=ancient(PLAN.bases_to_fit),
-        predictions=ancient(PLAN.predictions_to_fit),
-        prediction_manifests=PLAN.prediction_manifests_to_fit,
+        **PLAN.inputs("align", ancient),
     output:
-        table="results/alignments/{unit}/{model}/{protocol}.parquet",
-        record="results/alignments/{unit}/{model}/{protocol}.run.json",
+        **STAGES["align"].patterns(directory),
     log:
-        "results/logs/align/{unit}/{model}/{protocol}.log",
+        STAGES["align"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: 1

@@ -17,6 +17,7 @@ from scopedepth.config.load import select_study
 from scopedepth.job.display import Display
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.interpreter import plain_path
+from scopedepth.study.layout import DEMO_WEIGHTS, LOGS, RUNNING, STAGES, WILDCARDS, Job, incomplete_folder
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
@@ -47,7 +48,7 @@ MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 NEEDS = Needs(PLAN.study)
 # Bars for running jobs, where Snakemake runs in a terminal.
 DISPLAY = Display(
-    Path("results/logs/running"),
+    RUNNING,
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=CORES or 4,
 )
@@ -61,12 +62,7 @@ if hasattr(snakemake.sourcecache, "parse_uri"):
 
 
 wildcard_constraints:
-    dataset=r"[a-z0-9_]+",
-    unit=r"[^/]+",
-    model=r"[a-z0-9_]+",
-    protocol=r"[a-z0-9_]+",
-    study=r"[a-z0-9_]+",
-    timing=r"[a-z0-9_]+",
+    **WILDCARDS,
 
 
 def mark_lost_records():
@@ -92,7 +88,7 @@ def mark_lost_records():
                 kept._write_record(path, marked)
     if whole:
         # A run that ended with a signal may have left it, and no job will run that takes it away.
-        shutil.rmtree(f"results/studies/{PLAN.study.name}/incomplete", ignore_errors=True)
+        shutil.rmtree(incomplete_folder(PLAN.study.name), ignore_errors=True)
 
 
 if workflow.is_main_process:
@@ -132,10 +128,10 @@ MADE_FROM.begun = jobs_begin
 
 def show_ranking():
     """Print the last word of a run: the ranking, and where the report is."""
-    folder = Path("results/studies", PLAN.study.name)
-    shutil.rmtree(folder / "incomplete", ignore_errors=True)
-    if (folder / "ranking.txt").is_file():
-        print((folder / "ranking.txt").read_text(encoding="utf-8"))
+    shutil.rmtree(incomplete_folder(PLAN.study.name), ignore_errors=True)
+    ranking = Job("report", (PLAN.study.name,)).path("ranking")
+    if ranking.is_file():
+        print(ranking.read_text(encoding="utf-8"))
 
 
 def show_failures():

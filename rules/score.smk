@@ -1,21 +1,15 @@
-# Needs: results/datasets/{unit}.zarr, results/predictions/{unit}/{model}.zarr, results/alignments/{unit}/{model}/{protocol}.parquet
-# Makes: results/scores/{unit}/{model}/{protocol}.parquet     the metrics of each frame
+# Needs: a unit's store, a model's prediction of it, and the fits of a protocol
+# Makes: a table of scores: the metrics of each frame
 
 
 rule score:
     """Compare one model's aligned predictions with the measured depth, as one protocol says."""
     input:
-        store=ancient("results/datasets/{unit}.zarr"),
-        store_manifest="results/datasets/{unit}.json",
-        base=ancient(PLAN.bases),
-        prediction=ancient("results/predictions/{unit}/{model}.zarr"),
-        prediction_manifest="results/predictions/{unit}/{model}.json",
-        alignments="results/alignments/{unit}/{model}/{protocol}.parquet",
+        **PLAN.inputs("score", ancient),
     output:
-        table="results/scores/{unit}/{model}/{protocol}.parquet",
-        record="results/scores/{unit}/{model}/{protocol}.run.json",
+        **STAGES["score"].patterns(directory),
     log:
-        "results/logs/score/{unit}/{model}/{protocol}.log",
+        STAGES["score"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
