@@ -5,9 +5,9 @@
 rule align:
     """Fit one model's predictions to the measured depth, as one protocol says."""
     input:
-        **PLAN.inputs("align", ancient),
+        **inputs_of("align"),
     output:
-        **STAGES["align"].patterns(directory),
+        **outputs_of("align"),
     log:
         STAGES["align"].log,
     conda:
@@ -17,6 +17,6 @@ rule align:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.align_runtime,
     params:
-        made_from=MADE_FROM.param("align"),
+        **params_of("align"),
     script:
         "../workflow_scripts/align.py"

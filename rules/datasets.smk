@@ -12,14 +12,14 @@ localrules:
 rule fetch_dataset:
     """Fetch the files of a dataset as they were published. With fetch_list and fetch_weights the only rule that needs the network."""
     output:
-        **STAGES["fetch_dataset"].patterns(directory),
+        **outputs_of("fetch_dataset"),
     log:
         STAGES["fetch_dataset"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: CORES or 4
     params:
-        made_from=MADE_FROM.param("fetch_dataset"),
+        **params_of("fetch_dataset"),
     script:
         "../workflow_scripts/fetch_dataset.py"
 
@@ -27,13 +27,13 @@ rule fetch_dataset:
 rule fetch_list:
     """Fetch a published list of frames, whose digest the configuration states."""
     output:
-        **STAGES["fetch_list"].patterns(directory),
+        **outputs_of("fetch_list"),
     log:
         STAGES["fetch_list"].log,
     conda:
         "../envs/scopedepth.yaml"
     params:
-        made_from=MADE_FROM.param("fetch_list"),
+        **params_of("fetch_list"),
     script:
         "../workflow_scripts/fetch_list.py"
 
@@ -41,9 +41,9 @@ rule fetch_list:
 rule prepare:
     """Decode, choose, rectify and flag the frames of one unit into a store. Of a view: say what is done to another one's."""
     input:
-        **PLAN.inputs("prepare", ancient),
+        **inputs_of("prepare"),
     output:
-        **STAGES["prepare"].patterns(directory),
+        **outputs_of("prepare"),
     log:
         STAGES["prepare"].log,
     conda:
@@ -53,6 +53,6 @@ rule prepare:
         mem_mb=NEEDS.prepare_mem_mb,
         runtime=NEEDS.prepare_runtime,
     params:
-        made_from=MADE_FROM.param("prepare"),
+        **params_of("prepare"),
     script:
         "../workflow_scripts/prepare.py"

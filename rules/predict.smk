@@ -12,13 +12,13 @@ rule fetch_weights:
     input:
         PLAN.local_weights,
     output:
-        **STAGES["fetch_weights"].patterns(directory),
+        **outputs_of("fetch_weights"),
     log:
         STAGES["fetch_weights"].log,
     conda:
         "../envs/scopedepth.yaml"
     params:
-        made_from=MADE_FROM.param("fetch_weights"),
+        **params_of("fetch_weights"),
     script:
         "../workflow_scripts/fetch_weights.py"
 
@@ -26,9 +26,9 @@ rule fetch_weights:
 rule predict:
     """Run one model over one unit's frames."""
     input:
-        **PLAN.inputs("predict", ancient),
+        **inputs_of("predict"),
     output:
-        **STAGES["predict"].patterns(directory),
+        **outputs_of("predict"),
     log:
         STAGES["predict"].log,
     conda:
@@ -42,6 +42,6 @@ rule predict:
         disk_mb=NEEDS.predict_disk_mb,
         runtime=NEEDS.predict_runtime,
     params:
-        made_from=MADE_FROM.param("predict"),
+        **params_of("predict"),
     script:
         "../workflow_scripts/predict.py"

@@ -7,9 +7,9 @@
 rule summarise:
     """Put a study's scores into tables: means with intervals, comparisons, ranks, and what a protocol changes."""
     input:
-        **PLAN.inputs("summarise", ancient),
+        **inputs_of("summarise"),
     output:
-        **STAGES["summarise"].patterns(directory),
+        **outputs_of("summarise"),
     log:
         STAGES["summarise"].log,
     conda:
@@ -18,8 +18,7 @@ rule summarise:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        made_from=MADE_FROM.param("summarise"),
-        units=list(PLAN.study.units),
+        **params_of("summarise"),
     script:
         "../workflow_scripts/summarise.py"
 
@@ -27,7 +26,7 @@ rule summarise:
 rule report:
     """Show a study: one page to read, and the tables and figures for a paper."""
     input:
-        **PLAN.inputs("report", ancient),
+        **inputs_of("report"),
     output:
         # report(...) marks what `snakemake --report` shows.
         html=report(
@@ -58,7 +57,6 @@ rule report:
         mem_mb=NEEDS.summary_mem_mb,
         runtime=NEEDS.summary_runtime,
     params:
-        made_from=MADE_FROM.param("report"),
-        units=list(PLAN.study.units),
+        **params_of("report"),
     script:
         "../workflow_scripts/report.py"

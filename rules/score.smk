@@ -5,9 +5,9 @@
 rule score:
     """Compare one model's aligned predictions with the measured depth, as one protocol says."""
     input:
-        **PLAN.inputs("score", ancient),
+        **inputs_of("score"),
     output:
-        **STAGES["score"].patterns(directory),
+        **outputs_of("score"),
     log:
         STAGES["score"].log,
     conda:
@@ -17,6 +17,6 @@ rule score:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.score_runtime,
     params:
-        made_from=MADE_FROM.param("score"),
+        **params_of("score"),
     script:
         "../workflow_scripts/score.py"

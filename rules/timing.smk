@@ -5,9 +5,9 @@
 rule time:
     """Measure one model's speed, alone on its machine."""
     input:
-        **PLAN.inputs("time", ancient),
+        **inputs_of("time"),
     output:
-        **STAGES["time"].patterns(directory),
+        **outputs_of("time"),
     log:
         STAGES["time"].log,
     conda:
@@ -20,6 +20,6 @@ rule time:
         mem_mb=NEEDS.time_mem_mb,
         runtime=NEEDS.time_runtime,
     params:
-        made_from=MADE_FROM.param("time"),
+        **params_of("time"),
     script:
         "../workflow_scripts/measure_time.py"

@@ -208,7 +208,7 @@ def delete(job: Job) -> None:
 def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     """Run a rule's own script for one job; returns whether it ended well."""
     made_from = MadeFrom(plan, planning=False)
-    named = vars(job.wildcards)
+    named = job.named
     inputs = Named(
         {
             name: found.format(**named) if isinstance(found, str) else found(job.wildcards)
@@ -226,7 +226,7 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
             made_from=made_from.param(job.rule)(job.wildcards), units=list(plan.study.units)
         ),
         rule=job.rule,
-        wildcards=Named(vars(job.wildcards)),
+        wildcards=Named(job.named),
         log=[str(job.log())],
         threads=1,
         resources={},

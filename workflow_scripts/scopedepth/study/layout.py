@@ -1,13 +1,13 @@
 """The results tree and the graph of the stages: what each rule makes, where that lies, and what it reads of whom.
 
-This is the one place that spells a path of the tree. The rules take their paths from here (`Stage.makes`, `Stage.log`
-and `Plan.inputs`), and so does whoever looks at results beside them.
+This is the one place that spells a path of the tree. The rules take their outputs, logs and inputs from here, and so
+does whoever looks at results beside them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -105,14 +105,20 @@ class Stage:
         """Return the pattern of an output's path."""
         return f"{RESULTS}/{self.outputs[output].rstrip('/')}"
 
-    def patterns(self, folder: Callable[[str], Any]) -> dict[str, Any]:
-        """Return the patterns of all outputs by name, those of folders as `folder` marks them."""
-        patterns = {name: self.pattern(name) for name in self.outputs}
-        return {name: folder(path) if self.is_folder(name) else path for name, path in patterns.items()}
+    @property
+    def folders(self) -> list[str]:
+        """The names of the outputs that are folders."""
+        return [name for name, path in self.makes.items() if path.endswith("/")]
 
-    def is_folder(self, output: str) -> bool:
-        """Say whether an output is a folder."""
-        return self.outputs[output].endswith("/")
+    @property
+    def vouched_for(self) -> list[str]:
+        """What the rule reads and something else tells whether it changed: a folder's manifest, a list's own name."""
+        return [
+            f"{role}_{output}"
+            for role, outputs in self.reads.items()
+            for output in outputs
+            if role == "lists" or output in STAGES[MAKERS[role]].folders
+        ]
 
     def reads_of(self, rule: str) -> tuple[str, ...]:
         """Return the names of the outputs of another rule that this one reads."""
@@ -218,18 +224,23 @@ class Job:
         return STAGES[self.rule]
 
     @property
+    def named(self) -> dict[str, str]:
+        """The values by the names of their wildcards."""
+        return dict(zip(self.stage.wildcards, self.values, strict=True))
+
+    @property
     def wildcards(self) -> SimpleNamespace:
-        """The wildcards by name, as Snakemake gives them."""
-        return SimpleNamespace(**dict(zip(self.stage.wildcards, self.values, strict=True)))
+        """The same, as Snakemake gives them."""
+        return SimpleNamespace(**self.named)
 
     @property
     def name(self) -> str:
         """What the job's result is called: its paths below results/ as far as they agree."""
-        return self.stage.stem.format(**vars(self.wildcards)).rstrip("/")
+        return self.stage.stem.format(**self.named).rstrip("/")
 
     def path(self, output: str, results: Path = RESULTS) -> Path:
         """Return where one of the job's outputs lies."""
-        return results / self.stage.outputs[output].format(**vars(self.wildcards)).rstrip("/")
+        return results / self.stage.outputs[output].format(**self.named).rstrip("/")
 
     def outputs(self, results: Path = RESULTS) -> dict[str, Path]:
         """Return where all of the job's outputs lie, by name."""
@@ -237,7 +248,7 @@ class Job:
 
     def log(self) -> Path:
         """Return the job's log."""
-        return Path(self.stage.log.format(**vars(self.wildcards)))
+        return Path(self.stage.log.format(**self.named))
 
     def __str__(self) -> str:
         return f"{self.rule}({', '.join(self.values)})"

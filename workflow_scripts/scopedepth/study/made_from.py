@@ -22,7 +22,6 @@ from scopedepth.job.run import read_record
 from scopedepth.study.accepted import Accepted
 from scopedepth.study.layout import RESULTS, STAGES, Job
 from scopedepth.study.plan import Plan
-from scopedepth.study.signatures import with_signature
 
 Param = Callable[[Any], str]
 STALE = "stale: scopedepth explain says why"
@@ -56,7 +55,7 @@ class MadeFrom:
         def made_from(wildcards: Any) -> str:
             return self.shown(Job.of(rule, wildcards))
 
-        return with_signature(made_from)
+        return made_from
 
     def shown(self, job: Job) -> str:
         """Return what Snakemake is shown of a job, which it compares with what it was shown when the job ran."""

@@ -26,7 +26,6 @@ from scopedepth.study.forecast import (
     plan_study,
 )
 from scopedepth.study.layout import Job, tables_of
-from scopedepth.study.signatures import signed
 
 MB = 1e6
 # Python with the compiled kernels takes 270 MB, and frames come in blocks of 5 million pixels, of some 30 bytes each.
@@ -62,7 +61,6 @@ SUMMARY_BYTES_PER_ROW = 500
 SUMMARY_ROWS_PER_MINUTE = 100_000
 
 
-@signed
 class Needs:
     """The needs of a study's jobs."""
 

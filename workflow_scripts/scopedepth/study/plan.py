@@ -26,7 +26,6 @@ from scopedepth.errors import without_secrets
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
 from scopedepth.study.layout import MAKERS, ONE, STAGES, Job
-from scopedepth.study.signatures import signed, with_signature
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.metrics import METRICS, standing_for
 
@@ -39,7 +38,6 @@ IN_PLACE = ("path", "registration")
 AS_PUBLISHED = "{}"
 
 
-@signed
 class Plan:
     """A study's jobs. `scripts` is the folder of the rules' scripts."""
 
@@ -156,25 +154,28 @@ class Plan:
 
     # The inputs of the rules.
 
-    def inputs(self, rule: str, folder: Callable[[Any], Any] = lambda found: found) -> dict[str, Any]:
-        """Return what a rule reads, by role and output (``unit_store``): patterns, or functions of wildcards for lists.
-
-        Folders, and lists, whose digest is their name, are as `folder` marks them: something else vouches for them.
-        """
+    def inputs(self, rule: str) -> dict[str, Any]:
+        """Return what a rule reads, by role and output (``unit_store``): patterns, and functions of wildcards."""
         found: dict[str, Any] = {}
         for role, outputs in STAGES[rule].reads.items():
-            maker = STAGES[MAKERS[role]]
             for output in outputs:
-                paths = maker.pattern(output) if role in ONE else self._reader(rule, role, output)
-                vouched_for = maker.is_folder(output) or role == "lists"
-                found[f"{role}_{output}"] = folder(paths) if vouched_for else paths
+                if role == "bases" and not self.study.base_units:
+                    # Of thousands of jobs Snakemake would ask a function twice each.
+                    paths: Any = []
+                elif role in ONE:
+                    paths = STAGES[ONE[role]].pattern(output)
+                else:
+                    paths = self._reader(rule, role, output)
+                found[f"{role}_{output}"] = paths
         return found
 
     def _reader(self, rule: str, role: str, output: str) -> Callable[[Any], list[str]]:
-        def paths(wildcards: Any) -> list[str]:
-            return [str(job.path(output)) for job in self.needs(Job.of(rule, wildcards), role)]
+        path = STAGES[MAKERS[role]].pattern(output)
 
-        return with_signature(paths)
+        def paths(wildcards: Any) -> list[str]:
+            return [path.format(**job.named) for job in self.needs(Job.of(rule, wildcards), role)]
+
+        return paths
 
     def targets(self) -> list[str]:
         """Return what a run of the study makes at its end: its tables, its report."""

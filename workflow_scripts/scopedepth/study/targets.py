@@ -34,7 +34,7 @@ def check_targets(words: Iterable[str], plan: Plan, config: Mapping[str, Any]) -
 
 
 def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]) -> str:
-    values = vars(job.wildcards)
+    values = job.named
     chosen = plan.study.name
     if "study" in values:
         known = config["studies"]
