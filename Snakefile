@@ -32,10 +32,7 @@ include: "rules/demo_weights.smk"
 rule all:
     default_target: True
     input:
-        PLAN.tables(PLAN.study.name).values(),
-        f"results/studies/{PLAN.study.name}/report.html",
-        f"results/studies/{PLAN.study.name}/ranking.txt",
-        f"results/studies/{PLAN.study.name}/paper",
+        PLAN.targets(),
 
 
 onstart:

@@ -1,20 +1,15 @@
-# Needs: results/datasets/{unit}.zarr, results/predictions/{unit}/{model}.zarr
-# Makes: results/alignments/{unit}/{model}/{protocol}.parquet     the fit of each frame's prediction to its depth
+# Needs: a unit's store and a model's prediction of it
+# Makes: a table of fits: of each frame's prediction to its depth, as a protocol says
 
 
 rule align:
     """Fit one model's predictions to the measured depth, as one protocol says."""
     input:
-        stores=ancient(PLAN.stores_to_fit),
-        store_manifests=PLAN.store_manifests_to_fit,
-        bases=ancient(PLAN.bases_to_fit),
-        predictions=ancient(PLAN.predictions_to_fit),
-        prediction_manifests=PLAN.prediction_manifests_to_fit,
+        **inputs_of("align"),
     output:
-        table="results/alignments/{unit}/{model}/{protocol}.parquet",
-        record="results/alignments/{unit}/{model}/{protocol}.run.json",
+        **outputs_of("align"),
     log:
-        "results/logs/align/{unit}/{model}/{protocol}.log",
+        STAGES["align"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
@@ -22,6 +17,6 @@ rule align:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.align_runtime,
     params:
-        made_from=MADE_FROM.param("align"),
+        **params_of("align"),
     script:
         "../workflow_scripts/align.py"

@@ -1,14 +1,14 @@
 # The study, tabulated once. Every path and every parameter of the rules follows from PLAN.
 
-import functools
 import gc
+import inspect
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import snakemake.resources
-import snakemake.sourcecache
+from snakemake.common import overwrite_function_params
 
 # Jobs are many objects that stay: looking for garbage among them took a tenth of the time to plan thousands.
 gc.set_threshold(200_000)
@@ -17,10 +17,10 @@ from scopedepth.config.load import select_study
 from scopedepth.job.display import Display
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.interpreter import plain_path
+from scopedepth.study.layout import DEMO_WEIGHTS, LOGS, RUNNING, STAGES, WILDCARDS, Job, incomplete_folder
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
-from scopedepth.study.signatures import signed
 from scopedepth.study.targets import check_targets
 
 # --dag, --summary and the like need no number of cores, and `workflow.cores` insists on one.
@@ -47,26 +47,51 @@ MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 NEEDS = Needs(PLAN.study)
 # Bars for running jobs, where Snakemake runs in a terminal.
 DISPLAY = Display(
-    Path("results/logs/running"),
+    RUNNING,
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=CORES or 4,
 )
 
-# Snakemake works these two out anew several times for every job, always with the same outcome. Both are its own
-# affairs: a version without them plans as well, only slower.
-if hasattr(snakemake.resources, "Resource"):
-    signed(snakemake.resources.Resource)
-if hasattr(snakemake.sourcecache, "parse_uri"):
-    snakemake.sourcecache.parse_uri = functools.cache(snakemake.sourcecache.parse_uri)
+
+def known(function):
+    """Write down which arguments a function takes, and return it.
+
+    Snakemake asks that several times for every job, and Python works it out anew each time: of the time to plan ten
+    thousand jobs it took a seventh.
+    """
+    every = inspect.signature(function).parameters
+    overwrite_function_params(function, {name: every[name] for name in every if name != "self"})
+    return function
+
+
+for function in (PLAN.local_weights.__func__, *vars(Needs).values(), snakemake.resources.Resource.evaluate):
+    if inspect.isfunction(function):
+        known(function)
+
+
+def inputs_of(rule):
+    """Return what a rule reads, by name."""
+    inputs = PLAN.inputs(rule)
+    for function in filter(callable, inputs.values()):
+        known(function)
+    return inputs | {name: ancient(inputs[name]) for name in STAGES[rule].vouched_for}
+
+
+def outputs_of(rule):
+    """Return what a rule makes, by name."""
+    stage = STAGES[rule]
+    outputs = {name: stage.pattern(name) for name in stage.makes}
+    return outputs | {name: directory(outputs[name]) for name in stage.folders}
+
+
+def params_of(rule):
+    """Return a rule's parameters: what its result is made from, and of a whole study the units in their order."""
+    made_from = {"made_from": known(MADE_FROM.param(rule))}
+    return made_from | ({"units": list(PLAN.study.units)} if "study" in STAGES[rule].wildcards else {})
 
 
 wildcard_constraints:
-    dataset=r"[a-z0-9_]+",
-    unit=r"[^/]+",
-    model=r"[a-z0-9_]+",
-    protocol=r"[a-z0-9_]+",
-    study=r"[a-z0-9_]+",
-    timing=r"[a-z0-9_]+",
+    **WILDCARDS,
 
 
 def mark_lost_records():
@@ -92,7 +117,7 @@ def mark_lost_records():
                 kept._write_record(path, marked)
     if whole:
         # A run that ended with a signal may have left it, and no job will run that takes it away.
-        shutil.rmtree(f"results/studies/{PLAN.study.name}/incomplete", ignore_errors=True)
+        shutil.rmtree(incomplete_folder(PLAN.study.name), ignore_errors=True)
 
 
 if workflow.is_main_process:
@@ -132,10 +157,10 @@ MADE_FROM.begun = jobs_begin
 
 def show_ranking():
     """Print the last word of a run: the ranking, and where the report is."""
-    folder = Path("results/studies", PLAN.study.name)
-    shutil.rmtree(folder / "incomplete", ignore_errors=True)
-    if (folder / "ranking.txt").is_file():
-        print((folder / "ranking.txt").read_text(encoding="utf-8"))
+    shutil.rmtree(incomplete_folder(PLAN.study.name), ignore_errors=True)
+    ranking = Job("report", (PLAN.study.name,)).path("ranking")
+    if ranking.is_file():
+        print(ranking.read_text(encoding="utf-8"))
 
 
 def show_failures():

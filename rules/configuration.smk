@@ -16,7 +16,7 @@ if set("{}") & set(str(WORKFLOW)):
     )
 if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.modifies_prefixes:
     sys.exit(
-        "scopedepth: error: a module's prefix is not supported: results/ has its place in the folder of the run."
+        "scopedepth: error: a module's prefix is not supported: results have their place in the folder of the run."
     )
 sys.path.insert(0, str(SCRIPTS))
 

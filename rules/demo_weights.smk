@@ -1,5 +1,5 @@
 # Needs: nothing
-# Makes: results/demo_weights/{network}     the demonstration's small networks, trained anew (never part of the default target)
+# Makes: the demonstration's small networks, trained anew (never part of the default target)
 #
 #   snakemake --cores 2 demo_weights     renders training pictures, trains five networks: about 40 minutes on two cores
 #
@@ -18,15 +18,15 @@ DEMO_NETWORKS = [
 rule demo_weights:
     """Train all of the demonstration's networks."""
     input:
-        expand("results/demo_weights/{network}", network=DEMO_NETWORKS),
+        expand(f"{DEMO_WEIGHTS}/{{network}}", network=DEMO_NETWORKS),
 
 
 rule training_frames:
     """Render phantoms of seeds that no study uses."""
     output:
-        frames=directory("results/demo_weights/frames"),
+        frames=directory(f"{DEMO_WEIGHTS}/frames"),
     log:
-        "results/logs/demo_weights/frames.log",
+        f"{LOGS}/demo_weights/frames.log",
     conda:
         "../envs/scopedepth.yaml"
     threads: 4
@@ -37,11 +37,11 @@ rule training_frames:
 rule train_demo_network:
     """Train one network, on one thread: the same seed then gives the same weights on the same machine."""
     input:
-        frames="results/demo_weights/frames",
+        frames=f"{DEMO_WEIGHTS}/frames",
     output:
-        files=directory("results/demo_weights/{network}"),
+        files=directory(f"{DEMO_WEIGHTS}/{{network}}"),
     log:
-        "results/logs/demo_weights/{network}.log",
+        f"{LOGS}/demo_weights/{{network}}.log",
     wildcard_constraints:
         network="|".join(DEMO_NETWORKS),
     conda:

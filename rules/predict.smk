@@ -1,6 +1,6 @@
-# Needs: results/datasets/{unit}.zarr
-# Makes: results/weights/{model}/                    a model's weights as published, and the digest of what they hold
-#        results/predictions/{unit}/{model}.zarr     what the model said of every frame, once and for all protocols
+# Needs: a unit's store
+# Makes: a model's weights as published, and the digest of what they hold
+#        what the model said of every frame of the unit, once and for all protocols
 
 
 localrules:
@@ -12,15 +12,13 @@ rule fetch_weights:
     input:
         PLAN.local_weights,
     output:
-        files=directory("results/weights/{model}"),
-        manifest="results/weights/{model}.json",
-        record="results/weights/{model}.run.json",
+        **outputs_of("fetch_weights"),
     log:
-        "results/logs/fetch_weights/{model}.log",
+        STAGES["fetch_weights"].log,
     conda:
         "../envs/scopedepth.yaml"
     params:
-        made_from=MADE_FROM.param("fetch_weights"),
+        **params_of("fetch_weights"),
     script:
         "../workflow_scripts/fetch_weights.py"
 
@@ -28,17 +26,11 @@ rule fetch_weights:
 rule predict:
     """Run one model over one unit's frames."""
     input:
-        store=ancient("results/datasets/{unit}.zarr"),
-        store_manifest="results/datasets/{unit}.json",
-        base=ancient(PLAN.bases),
-        weights=PLAN.weights,
-        weights_folder=ancient(PLAN.weights_folder),
+        **inputs_of("predict"),
     output:
-        store=directory("results/predictions/{unit}/{model}.zarr"),
-        manifest="results/predictions/{unit}/{model}.json",
-        record="results/predictions/{unit}/{model}.run.json",
+        **outputs_of("predict"),
     log:
-        "results/logs/predict/{unit}/{model}.log",
+        STAGES["predict"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
@@ -50,6 +42,6 @@ rule predict:
         disk_mb=NEEDS.predict_disk_mb,
         runtime=NEEDS.predict_runtime,
     params:
-        made_from=MADE_FROM.param("predict"),
+        **params_of("predict"),
     script:
         "../workflow_scripts/predict.py"

@@ -1,21 +1,15 @@
-# Needs: results/datasets/{unit}.zarr, results/predictions/{unit}/{model}.zarr, results/alignments/{unit}/{model}/{protocol}.parquet
-# Makes: results/scores/{unit}/{model}/{protocol}.parquet     the metrics of each frame
+# Needs: a unit's store, a model's prediction of it, and the fits of a protocol
+# Makes: a table of scores: the metrics of each frame
 
 
 rule score:
     """Compare one model's aligned predictions with the measured depth, as one protocol says."""
     input:
-        store=ancient("results/datasets/{unit}.zarr"),
-        store_manifest="results/datasets/{unit}.json",
-        base=ancient(PLAN.bases),
-        prediction=ancient("results/predictions/{unit}/{model}.zarr"),
-        prediction_manifest="results/predictions/{unit}/{model}.json",
-        alignments="results/alignments/{unit}/{model}/{protocol}.parquet",
+        **inputs_of("score"),
     output:
-        table="results/scores/{unit}/{model}/{protocol}.parquet",
-        record="results/scores/{unit}/{model}/{protocol}.run.json",
+        **outputs_of("score"),
     log:
-        "results/logs/score/{unit}/{model}/{protocol}.log",
+        STAGES["score"].log,
     conda:
         "../envs/scopedepth.yaml"
     threads: 1
@@ -23,6 +17,6 @@ rule score:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.score_runtime,
     params:
-        made_from=MADE_FROM.param("score"),
+        **params_of("score"),
     script:
         "../workflow_scripts/score.py"

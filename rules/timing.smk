@@ -1,17 +1,15 @@
-# Needs: results/weights/{model}
-# Makes: results/timing/{timing}/{model}.parquet     every timed call of a model, and of the yardstick beside it
+# Needs: a model's weights
+# Makes: a table of every timed call of a model, and of the yardstick beside it
 
 
 rule time:
     """Measure one model's speed, alone on its machine."""
     input:
-        weights=PLAN.weights,
-        weights_folder=ancient(PLAN.weights_folder),
+        **inputs_of("time"),
     output:
-        table="results/timing/{timing}/{model}.parquet",
-        record="results/timing/{timing}/{model}.run.json",
+        **outputs_of("time"),
     log:
-        "results/logs/time/{timing}/{model}.log",
+        STAGES["time"].log,
     conda:
         "../envs/scopedepth.yaml"
     # All cores: nothing else may run on the machine meanwhile. A cluster's jobs know no number of cores.
@@ -22,6 +20,6 @@ rule time:
         mem_mb=NEEDS.time_mem_mb,
         runtime=NEEDS.time_runtime,
     params:
-        made_from=MADE_FROM.param("time"),
+        **params_of("time"),
     script:
         "../workflow_scripts/measure_time.py"

@@ -29,7 +29,7 @@ from project import ROOT, write_frames
 from scopedepth.config.load import select_study
 from scopedepth.job.manifest import digest_tree
 from scopedepth.prediction import predict
-from scopedepth.study.layout import Job, job_at, read_outputs
+from scopedepth.study.layout import Job, job_at
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
 
@@ -208,11 +208,13 @@ def delete(job: Job) -> None:
 def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     """Run a rule's own script for one job; returns whether it ended well."""
     made_from = MadeFrom(plan, planning=False)
-    inputs = Named()
-    needs = plan.needed_by(job)
-    for needed in needs:
-        for name in read_outputs(job.rule, needed.rule):
-            inputs.add(job, needed, name)
+    named = job.named
+    inputs = Named(
+        {
+            name: found.format(**named) if isinstance(found, str) else found(job.wildcards)
+            for name, found in plan.inputs(job.rule).items()
+        }
+    )
     outputs = Named({name: str(path) for name, path in job.outputs().items()})
     for path in outputs:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +225,8 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
         params=SimpleNamespace(
             made_from=made_from.param(job.rule)(job.wildcards), units=list(plan.study.units)
         ),
-        wildcards=job.wildcards,
+        rule=job.rule,
+        wildcards=Named(job.named),
         log=[str(job.log())],
         threads=1,
         resources={},
@@ -258,42 +261,14 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     return True
 
 
-# What the rules call their inputs.
-NAMES = {
-    ("prepare", "fetch_dataset", "files"): "raw",
-    ("predict", "prepare", "store"): "store",
-    ("score", "prepare", "store"): "store",
-    ("score", "predict", "store"): "prediction",
-    ("score", "align", "table"): "alignments",
-}
-MANY = {
-    ("predict", "fetch_weights", "files"): "weights_folder",
-    ("align", "prepare", "store"): "stores",
-    ("align", "predict", "store"): "predictions",
-    ("summarise", "prepare", "store"): "stores",
-    ("summarise", "predict", "store"): "predictions",
-    ("summarise", "align", "table"): "alignments",
-    ("summarise", "score", "table"): "scores",
-}
-
-
 class Named(list[str]):
     """A list of paths, some of them by name, as Snakemake's inputs and outputs are."""
 
-    def __init__(self, names: dict[str, str] | None = None) -> None:
-        super().__init__((names or {}).values())
-        self.weights_folder: list[str] = []
-        self.timings: list[str] = []
-        self.__dict__.update(names or {})
-
-    def add(self, job: Job, needed: Job, output: str) -> None:
-        path = str(needed.path(output))
-        self.append(path)
-        key = (job.rule, needed.rule, output)
-        if key in NAMES:
-            setattr(self, NAMES[key], path)
-        elif key in MANY:
-            self.__dict__.setdefault(MANY[key], []).append(path)
+    def __init__(self, names: dict[str, str | list[str]]) -> None:
+        super().__init__()
+        for name, paths in names.items():
+            self += [paths] if isinstance(paths, str) else paths
+            setattr(self, name, paths)
 
     def __getitem__(self, key: Any) -> Any:
         return getattr(self, key) if isinstance(key, str) else super().__getitem__(key)

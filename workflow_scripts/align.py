@@ -1,10 +1,9 @@
 """Fit one model's predictions to the measured depth, as one protocol says."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,13 +13,14 @@ with rule_job(snakemake):
 
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.align import align_unit
+    from scopedepth.vocabulary.units import dataset_of
 
     align_unit(
-        protocol=json.loads(snakemake.params.made_from)["spec"],
-        dataset=[Path(path) for path in snakemake.input.stores],
-        predictions=[Path(path) for path in snakemake.input.predictions],
+        protocol=spec_of(snakemake),
+        dataset=[Path(path) for path in snakemake.input.units_store],
+        predictions=[Path(path) for path in snakemake.input.predictions_store],
         keys={
-            "dataset": snakemake.wildcards.unit.partition("@")[0],
+            "dataset": dataset_of(snakemake.wildcards.unit),
             "model": snakemake.wildcards.model,
             "protocol": snakemake.wildcards.protocol,
         },

@@ -1,10 +1,9 @@
 """Fetch a dataset's files as published."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 with rule_job(snakemake):
     from scopedepth.fetch import fetch_dataset
 
-    spec = json.loads(snakemake.params.made_from)["spec"]
+    spec = spec_of(snakemake)
     # Licence and citation are shown before a download; they decide no file, so they are no parameter. Nor is what
     # gives access to an address.
     known = snakemake.config["datasets"][spec["name"]]

@@ -1,10 +1,9 @@
 """Fetch a model's weights."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 with rule_job(snakemake):
     from scopedepth.fetch.weights import fetch_weights
 
-    spec = json.loads(snakemake.params.made_from)["spec"]
+    spec = spec_of(snakemake)
     fetch_weights(
         # What gives access to an address is no parameter.
         spec={**spec, "weights": snakemake.config["models"][spec["name"]]["weights"]},

@@ -1,10 +1,10 @@
 """Measure one model's speed."""
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import read_record, rule_job
+from scopedepth.job.run import read_record, rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 with rule_job(snakemake) as facts:
     from scopedepth.timing.measure import time_model
 
-    decides = json.loads(snakemake.params.made_from)["spec"]
+    decides = spec_of(snakemake)
     time_model(
         spec=decides["model"],
-        weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
+        weights=Path(*snakemake.input.weights_files or [os.devnull]),
         settings=decides["settings"],
         out=Path(snakemake.output.table),
         record=Path(snakemake.output.record),

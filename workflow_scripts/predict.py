@@ -1,10 +1,10 @@
 """Run one model over one unit's frames."""
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,9 +19,9 @@ with rule_job(snakemake):
         take_gpu(execution.get("device", "auto"))
     with built_in(execution.get("scratch"), Path(snakemake.output.store)) as store:
         predict_unit(
-            spec=json.loads(snakemake.params.made_from)["spec"],
-            dataset=Path(snakemake.input.store),
-            weights=Path(*snakemake.input.weights_folder or ["results/weights", snakemake.wildcards.model]),
+            spec=spec_of(snakemake),
+            dataset=Path(snakemake.input.unit_store),
+            weights=Path(*snakemake.input.weights_files or [os.devnull]),
             store=store,
             manifest=Path(snakemake.output.manifest),
             device=execution.get("device", "auto"),

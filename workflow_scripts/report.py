@@ -1,11 +1,10 @@
 """Show a study: one page to read, and the tables and figures for a paper."""
 
-import json
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,23 +15,25 @@ with rule_job(snakemake):
     from scopedepth.report.ranking import write_ranking
     from scopedepth.tables.study import STUDY_TABLES
 
-    about = json.loads(snakemake.params.made_from)["spec"]
-    tables = {name: Path(snakemake.input[name]) for name in STUDY_TABLES}
+    about = spec_of(snakemake)
+    tables = {name: Path(snakemake.input[f"tables_{name}"]) for name in STUDY_TABLES}
     # The inputs' order: the study's own.
     units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
     records = [
-        snakemake.input.scores_record,
-        *snakemake.input.store_records,
-        *snakemake.input.prediction_records,
-        *snakemake.input.timing_records,
+        snakemake.input.tables_record,
+        *snakemake.input.units_record,
+        *snakemake.input.predictions_record,
+        *snakemake.input.timings_record,
     ]
     write_report(
         **about,
         tables=tables,
-        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
-        predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
+        stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
+        predictions=dict(
+            zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
+        ),
         alignments=dict(
-            zip(product(units, models, protocols), map(Path, snakemake.input.alignments), strict=True)
+            zip(product(units, models, protocols), map(Path, snakemake.input.alignments_table), strict=True)
         ),
         records=[Path(path) for path in records],
         out=Path(snakemake.output.html),

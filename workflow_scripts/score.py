@@ -1,10 +1,9 @@
 """Compare one model's aligned predictions with the measured depth, as one protocol says."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,14 +13,15 @@ with rule_job(snakemake):
 
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.score import score_unit
+    from scopedepth.vocabulary.units import dataset_of
 
     score_unit(
-        protocol=json.loads(snakemake.params.made_from)["spec"],
-        dataset=Path(snakemake.input.store),
-        predictions=Path(snakemake.input.prediction),
-        alignments=Path(snakemake.input.alignments),
+        protocol=spec_of(snakemake),
+        dataset=Path(snakemake.input.unit_store),
+        predictions=Path(snakemake.input.prediction_store),
+        alignments=Path(snakemake.input.alignment_table),
         keys={
-            "dataset": snakemake.wildcards.unit.partition("@")[0],
+            "dataset": dataset_of(snakemake.wildcards.unit),
             "model": snakemake.wildcards.model,
             "protocol": snakemake.wildcards.protocol,
         },

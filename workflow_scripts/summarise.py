@@ -1,11 +1,10 @@
 """Put a study's scores into tables."""
 
-import json
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job
+from scopedepth.job.run import rule_job, spec_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,20 +13,22 @@ with rule_job(snakemake):
     from scopedepth.evaluation.maps import Places
     from scopedepth.statistics.summarise import summarise_study
 
-    about = json.loads(snakemake.params.made_from)["spec"]
-    alignments = [Path(path) for path in snakemake.input.alignments]
+    about = spec_of(snakemake)
+    alignments = [Path(path) for path in snakemake.input.alignments_table]
     # The inputs' order: the study's own.
     units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
     places = Places(
-        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
-        predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
+        stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
+        predictions=dict(
+            zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
+        ),
         alignments=dict(zip(product(units, models, protocols), alignments, strict=True)),
     )
     summarise_study(
         **about,
-        scores=[Path(path) for path in snakemake.input.scores],
+        scores=[Path(path) for path in snakemake.input.scores_table],
         alignments=alignments,
-        timings=[Path(path) for path in snakemake.input.timings],
+        timings=[Path(path) for path in snakemake.input.timings_table],
         out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
         places=places,
     )

@@ -1,7 +1,7 @@
 """``scopedepth accept``: take results made with earlier code for results of the code that is here now.
 
 For an upgrade that changes no number, so that nothing is computed again. What was accepted, when and why is written
-beside the results (results/accepted.json). Changed values of the configuration are not accepted: they change results.
+beside the results (`layout.ACCEPTED`). Changed values of the configuration are not accepted: they change results.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from scopedepth.config.load import check, dataset_spec
 from scopedepth.config.resolve import stored_name
 from scopedepth.config.studies import Configuration
 from scopedepth.errors import ScopeDepthError
+from scopedepth.study.layout import Job
+from scopedepth.study.plan import fetched_lists
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +27,14 @@ def run(options: argparse.Namespace) -> int:
 
     checked = check(configuration.config_of(options))
     spec = dataset_spec(options.name, checked)
-    raw = Path("results/raw", stored_name(spec))
+    raw = Job("fetch_dataset", (stored_name(spec),)).path("files")
     if not raw.is_dir():
         raise ScopeDepthError(
             f"{options.name} has not been fetched. {how_to_fetch(options.name, raw, checked)}"
         )
     sheet = options.sheet or Path(f"{options.name}.png")
-    for line in check_dataset(spec, raw, sheet):
+    fetched = {digest: Job("fetch_list", (digest,)).path("list") for digest in fetched_lists(spec)}
+    for line in check_dataset(spec, raw, sheet, fetched):
         print(one_line_of(line))
     return 0
 

@@ -70,7 +70,7 @@ def explain(path: Path, plan: Plan) -> tuple[list[str], bool]:
     record = read_record(job.path("record"))
     if not record:
         raise ScopeDepthError(f"{path} has no run record ({job.path('record')}); it has not been made yet.")
-    wildcards = ", ".join(f"{name} {value}" for name, value in vars(job.wildcards).items())
+    wildcards = ", ".join(f"{name} {value}" for name, value in job.named.items())
     lines = [
         f"{path}",
         f"  made by rule {job.rule} ({wildcards})",

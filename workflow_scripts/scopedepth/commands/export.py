@@ -179,18 +179,18 @@ def description(study: Study) -> str:
     return f"Monocular depth on endoscopic video: {models} on {datasets} under {protocols}."
 
 
-def members(study: Study, results: Path = Path("results")) -> Iterator[Member]:
+def members(study: Study, results: Path = RESULTS) -> Iterator[Member]:
     """Yield the study's datasets and models with the digests of their files."""
     for name, spec in study.datasets.items():
-        yield Member("dataset", name, spec, _digest(results / "raw" / f"{stored_name(spec)}.json"))
+        yield Member("dataset", name, spec, _digest(Job("fetch_dataset", (stored_name(spec),)), results))
     for name, spec in study.models.items():
         has_weights = spec["weights"]["kind"] != "none"
-        digest = _digest(results / "weights" / f"{name}.json") if has_weights else None
+        digest = _digest(Job("fetch_weights", (name,)), results) if has_weights else None
         yield Member("model", name, spec, digest)
 
 
-def _digest(manifest: Path) -> str:
-    content: dict[str, Any] = read_manifest(manifest)
+def _digest(job: Job, results: Path) -> str:
+    content: dict[str, Any] = read_manifest(job.path("manifest", results))
     return str(content["digest"])
 
 

@@ -13,14 +13,14 @@ from scopedepth.config.load import Study
 from scopedepth.study.forecast import UnitSize, compare_with_actual
 from scopedepth.study.forecast_known import forecast_study, prediction_records
 from scopedepth.study.forecast_text import format_comparison, format_forecast
-from scopedepth.study.layout import Job
+from scopedepth.study.layout import RESULTS, Job
 from scopedepth.study.made_from import MadeFrom
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     configuration.add_arguments(parser)
-    parser.add_argument("--results", type=Path, default=Path("results"), help="the results tree (results)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the results tree (results)")
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda"),

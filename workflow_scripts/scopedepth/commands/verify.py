@@ -14,26 +14,15 @@ from pathlib import Path
 
 from scopedepth.datasets.place import content_digest
 from scopedepth.errors import ScopeDepthError
-from scopedepth.job.leaves import FOLDER as LEAVES
 from scopedepth.job.leaves import linked_digest
 from scopedepth.job.manifest import IGNORED, digest_file, digest_tree, manifest_of, read_manifest
 from scopedepth.job.run import sealed
-from scopedepth.study.accepted import FILE as ACCEPTED
-from scopedepth.study.layout import Job, job_at
-
-# What lies under results/ and is no result: logs, digests kept to save reading, what is half-made, what the
-# demonstration's networks are trained with.
-NO_RESULTS = ("logs", LEAVES, "demo_weights")
-NO_RESULT_SUFFIXES = (".partial",)
-# The report of a run with failures, made anew each time.
-INCOMPLETE = "incomplete"
+from scopedepth.study.layout import ACCEPTED, HALF_MADE, INCOMPLETE, NO_RESULTS, RESULTS, Job, job_at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
-    parser.add_argument(
-        "results", type=Path, nargs="?", default=Path("results"), help="the results tree (results)"
-    )
+    parser.add_argument("results", type=Path, nargs="?", default=RESULTS, help="the results tree (results)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,7 +67,7 @@ def _entries(folder: Path, results: Path) -> Iterator[tuple[Path, Job | None]]:
     """Yield the files below `folder`, and the folders that a rule makes as one, with the job that makes each."""
     for path in sorted(folder.iterdir()):
         inside = path.relative_to(results).as_posix()
-        if path.name in IGNORED or path.name.endswith(NO_RESULT_SUFFIXES) or inside in NO_RESULTS:
+        if path.name in IGNORED or path.name.endswith(HALF_MADE) or inside in NO_RESULTS:
             continue
         job = job_at(inside)
         if path.is_dir() and job is None:

@@ -19,6 +19,7 @@ from scopedepth.config.resolve import resolved_dataset, stored_name
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.units import unit_name
 
 # A sequence's name becomes part of a path where a dataset is split.
 SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -211,11 +212,10 @@ def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
             )
         edges = [0, *spec["cut"].get(sequence, [])]
         if len(edges) == 1:
-            yield Unit(f"{name}@{sequence}", name, sequence)
+            yield Unit(unit_name(name, sequence), name, sequence)
             continue
         for first, stop in zip(edges, [*edges[1:], None], strict=True):
-            # No sequence has a tilde in its name.
-            yield Unit(f"{name}@{sequence}~{first}", name, sequence, (first, stop))
+            yield Unit(unit_name(name, sequence, first), name, sequence, (first, stop))
 
 
 def _check_references(where: str, study: StudySpec, checked: Configuration) -> None:

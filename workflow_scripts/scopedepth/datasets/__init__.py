@@ -13,6 +13,7 @@ from typing import Any
 
 from scopedepth.datasets.choose import Choice, choose_sequences
 from scopedepth.datasets.reading.base import Sequence
+from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.errors import ScopeDepthError
 
 
@@ -93,11 +94,16 @@ def choose(spec: Mapping[str, Any], raw: Path) -> list[Chosen]:
     return choose_counted(spec, raw)[0]
 
 
-def choose_counted(spec: Mapping[str, Any], raw: Path) -> tuple[list[Chosen], Choice]:
-    """Return what `choose` does, and the choice itself with the counts of its lists."""
+def choose_counted(
+    spec: Mapping[str, Any], raw: Path, fetched: Mapping[str, Path] = NONE_FETCHED
+) -> tuple[list[Chosen], Choice]:
+    """Return what `choose` does, and the choice itself with the counts of its lists.
+
+    `fetched`: where the lists lie that have an address, by their digest.
+    """
     found = find_sequences(spec, raw)
     kept = choose_sequences(found, spec["sequences"], spec["name"])
-    choice = Choice.of(spec, found, kept)
+    choice = Choice.of(spec, found, kept, fetched)
     chosen = [Chosen(sequence, choice.indices(sequence)) for sequence in kept]
     chosen = [one for one in chosen if one.indices]
     if not chosen:

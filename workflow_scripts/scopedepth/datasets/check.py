@@ -18,6 +18,7 @@ from scopedepth.datasets.describe import COMPARED, colour_depth, describe_depth,
 from scopedepth.datasets.place import data_root
 from scopedepth.datasets.prepare import registration, sample_images, spread
 from scopedepth.datasets.reading.base import Frame
+from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.datasets.reading.masks import find_border, find_specular
 from scopedepth.datasets.reading.missing import doubts
 from scopedepth.datasets.rectify.undistort import undistorted
@@ -32,14 +33,20 @@ TILE = 200
 WITHOUT_DEPTH = "  no depth"
 
 
-def check_dataset(spec: Mapping[str, Any], raw: Path, sheet: Path | None = None) -> Iterator[str]:
+def check_dataset(
+    spec: Mapping[str, Any],
+    raw: Path,
+    sheet: Path | None = None,
+    fetched: Mapping[str, Path] = NONE_FETCHED,
+) -> Iterator[str]:
     """Yield lines that say what was found in a dataset; write a contact sheet (PNG) to `sheet`.
 
-    `spec`: the dataset's spec; `raw`: the folder that fetch made. Some frames of each sequence are read; frames that
+    `spec`: the dataset's spec; `raw`: the folder that fetch made; `fetched`: its lists that have
+    an address, by digest. Some frames of each sequence are read; frames that
     do not read, and images and depth of different sizes, are listed as problems and are no exceptions here.
     """
     root = data_root(raw)
-    chosen, choice = choose_counted(spec, root)
+    chosen, choice = choose_counted(spec, root, fetched)
     if "steps" in spec:
         yield f"{spec['name']}: a view of {spec['view_of']}"
         chosen = viewed(spec, chosen, {one.sequence.name: size for one in chosen if (size := size_of(one))})

@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.reading.base import FileSequence, Sequence
@@ -37,11 +38,13 @@ class Choice:
     excluded: Listed | None
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], found: list[Sequence], kept: list[Sequence]) -> Choice:
+    def of(
+        cls, spec: Mapping[str, Any], found: list[Sequence], kept: list[Sequence], fetched: Mapping[str, Path]
+    ) -> Choice:
         """Read the lists of a spec. `found` are all sequences of the dataset, `kept` those that it chooses."""
         frames = spec["frames"]
         listed, excluded = (
-            None if frames[name] is None else match_list(frames[name], spec, found, kept)
+            None if frames[name] is None else match_list(frames[name], spec, found, kept, fetched)
             for name in ("list", "exclude")
         )
         return cls(frames, listed, excluded)

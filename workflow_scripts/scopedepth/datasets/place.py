@@ -1,4 +1,4 @@
-"""Where a fetched dataset's files are: below results/raw/{dataset}, or in place where the user keeps them."""
+"""Where a fetched dataset's files are: in the folder that fetch made, or in place where the user keeps them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Prepare: the raw files of a dataset become one store, with one size, one camera and one encoding a sequence.
 
-    results/raw/{dataset}/  ->  results/datasets/{unit}.zarr       the store
-                                results/datasets/{unit}.json       its manifest: digest, counts
-                                results/datasets/{unit}.page.json  what the report's page of the dataset shows
+    a dataset's raw files  ->  the store of a unit
+                               its manifest: digest, counts
+                               its page: what the report shows of the dataset
 
 Memory holds one shard of frames at a time, whatever the length of the video. Frames are decoded in threads.
 """
@@ -25,13 +25,14 @@ from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.describe import COMPARED, describe_unit
 from scopedepth.datasets.place import about, check_as_fetched, data_root, raw_digest
 from scopedepth.datasets.reading.base import Frame, Sequence, size_text
+from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.datasets.reading.masks import DARK, find_border, find_specular
 from scopedepth.datasets.rectify.agreement import Agreement, edge_agreement
 from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.errors import DISK_FULL, ScopeDepthError, UnreadableFrame, one_line
 from scopedepth.job.identity import module_digests
 from scopedepth.job.leaves import check_unchanged, signatures
-from scopedepth.job.manifest import write_json, write_manifest
+from scopedepth.job.manifest import page_of, write_json, write_manifest
 from scopedepth.job.progress import progress
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.vocabulary.flags import (
@@ -76,19 +77,26 @@ class Plan:
         return self.chosen.sequence
 
 
-def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path, workers: int) -> None:
-    """Write the dataset store of one unit and its manifest.
+def prepare_unit(
+    spec: Mapping[str, Any],
+    raw: Path,
+    store: Path,
+    manifest: Path,
+    workers: int,
+    fetched: Mapping[str, Path] = NONE_FETCHED,
+) -> None:
+    """Write the dataset store of one unit and its manifest, the page beside that.
 
     `spec`: the dataset's spec, its `sequences` those of the unit; `part` is there for a range of one sequence's
     frames, (first, one past the last or None). `raw`: what fetch made. `workers`: threads that decode; their
-    number changes no byte.
+    number changes no byte. `fetched`: the dataset's lists that have an address, by digest.
 
     A frame that cannot be read gets a status. Raises `ScopeDepthError` where they are more than the spec's
     `max_bad_frames` of a sequence, for image and depth of different sizes, and for a full disk.
     """
     before_reading = signatures([data_root(raw)])
     check_as_fetched(raw)
-    chosen, choice = choose_counted(spec, data_root(raw))
+    chosen, choice = choose_counted(spec, data_root(raw), fetched)
     before = {}
     if spec["undistort"]:
         before = {one.sequence.name: registration(one).facts() for one in chosen}
@@ -139,7 +147,7 @@ def prepare_unit(spec: Mapping[str, Any], raw: Path, store: Path, manifest: Path
         frame_lists=choice.counts(),
     )
     page = describe_unit(store)
-    write_json(store.with_suffix(".page.json"), page)
+    write_json(page_of(manifest), page)
     say_what_was_passed_over(spec["name"], page, counts)
 
 

@@ -1,8 +1,8 @@
 """Make view: the store of a view's unit, which holds no pixel, its manifest and its page.
 
-results/datasets/{base unit}.zarr  ->  results/datasets/{unit}.zarr/view.json   what is done to the frames
-                                       results/datasets/{unit}.json             its manifest: digest, counts
-                                       results/datasets/{unit}.page.json        what the report shows of it
+another unit's store  ->  the view's store: a file that says what is done to the frames
+                          its manifest: digest, counts
+                          its page: what the report shows of it
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from scopedepth.datasets.describe import describe_unit
 from scopedepth.job.identity import code_digest
-from scopedepth.job.manifest import read_manifest, write_json, write_manifest
+from scopedepth.job.manifest import manifest_of, page_of, read_manifest, write_json, write_manifest
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.views import VIEW_FILE, chosen_sequences, kinds_of, plain_steps, steps_for
@@ -32,7 +32,7 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
     dataset. `base`: the store that holds the pixels, its manifest beside it; `store` comes to lie beside it too.
     Raises `ScopeDepthError` for a crop that leaves the frame and for a pattern that names no sequence.
     """
-    stored, known = DatasetStore(base), read_manifest(base.with_suffix(".json"))
+    stored, known = DatasetStore(base), read_manifest(manifest_of(base))
     names = chosen_sequences(spec["steps"], list(stored.sequences), spec["whole"])
     steps = {
         name: steps_for(spec["steps"], name, (stored.sequences[name].height, stored.sequences[name].width))
@@ -68,7 +68,7 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
         },
         frame_lists=known.get("frame_lists", {}),
     )
-    write_json(store.with_suffix(".page.json"), describe_unit(store))
+    write_json(page_of(manifest), describe_unit(store))
 
 
 def lost_depth(sequence: DatasetSequence) -> list[int]:

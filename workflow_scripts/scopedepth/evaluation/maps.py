@@ -26,6 +26,7 @@ from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.units import dataset_of
 
 
 class Reference(NamedTuple):
@@ -88,7 +89,7 @@ class ScoredFrames:
     def place(self, dataset: str, sequence: str, frame: int) -> tuple[str, int] | None:
         """Return the unit that holds a frame of a sequence, and its place there; None where no store has it."""
         for unit in self.places.stores:
-            if unit.partition("@")[0] == dataset:
+            if dataset_of(unit) == dataset:
                 part = self.dataset(unit).sequences.get(sequence)
                 if part is not None and 0 <= frame - part.first_frame < part.n_frames:
                     return unit, frame - part.first_frame
@@ -125,7 +126,7 @@ class ScoredFrames:
         if (unit, model) not in self._pairs:
             data, path = self.dataset(unit), self.places.alignments[unit, model, self.name]
             predicted = PredictionStore(self.places.predictions[unit, model])
-            pairs, fits = open_pairs(self.protocol, data, predicted, unit.partition("@")[0]), read_fits(path)
+            pairs, fits = open_pairs(self.protocol, data, predicted, dataset_of(unit)), read_fits(path)
             for sequence, (_, frames, _) in pairs.items():
                 if len(fits.get(sequence, [])) != frames.n_frames:
                     raise ScopeDepthError(

@@ -1,10 +1,11 @@
 """Fetch: a dataset's files as published, the only stage that needs the network.
 
-    results/raw/{dataset}/data/        the files, archives unpacked (or in_place.json, for data used where they are)
-    results/raw/{dataset}/about.json   title, licence, citation, homepage
-    results/raw/{dataset}.json         where it came from, the digest of every download, the digest of all files
+    data/           the files, archives unpacked (or in_place.json, for data used where they are)
+    about.json      title, licence, citation, homepage
+    the manifest    where it came from, the digest of every download, the digest of all files; beside the folder
 
-Everything is built in results/raw/{dataset}.partial, which survives a failure: the next run goes on from there.
+Everything is built in a folder beside it, whose name ends in .partial and which survives a failure: the next run goes
+on from there.
 """
 
 from __future__ import annotations

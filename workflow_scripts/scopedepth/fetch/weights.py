@@ -1,9 +1,9 @@
 """Weights: fetched apart from computing, once, with the digest that stands for them in a prediction's identity.
 
-    results/weights/{model}/       the files as published (links, for weights that already lie on this disk)
-    results/weights/{model}.json   the digest of what they hold; the Hub's commit; address and digest of each download
+    the folder      the files as published (links, for weights that already lie on this disk)
+    its manifest    the digest of what they hold; the Hub's commit; address and digest of each download
 
-Downloads go on where they broke: they are kept in results/weights/{model}.partial until all are there.
+Downloads go on where they broke: they are kept in a folder beside it, whose name ends in .partial, until all are there.
 """
 
 from __future__ import annotations

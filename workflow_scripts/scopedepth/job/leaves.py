@@ -5,7 +5,7 @@ kept, and a file is read again where its device, inode, size or one of its times
 nanoseconds) is another than when it was read. A touched or copied file costs a reading and nothing else. What was
 read within two seconds of its change is not kept: a change in the same moment would leave all of these as they are.
 
-    results/.leaves/raw/{dataset}.json, results/.leaves/weights/{model}.json      the digests kept
+The digests of a leaf are kept in a file of the leaf's name in the folder .leaves, below results/.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Signature = list[int]
 class Leaf:
     """A file or a folder outside results/. `reads`: suffixes and names of the files in it that count; None: all.
 
-    `name` is what it is to results/: ``raw/{dataset}`` or ``weights/{model}``.
+    `name` is that of the result that is made from it (`layout.Job.name`).
     """
 
     name: str

@@ -16,6 +16,10 @@ from typing import Any
 
 from scopedepth.errors import ScopeDepthError
 
+# What stands beside a result, after its name without the suffix: the manifest of a folder, what the report shows of a
+# dataset's store, and what a job writes down of its run.
+MANIFEST, PAGE, RECORD = ".json", ".page.json", ".run.json"
+
 # Snakemake leaves this marker in every directory() output, and Python its bytecode beside code that it imports.
 IGNORED = frozenset({".snakemake_timestamp", "__pycache__"})
 
@@ -64,7 +68,17 @@ def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def manifest_of(folder: Path) -> Path:
     """Return where the manifest of a folder lies that has one: beside it."""
-    return folder.with_name(folder.name.removesuffix(".zarr") + ".json")
+    return folder.with_name(folder.name.removesuffix(".zarr") + MANIFEST)
+
+
+def page_of(manifest: Path) -> Path:
+    """Return where the page of a dataset's store lies: beside the store's manifest."""
+    return manifest.with_suffix(PAGE)
+
+
+def record_of(table: Path) -> Path:
+    """Return where the run record of a table's job lies: beside it."""
+    return table.with_suffix(RECORD)
 
 
 def write_manifest(path: Path, directory: Path, **content: Any) -> None:

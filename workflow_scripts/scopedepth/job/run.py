@@ -43,6 +43,7 @@ def job(
     made_from: str = "",
     outputs: Iterable[str | Path] = (),
     inputs: Iterable[str | Path] = (),
+    label: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Run a job's body with its messages copied to `log`, and write its run record to `record`.
 
@@ -52,12 +53,13 @@ def job(
     from.
     A `ScopeDepthError` and what the machine is to blame for (`closing_words`) end the process with status 1 and one
     line; any other exception keeps its traceback.
+    `label`: what the job is called where all running jobs are shown.
     Yields a dict; what the body puts into it is added to the record (a device, a number of frames).
     """
     began = time.time()
     facts: dict[str, Any] = {}
     keep_freed_memory()
-    with _copied_to(log), announced(_label(log)):
+    with _copied_to(log), announced(label or Path(sys.argv[0]).stem):
         try:
             before = signatures(inputs)
             yield facts
@@ -98,7 +100,14 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
     """Run the body of a rule's script as its `job`. `given`: what Snakemake gives a script."""
-    return job(given.log[0], given.output.record, given.params.made_from, given.output, given.input)
+    label = f"{given.rule} {'/'.join(given.wildcards)}"
+    return job(given.log[0], given.output.record, given.params.made_from, given.output, given.input, label)
+
+
+def spec_of(given: Any) -> dict[str, Any]:
+    """Return the spec that decides a rule's job. `given`: what Snakemake gives a script."""
+    spec: dict[str, Any] = json.loads(given.params.made_from)["spec"]
+    return spec
 
 
 def closing_words(error: Exception, near: str | Path | None) -> str | None:
@@ -123,15 +132,6 @@ def full_disk(error: OSError, near: str | Path | None) -> str:
     where = error.filename or (Path(near).parent if near is not None else Path.cwd())
     said = f"No space left on the disk of {where}. Make room and run the same command again: what is done is kept."
     return one_line(said)
-
-
-def _label(log: str | Path | None) -> str:
-    """Return what a job is called, from its log: results/logs/predict/unit/model.log is ``predict unit/model``."""
-    if log is None:
-        return Path(sys.argv[0]).stem
-    parts = Path(log).with_suffix("").parts
-    after = parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-1:]
-    return f"{after[0]} {'/'.join(after[1:])}".strip()
 
 
 def run_facts(began: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import one_line
+from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
@@ -98,13 +99,15 @@ def failed_frames(
         unreadable = max((found["unreadable_frame"] for _, found in here), default=0)
         if unreadable:
             total = here[0][1].total()
-            yield f"! {unreadable} of {total} frames of {dataset} could not be read: results/logs/prepare/"
+            log = STAGES["prepare"].log.format(unit=f"{dataset}*")
+            yield f"! {unreadable} of {total} frames of {dataset} could not be read: {log}"
         for model, found in here:
             reasons = {status: found[status] for status in REASONS if found[status]}
             said_in_its_row = set(reasons) == {"constant_prediction"} and found["ok"] == 0
             if reasons and not said_in_its_row:
                 why = ", ".join(f"{count} × {WORDS[status]}" for status, count in reasons.items())
-                log = f" (results/logs/predict/*/{model}.log)" if "failed_prediction" in reasons else ""
+                log = f" ({STAGES['predict'].log.format(unit='*', model=model)})"
+                log = log if "failed_prediction" in reasons else ""
                 total = found.total()
                 yield f"! {sum(reasons.values())} of {total} frames of {model} on {dataset} failed: {why}{log}"
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from scopedepth.report.words import METRICS, higher_is_better
 from scopedepth.tables.io import read_table
+from scopedepth.vocabulary.units import dataset_of
 
 Spec = Mapping[str, Any]
 Row = dict[str, Any]
@@ -95,7 +96,7 @@ class Results:
 
     def units_of(self, dataset: str) -> list[str]:
         """Return the units of a dataset that have a place for a store."""
-        return [unit for unit in self.stores if unit.partition("@")[0] == dataset]
+        return [unit for unit in self.stores if dataset_of(unit) == dataset]
 
     # Rows of the tables.
 

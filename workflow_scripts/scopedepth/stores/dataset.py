@@ -21,6 +21,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.manifest import manifest_of
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
 from scopedepth.views import Step, read_view, steps_of
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH
@@ -169,7 +170,7 @@ class DatasetStore:
     def _check_base(self, stored: Path, digest: str) -> None:
         """Refuse to read a view from other pixels than it was made for, where the manifest of its base says so."""
         try:
-            found = json.loads(stored.with_suffix(".json").read_text(encoding="utf-8"))["digest"]
+            found = json.loads(manifest_of(stored).read_text(encoding="utf-8"))["digest"]
         except (OSError, ValueError, KeyError):
             return
         if found != digest:

@@ -1,9 +1,9 @@
 """Changes of code that were accepted: results made with the code before are taken for results of the code after.
 
 After an upgrade that changes no number, nobody should lose a month of a GPU's time. `scopedepth accept` writes down
-which code was taken for which, when and why, beside the results that it speaks for:
+which code was taken for which, when and why, beside the results that it speaks for (`layout.ACCEPTED`):
 
-    results/accepted.json     a list of {rule, before, after, why, at}; before and after are digests
+    [{rule, before, after, why, at}, ...]     before and after are digests
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from typing import Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.identity import canonical_json
-
-FILE = "accepted.json"
+from scopedepth.study.layout import ACCEPTED
 
 
 class Accepted:
     """What was accepted in one results tree."""
 
     def __init__(self, results: Path) -> None:
-        self.path = results / FILE
+        self.path = results / ACCEPTED
 
     @cached_property
     def entries(self) -> list[dict[str, str]]:

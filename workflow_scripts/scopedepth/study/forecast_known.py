@@ -8,6 +8,7 @@ from typing import Any
 
 from scopedepth.job.run import read_record
 from scopedepth.study.forecast import Forecast, UnitSize, plan_study
+from scopedepth.study.layout import STORE, Job
 from scopedepth.timing.summary import summarise_timing
 
 Pair = tuple[str, str]
@@ -46,7 +47,7 @@ def unit_size(results: Path, unit: str, expected: UnitSize | None = None) -> Uni
 
     Where its sequences differ in size, the one with most frames stands for all.
     """
-    sequences = read_record(results / "datasets" / f"{unit}.json").get("sequences")
+    sequences = read_record(Job("prepare", (unit,)).path("manifest", results)).get("sequences")
     if not sequences:
         return expected or UnitSize(unit, None)
     largest = max(sequences.values(), key=lambda sequence: sequence["frames"])
@@ -58,7 +59,7 @@ def timing_rows(results: Path, timing: str | None, models: Iterable[str]) -> lis
     """Return the rows of TIMING of those models that have been timed with the settings `timing`."""
     if timing is None:
         return []
-    tables = [results / "timing" / timing / f"{model}.parquet" for model in models]
+    tables = [Job("time", (timing, model)).path("table", results) for model in models]
     # The frame rate plays no part in a forecast.
     return summarise_timing([table for table in tables if _is_readable(table)], 30.0).to_pylist()
 
@@ -77,12 +78,11 @@ def _is_readable(table: Path) -> bool:
 def finished_predictions(results: Path, units: Iterable[str], models: Iterable[str]) -> set[Pair]:
     """Return the (unit, model) whose prediction store and manifest are there. Whether they are stale is not asked."""
     models = list(models)
-    folder = results / "predictions"
     return {
         (unit, model)
         for unit in units
         for model in models
-        if (folder / unit / f"{model}.json").is_file() and (folder / unit / f"{model}.zarr").is_dir()
+        if all(Job("predict", (unit, model)).path(name, results).exists() for name in STORE)
     }
 
 
@@ -92,7 +92,7 @@ def prediction_records(
     """Return the run records of the prediction jobs that have one, by (unit, model)."""
     models = list(models)
     found = {
-        (unit, model): read_record(results / "predictions" / unit / f"{model}.run.json")
+        (unit, model): read_record(Job("predict", (unit, model)).path("record", results))
         for unit in units
         for model in models
     }

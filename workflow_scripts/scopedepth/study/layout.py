@@ -1,19 +1,38 @@
-"""The stages of a study: what each rule makes, where that lies, and which job makes a path.
+"""The results tree and the graph of the stages: what each rule makes, where that lies, and what it reads of whom.
 
-The rules in rules/ write the same paths, and a test holds the two together.
+This is the one place that spells a path of the tree. The rules take their outputs, logs and inputs from here, and so
+does whoever looks at results beside them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.leaves import FOLDER as LEAVES
+from scopedepth.job.manifest import MANIFEST, PAGE, RECORD
 
 RESULTS = Path("results")
+LOGS = RESULTS / "logs"
+# Where running jobs say how far they are, for the display of all of them.
+RUNNING = LOGS / "running"
+# The demonstration's networks, trained anew, and what they are trained on.
+DEMO_WEIGHTS = RESULTS / "demo_weights"
+# Changes of code that were accepted, by name below results/.
+ACCEPTED = "accepted.json"
+# Beside a study's tables: what there is of them after a run with failures, made anew each time.
+INCOMPLETE = "incomplete"
+# What lies below results/ and is no result: logs, digests kept to save reading, training data. What is half-made has
+# the suffix.
+NO_RESULTS = frozenset({LOGS.name, LEAVES, DEMO_WEIGHTS.name})
+HALF_MADE = ".partial"
+
 STUDY_TABLES = (
     "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "timing",
 )  # fmt: skip
@@ -29,30 +48,85 @@ WILDCARDS = {
     "digest": r"[0-9a-f]+",
 }
 
+# What a job may read, and the rule that makes it: the one result of its own wildcards, or a list, which may be empty.
+ONE = {"unit": "prepare", "prediction": "predict", "alignment": "align", "tables": "summarise"}
+LISTS = {
+    "raw": "fetch_dataset",
+    "lists": "fetch_list",
+    "weights": "fetch_weights",
+    "units": "prepare",
+    # The units whose stores hold the pixels of views.
+    "bases": "prepare",
+    "predictions": "predict",
+    "alignments": "align",
+    "scores": "score",
+    "timings": "time",
+}
+MAKERS = {**ONE, **LISTS}
+STORE = ("store", "manifest")
+FILES = ("files", "manifest")
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One rule. `outputs`: what it makes, by name, as patterns below results/; those that end in a slash are folders.
+    """One rule.
 
-    `record` among them is the run record. A folder with a `manifest` beside it is vouched for by that.
+    `makes`: its outputs by name, as what follows `stem` in their paths below results/; those that end in a slash are
+    folders. `record` among them, the last one, is the run record. A folder with a `manifest` beside it is vouched for
+    by that. `reads`: by what it is to the rule (`MAKERS`), the outputs of another rule that it reads.
     """
 
     rule: str
-    outputs: dict[str, str]
-    log: str
+    stem: str
+    makes: Mapping[str, str]
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The patterns of the outputs below results/, by name; those of folders end in a slash."""
+        return {name: self.stem + rest for name, rest in self.makes.items()}
 
     @cached_property
     def wildcards(self) -> tuple[str, ...]:
         """The names of the rule's wildcards, in the order of its paths."""
-        return tuple(re.findall(r"{(\w+)}", self.outputs["record"]))
+        return tuple(re.findall(r"{(\w+)}", self.stem))
 
     @cached_property
-    def patterns(self) -> list[re.Pattern[str]]:
+    def matchers(self) -> list[re.Pattern[str]]:
         """What matches each path that the rule makes, and what lies in its folders; longer ones first."""
-        return [_pattern(output) for output in sorted(self.outputs.values(), key=len, reverse=True)]
+        return [_matcher(output) for output in sorted(self.outputs.values(), key=len, reverse=True)]
+
+    @property
+    def log(self) -> str:
+        """The pattern of a job's log."""
+        return f"{LOGS}/{self.rule}/" + "/".join(f"{{{name}}}" for name in self.wildcards) + ".log"
+
+    def pattern(self, output: str) -> str:
+        """Return the pattern of an output's path."""
+        return f"{RESULTS}/{self.outputs[output].rstrip('/')}"
+
+    @property
+    def folders(self) -> list[str]:
+        """The names of the outputs that are folders."""
+        return [name for name, path in self.makes.items() if path.endswith("/")]
+
+    @property
+    def vouched_for(self) -> list[str]:
+        """What the rule reads and something else tells whether it changed: a folder's manifest, a list's own name."""
+        return [
+            f"{role}_{output}"
+            for role, outputs in self.reads.items()
+            for output in outputs
+            if role == "lists" or output in STAGES[MAKERS[role]].folders
+        ]
+
+    def reads_of(self, rule: str) -> tuple[str, ...]:
+        """Return the names of the outputs of another rule that this one reads."""
+        found = (outputs for role, outputs in self.reads.items() if MAKERS[role] == rule)
+        return tuple(dict.fromkeys(name for outputs in found for name in outputs))
 
 
-def _pattern(output: str) -> re.Pattern[str]:
+def _matcher(output: str) -> re.Pattern[str]:
     text = re.escape(output.rstrip("/")).replace(r"\{", "{").replace(r"\}", "}")
     text = re.sub(r"{(\w+)}", lambda match: f"(?P<{match[1]}>{WILDCARDS[match[1]]})", text)
     return re.compile(text + ("(?:/.*)?" if output.endswith("/") else ""))
@@ -61,105 +135,75 @@ def _pattern(output: str) -> re.Pattern[str]:
 STAGES: dict[str, Stage] = {
     stage.rule: stage
     for stage in (
-        Stage(
-            "fetch_dataset",
-            {
-                "files": "raw/{dataset}/",
-                "manifest": "raw/{dataset}.json",
-                "record": "raw/{dataset}.run.json",
-            },
-            "fetch_dataset/{dataset}.log",
-        ),
-        Stage(
-            "fetch_list",
-            {"list": "lists/{digest}.txt", "record": "lists/{digest}.run.json"},
-            "fetch_list/{digest}.log",
-        ),
-        Stage(
-            "fetch_weights",
-            {
-                "files": "weights/{model}/",
-                "manifest": "weights/{model}.json",
-                "record": "weights/{model}.run.json",
-            },
-            "fetch_weights/{model}.log",
-        ),
+        Stage("fetch_dataset", "raw/{dataset}", {"files": "/", "manifest": MANIFEST, "record": RECORD}),
+        Stage("fetch_list", "lists/{digest}", {"list": ".txt", "record": RECORD}),
+        Stage("fetch_weights", "weights/{model}", {"files": "/", "manifest": MANIFEST, "record": RECORD}),
         Stage(
             "prepare",
-            {
-                "store": "datasets/{unit}.zarr/",
-                "manifest": "datasets/{unit}.json",
-                "page": "datasets/{unit}.page.json",
-                "record": "datasets/{unit}.run.json",
-            },
-            "prepare/{unit}.log",
+            "datasets/{unit}",
+            {"store": ".zarr/", "manifest": MANIFEST, "page": PAGE, "record": RECORD},
+            # A view has no files of its own: it is made from the store of another unit.
+            {"raw": FILES, "lists": ("list",), "bases": STORE},
         ),
         Stage(
             "predict",
-            {
-                "store": "predictions/{unit}/{model}.zarr/",
-                "manifest": "predictions/{unit}/{model}.json",
-                "record": "predictions/{unit}/{model}.run.json",
-            },
-            "predict/{unit}/{model}.log",
+            "predictions/{unit}/{model}",
+            {"store": ".zarr/", "manifest": MANIFEST, "record": RECORD},
+            {"unit": STORE, "bases": ("store",), "weights": FILES},
         ),
         Stage(
             "align",
-            {
-                "table": "alignments/{unit}/{model}/{protocol}.parquet",
-                "record": "alignments/{unit}/{model}/{protocol}.run.json",
-            },
-            "align/{unit}/{model}/{protocol}.log",
+            "alignments/{unit}/{model}/{protocol}",
+            {"table": ".parquet", "record": RECORD},
+            {"units": STORE, "bases": ("store",), "predictions": STORE},
         ),
         Stage(
             "score",
-            {
-                "table": "scores/{unit}/{model}/{protocol}.parquet",
-                "record": "scores/{unit}/{model}/{protocol}.run.json",
-            },
-            "score/{unit}/{model}/{protocol}.log",
+            "scores/{unit}/{model}/{protocol}",
+            {"table": ".parquet", "record": RECORD},
+            {"unit": STORE, "bases": ("store",), "prediction": STORE, "alignment": ("table",)},
         ),
+        # The record of a timing holds what was measured, beside the calls.
         Stage(
             "time",
-            {"table": "timing/{timing}/{model}.parquet", "record": "timing/{timing}/{model}.run.json"},
-            "time/{timing}/{model}.log",
+            "timing/{timing}/{model}",
+            {"table": ".parquet", "record": RECORD},
+            {"weights": FILES},
         ),
         Stage(
             "summarise",
+            "studies/{study}/",
+            {**{name: f"{name}.parquet" for name in STUDY_TABLES}, "record": "summary" + RECORD},
+            # Of stores and predictions a sample of the frames, for the errors against depth.
             {
-                **{name: f"studies/{{study}}/{name}.parquet" for name in STUDY_TABLES},
-                "record": "studies/{study}/summary.run.json",
+                "units": STORE,
+                "bases": ("store",),
+                "predictions": STORE,
+                "alignments": ("table",),
+                "scores": ("table",),
+                "timings": ("table", "record"),
             },
-            "summarise/{study}.log",
         ),
         Stage(
             "report",
+            "studies/{study}/",
             {
-                "html": "studies/{study}/report.html",
-                "ranking": "studies/{study}/ranking.txt",
-                "paper": "studies/{study}/paper/",
-                "record": "studies/{study}/report.run.json",
+                "html": "report.html",
+                "ranking": "ranking.txt",
+                "paper": "paper/",
+                "record": "report" + RECORD,
             },
-            "report/{study}.log",
+            {
+                "units": (*STORE, "page", "record"),
+                "bases": ("store",),
+                "predictions": (*STORE, "record"),
+                "alignments": ("table",),
+                "timings": ("record",),
+                "tables": (*STUDY_TABLES, "record"),
+            },
         ),
     )
 }
-
-
-# What a rule reads of another one's outputs, where that is more or less than all but the run record and the page.
-READ = {
-    ("summarise", "time"): ("table", "record"),
-    ("report", "prepare"): ("store", "manifest", "page", "record"),
-    ("report", "predict"): ("store", "manifest", "record"),
-    ("report", "time"): ("record",),
-    ("report", "summarise"): (*STUDY_TABLES, "record"),
-}
-
-
-def read_outputs(reader: str, maker: str) -> tuple[str, ...]:
-    """Return the names of the outputs of rule `maker` that rule `reader` reads."""
-    every = (name for name in STAGES[maker].outputs if name not in ("record", "page"))
-    return READ.get((reader, maker), tuple(every))
 
 
 @dataclass(frozen=True)
@@ -169,37 +213,64 @@ class Job:
     rule: str
     values: tuple[str, ...]
 
+    @classmethod
+    def of(cls, rule: str, wildcards: Any) -> Job:
+        """Return the job of a rule for Snakemake's wildcards."""
+        return cls(rule, tuple(str(getattr(wildcards, name)) for name in STAGES[rule].wildcards))
+
     @property
     def stage(self) -> Stage:
         """The job's rule."""
         return STAGES[self.rule]
 
     @property
+    def named(self) -> dict[str, str]:
+        """The values by the names of their wildcards."""
+        return dict(zip(self.stage.wildcards, self.values, strict=True))
+
+    @property
     def wildcards(self) -> SimpleNamespace:
-        """The wildcards by name, as Snakemake gives them."""
-        return SimpleNamespace(**dict(zip(self.stage.wildcards, self.values, strict=True)))
+        """The same, as Snakemake gives them."""
+        return SimpleNamespace(**self.named)
+
+    @property
+    def name(self) -> str:
+        """What the job's result is called: its paths below results/ as far as they agree."""
+        return self.stage.stem.format(**self.named).rstrip("/")
 
     def path(self, output: str, results: Path = RESULTS) -> Path:
         """Return where one of the job's outputs lies."""
-        return results / self.stage.outputs[output].format(**vars(self.wildcards)).rstrip("/")
+        return results / self.stage.outputs[output].format(**self.named).rstrip("/")
 
     def outputs(self, results: Path = RESULTS) -> dict[str, Path]:
         """Return where all of the job's outputs lie, by name."""
-        return {name: self.path(name, results) for name in self.stage.outputs}
+        return {name: self.path(name, results) for name in self.stage.makes}
 
-    def log(self, results: Path = RESULTS) -> Path:
+    def log(self) -> Path:
         """Return the job's log."""
-        return results / "logs" / self.stage.log.format(**vars(self.wildcards))
+        return Path(self.stage.log.format(**self.named))
 
     def __str__(self) -> str:
         return f"{self.rule}({', '.join(self.values)})"
 
 
+def tables_of(study: str, folder: Path | None = None) -> dict[str, Path]:
+    """Return where the tables of a study lie, by name; or would, in another folder."""
+    job = Job("summarise", (study,))
+    paths = {name: job.path(name) for name in STUDY_TABLES}
+    return paths if folder is None else {name: folder / path.name for name, path in paths.items()}
+
+
+def incomplete_folder(study: str) -> Path:
+    """Return where a study's tables and report are made of what there is, after a run with failures."""
+    return Job("report", (study,)).path("html").parent / INCOMPLETE
+
+
 def job_at(inside: str) -> Job | None:
     """Return the job that makes `inside`, a path below results/ in POSIX form, or None where no rule makes it."""
     for stage in STAGES.values():
-        for pattern in stage.patterns:
-            match = pattern.fullmatch(inside)
+        for matcher in stage.matchers:
+            match = matcher.fullmatch(inside)
             if match:
                 return Job(stage.rule, tuple(match[name] for name in stage.wildcards))
     return None
@@ -215,6 +286,6 @@ def job_of(path: Path, results: Path = RESULTS) -> Job:
     if job is None:
         raise ScopeDepthError(
             f"{path} is made by no rule. Give a store, a table or a report under {results}/, "
-            f"for example {results}/studies/demo/report.html."
+            f"for example {Job('report', ('demo',)).path('html', results)}."
         )
     return job

@@ -20,9 +20,8 @@ from scopedepth.job.leaves import NONE, PLANNED_BYTES, Signature, leaf_digest, s
 from scopedepth.job.manifest import digest_file
 from scopedepth.job.run import read_record
 from scopedepth.study.accepted import Accepted
-from scopedepth.study.layout import RESULTS, STAGES, Job, read_outputs
+from scopedepth.study.layout import RESULTS, STAGES, Job
 from scopedepth.study.plan import Plan
-from scopedepth.study.signatures import with_signature
 
 Param = Callable[[Any], str]
 STALE = "stale: scopedepth explain says why"
@@ -54,9 +53,9 @@ class MadeFrom:
         """Return the parameter of a rule, as a function of a job's wildcards alone."""
 
         def made_from(wildcards: Any) -> str:
-            return self.shown(job_for(rule, wildcards))
+            return self.shown(Job.of(rule, wildcards))
 
-        return with_signature(made_from)
+        return made_from
 
     def shown(self, job: Job) -> str:
         """Return what Snakemake is shown of a job, which it compares with what it was shown when the job ran."""
@@ -139,7 +138,7 @@ class MadeFrom:
         Run records tell of a run and decide no number, but for those of timings, which hold what was measured. The
         report shows them.
         """
-        for name in read_outputs(reader, job.rule):
+        for name in STAGES[reader].reads_of(job.rule):
             path = job.path(name, self.results)
             if name == "manifest":
                 yield path, self._of_manifest(path)
@@ -211,13 +210,8 @@ class MadeFrom:
                 return {job: found[job] for job in jobs if job in found}
 
     def _lacks(self, reader: Job, maker: Job) -> bool:
-        read = read_outputs(reader.rule, maker.rule)
+        read = reader.stage.reads_of(maker.rule)
         return not all(maker.path(name, self.results).exists() for name in read)
-
-
-def job_for(rule: str, wildcards: Any) -> Job:
-    """Return the job of a rule for Snakemake's wildcards."""
-    return Job(rule, tuple(str(getattr(wildcards, name)) for name in STAGES[rule].wildcards))
 
 
 def _digest_in(manifest: Path) -> str:

@@ -25,7 +25,7 @@ from scopedepth.study.forecast import (
     UnitSize,
     plan_study,
 )
-from scopedepth.study.signatures import signed
+from scopedepth.study.layout import Job, tables_of
 
 MB = 1e6
 # Python with the compiled kernels takes 270 MB, and frames come in blocks of 5 million pixels, of some 30 bytes each.
@@ -61,7 +61,6 @@ SUMMARY_BYTES_PER_ROW = 500
 SUMMARY_ROWS_PER_MINUTE = 100_000
 
 
-@signed
 class Needs:
     """The needs of a study's jobs."""
 
@@ -98,19 +97,19 @@ class Needs:
         return self.kinds["models"].get(wildcards.model, self.kinds["predict"])
 
     def predict_mem_mb(self, wildcards: Any, input: Any, attempt: int) -> int:
-        size = unit_size([input.store_manifest])
+        size = unit_size([input.unit_manifest])
         frames = FRAME_COPIES * self.batch * 3 * size.height * size.width / MB  # type: ignore[operator]
         return attempt * math.ceil(self._model_mem_mb(wildcards.model) + frames)
 
     def predict_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
-        size = unit_size([input.store_manifest])
+        size = unit_size([input.unit_manifest])
         rows = [row for row in timing_rows(self.study.name) if row["model"] == wildcards.model]
         forecast = plan_study([size], [wildcards.model], rows, device=self._device(wildcards.model))
         return attempt * math.ceil(START_MINUTES + MARGIN * 60 * forecast.hours)
 
     def predict_disk_mb(self, wildcards: Any, input: Any) -> int:
         """Return the space for a prediction on the frames' own grid, twice: it may be made beside an older one."""
-        size = unit_size([input.store_manifest])
+        size = unit_size([input.unit_manifest])
         return 100 + math.ceil(2 * PREDICTION_BYTES_PER_VALUE * pixels(size) / MB)
 
     # align, score
@@ -119,10 +118,10 @@ class Needs:
         return COMPARE_MEM_MB * attempt
 
     def align_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
-        return self._compare_runtime(input.store_manifests, attempt)
+        return self._compare_runtime(input.units_manifest, attempt)
 
     def score_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
-        return self._compare_runtime([input.store_manifest], attempt)
+        return self._compare_runtime([input.unit_manifest], attempt)
 
     def _compare_runtime(self, manifests: list[str], attempt: int) -> int:
         seconds = COMPARE_SECONDS_PER_PIXEL * pixels(unit_size(manifests))
@@ -161,8 +160,8 @@ class Needs:
 
     def _rows(self) -> int:
         """Return the rows of a study's frame table, as far as its frames are counted."""
-        manifests = [f"results/datasets/{unit}.json" for unit in self.study.units]
-        counted = [path for path in manifests if Path(path).exists()]
+        manifests = [Job("prepare", (unit,)).path("manifest") for unit in self.study.units]
+        counted = [str(path) for path in manifests if path.exists()]
         frames = unit_size(counted).n_frames if counted else 0
         return (frames or 0) * len(self.study.models) * len(self.study.protocols)
 
@@ -179,7 +178,8 @@ class Needs:
     def _model_mem_mb(self, model: str) -> float:
         if self.is_baseline(model):
             return BASELINE_MEM_MB
-        return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(Path("results/weights", model)) / MB
+        weights = Job("fetch_weights", (model,)).path("files")
+        return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(weights) / MB
 
 
 def matching_mb(dataset: Mapping[str, Any], threads: int) -> float:
@@ -241,7 +241,7 @@ def _count(manifest: str, modified: int | None) -> tuple[int, int, int]:
 @functools.cache
 def timing_rows(study: str) -> list[dict[str, Any]]:
     """Return the rows of a study's timing table, or none where it has not been measured."""
-    table = Path("results/studies", study, "timing.parquet")
+    table = tables_of(study)["timing"]
     if not table.is_file():
         return []
     import pyarrow.parquet

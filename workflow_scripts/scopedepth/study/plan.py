@@ -1,4 +1,4 @@
-"""What each stage of a study needs: the jobs, what decides each, the inputs of every rule, from its wildcards alone.
+"""What each stage of a study needs: the jobs, what decides each, what it reads, from its wildcards alone.
 
 The rules take their inputs and parameters from a `Plan`, and so do the commands that say what is stale: they cannot
 disagree. What decides a job is one canonical string for its spec and one for its code; what is left out of them makes
@@ -8,12 +8,11 @@ nothing stale. The `wildcards` of the methods are any object with the attributes
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from scopedepth.config.frame_lists import FETCHED, fetched_lists, listed_files
 from scopedepth.config.load import (
     DATASET_WORDS,
     MODEL_WORDS,
@@ -26,8 +25,7 @@ from scopedepth.config.load import (
 from scopedepth.errors import without_secrets
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
-from scopedepth.study.layout import STUDY_TABLES, Job
-from scopedepth.study.signatures import signed
+from scopedepth.study.layout import MAKERS, ONE, STAGES, Job
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.metrics import METRICS, standing_for
 
@@ -40,7 +38,6 @@ IN_PLACE = ("path", "registration")
 AS_PUBLISHED = "{}"
 
 
-@signed
 class Plan:
     """A study's jobs. `scripts` is the folder of the rules' scripts."""
 
@@ -68,76 +65,135 @@ class Plan:
 
     # Jobs.
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield every job of the study, each after those that it needs."""
-        study = self.study
-        yield from (Job("fetch_dataset", (name,)) for name in study.stored())
-        yield from (Job("fetch_list", (digest,)) for digest in self.fetched_lists())
-        yield from (Job("fetch_weights", (name,)) for name in study.models if self.has_weights(name))
-        # The stores that views are made from come before them.
-        yield from (Job("prepare", (unit,)) for unit in {**study.base_units, **study.units})
-        yield from (Job("predict", key) for key in product(study.units, study.models))
-        for rule in ("align", "score"):
-            yield from (Job(rule, key) for key in product(study.units, study.models, study.protocols))
-        if study.timing is not None:
-            yield from (Job("time", (study.timing["name"], model)) for model in study.models)
-        yield Job("summarise", (study.name,))
-        yield Job("report", (study.name,))
+    def jobs(self) -> tuple[Job, ...]:
+        """Return every job of the study, each after those that it needs."""
+        return tuple(self._every)
 
     def has(self, job: Job) -> bool:
         """Say whether the study has such a job."""
-        known: dict[str, Collection[str]] = {
-            "dataset": self.study.stored(),
-            "digest": self.fetched_lists(),
-            "unit": {**self.study.base_units, **self.study.units}
-            if job.rule == "prepare"
-            else self.study.units,
-            "model": self.study.models,
-            "protocol": self.study.protocols,
-            "timing": () if self.study.timing is None else (self.study.timing["name"],),
-            "study": (self.study.name,),
-        }
-        values = vars(job.wildcards)
-        weightless = job.rule == "fetch_weights" and values["model"] in known["model"]
-        return all(value in known[name] for name, value in values.items()) and not (
-            weightless and not self.has_weights(values["model"])
-        )
+        return job in self._every
+
+    @functools.cached_property
+    def _every(self) -> dict[Job, None]:
+        """All that the study's report needs, stage by stage."""
+        found: dict[Job, None] = {}
+
+        def add(job: Job) -> None:
+            if job not in found:
+                for needed in self.needed_by(job):
+                    add(needed)
+                found[job] = None
+
+        add(Job("report", (self.study.name,)))
+        place = {rule: number for number, rule in enumerate(STAGES)}
+        return dict.fromkeys(sorted(found, key=lambda job: place[job.rule]))
 
     def needed_by(self, job: Job) -> list[Job]:
         """Return the jobs whose results a job reads."""
-        study, values = self.study, job.values
-        if job.rule == "prepare":
-            unit = study.unit(values[0])
-            if unit.base is not None:
-                return [Job("prepare", (unit.base,))]
-            lists = fetched_lists(study.dataset(unit.dataset))
-            return [Job("fetch_dataset", (unit.dataset,)), *(Job("fetch_list", (one,)) for one in lists)]
-        if job.rule in ("predict", "time"):
-            first = self._prepared(values[0]) if job.rule == "predict" else []
-            return first + [Job("fetch_weights", values[1:])] * self.has_weights(values[1])
-        if job.rule == "align":
-            units = self.fitted_together(job.wildcards)
-            prepared = dict.fromkeys(one for unit in units for one in self._prepared(unit))
-            return [*prepared, *(Job("predict", (unit, values[1])) for unit in units)]
-        if job.rule == "score":
-            return [*self._prepared(values[0]), Job("predict", values[:2]), Job("align", values)]
-        if job.rule == "summarise":
-            rules: tuple[str, ...] = ("prepare", "predict", "align", "score", "time")
-            return [one for one in self.jobs() if one.rule in rules]
-        if job.rule == "report":
-            rules = ("prepare", "predict", "align", "time", "summarise")
-            return [one for one in self.jobs() if one.rule in rules]
-        return []
+        return list(dict.fromkeys(one for role in job.stage.reads for one in self.needs(job, role)))
 
-    def _prepared(self, unit: str) -> list[Job]:
-        """Return the jobs that make a unit's store, and of a view the one that holds its pixels."""
-        base = self.study.unit(unit).base
-        return [Job("prepare", (unit,)), *([] if base is None else [Job("prepare", (base,))])]
+    def needs(self, job: Job, role: str) -> list[Job]:
+        """Return the jobs whose results are one of the things that a job reads (`layout.MAKERS`)."""
+        if role in ("raw", "lists"):
+            unit = self.study.unit(job.values[0])
+            if unit.base is not None:
+                return []
+            if role == "raw":
+                return [Job("fetch_dataset", (unit.dataset,))]
+            return [
+                Job("fetch_list", (digest,)) for digest in fetched_lists(self.study.dataset(unit.dataset))
+            ]
+        if role == "bases":
+            bases = dict.fromkeys(self.study.unit(name).base for name in self._values(job, "unit"))
+            return [Job("prepare", (base,)) for base in bases if base is not None]
+        rule = MAKERS[role]
+        if role == "weights" and not self.has_weights(job.values[1]):
+            return []
+        return [
+            Job(rule, key) for key in product(*(self._values(job, name) for name in STAGES[rule].wildcards))
+        ]
+
+    def _values(self, job: Job, wildcard: str) -> Collection[str]:
+        """Return the units, models and so on that a job is about: its own, or all of the study."""
+        study = self.study
+        if wildcard == "unit" and job.rule == "align":
+            return self.fitted_together(job.wildcards)
+        own = job.stage.wildcards
+        if wildcard in own:
+            return (job.values[own.index(wildcard)],)
+        if wildcard == "timing":
+            return () if study.timing is None else (study.timing["name"],)
+        every: dict[str, Collection[str]] = {
+            "unit": study.units,
+            "model": study.models,
+            "protocol": study.protocols,
+        }
+        return every[wildcard]
+
+    def fitted_together(self, wildcards: Any) -> list[str]:
+        """Return the units that share one fit, the job's own first.
+
+        More than one where the fit spans a dataset that is split, or a sequence that is cut.
+        """
+        return self._together(wildcards.unit, wildcards.protocol)
+
+    def _find_together(self, unit: str, protocol: str) -> list[str]:
+        scope = self.study.protocols[protocol]["alignment"]["scope"]
+        own = self.study.units[unit]
+        if scope == "frame" or (scope == "sequence" and own.frames is None):
+            return [own.name]
+        others = self.study.units_of(own.dataset)
+        if scope == "sequence":
+            others = [name for name in others if self.study.units[name].sequence == own.sequence]
+        return sorted(others, key=lambda unit: (unit != own.name, unit))
 
     def fetched_lists(self) -> dict[str, str]:
         """Return the address of each list of frames that is to be fetched, by its digest."""
         lists = [fetched_lists(self.study.dataset(name)) for name in self.study.stored()]
         return {digest: url for one in lists for digest, url in one.items()}
+
+    # The inputs of the rules.
+
+    def inputs(self, rule: str) -> dict[str, Any]:
+        """Return what a rule reads, by role and output (``unit_store``): patterns, and functions of wildcards."""
+        found: dict[str, Any] = {}
+        for role, outputs in STAGES[rule].reads.items():
+            for output in outputs:
+                if role == "bases" and not self.study.base_units:
+                    # Of thousands of jobs Snakemake would ask a function twice each.
+                    paths: Any = []
+                elif role in ONE:
+                    paths = STAGES[ONE[role]].pattern(output)
+                else:
+                    paths = self._reader(rule, role, output)
+                found[f"{role}_{output}"] = paths
+        return found
+
+    def _reader(self, rule: str, role: str, output: str) -> Callable[[Any], list[str]]:
+        path = STAGES[MAKERS[role]].pattern(output)
+
+        def paths(wildcards: Any) -> list[str]:
+            return [path.format(**job.named) for job in self.needs(Job.of(rule, wildcards), role)]
+
+        return paths
+
+    def targets(self) -> list[str]:
+        """Return what a run of the study makes at its end: its tables, its report."""
+        every = (Job(rule, (self.study.name,)).outputs() for rule in ("summarise", "report"))
+        return [str(path) for outputs in every for name, path in outputs.items() if name != "record"]
+
+    def local_weights(self, wildcards: Any) -> list[str]:
+        """The files of weights that lie on disk. fetch_weights says what is missing.
+
+        Not those with braces in their path, which Snakemake would take for wildcards: what a job is made from tells of
+        their content in any case.
+        """
+        try:
+            found = self.leaves(Job("fetch_weights", (wildcards.model,)))
+            paths = sorted(str(file) for leaf in found for file in leaf.files().values())
+            return [path for path in paths if not set(path) & set("{}")]
+        except OSError:  # a name that no file can have
+            return []
 
     # What decides a job, as canonical JSON.
 
@@ -260,19 +316,20 @@ class Plan:
             source = self.study.dataset(job.values[0])["source"]
             if source["kind"] not in IN_PLACE:
                 return []
-            return [Leaf(f"raw/{job.values[0]}", at(source["path"]), self.reads_of_loader(job.values[0]))]
+            return [Leaf(job.name, at(source["path"]), self.reads_of_loader(job.values[0]))]
         if job.rule == "fetch_weights":
             source = self.model(job.wildcards)["weights"]
             if source["kind"] != "path":
                 return []
-            return [Leaf(f"weights/{job.values[0]}", at(source["path"]), self.reads_of_family(job.values[0]))]
+            return [Leaf(job.name, at(source["path"]), self.reads_of_family(job.values[0]))]
         if job.rule == "prepare":
             if self.study.unit(job.values[0]).base is not None:
                 return []
-            spec = self.dataset(job.wildcards)
+            dataset = self.study.unit(job.values[0]).dataset
             # Those that were fetched are results.
-            local = [path for path in listed_files(spec) if path.parent != FETCHED]
-            return [Leaf(f"lists/{spec['name']}/{place}", path) for place, path in enumerate(local)]
+            local = [at(source["path"]) for source in lists_of(self.study.dataset(dataset)) if source["path"]]
+            kept = Job("fetch_dataset", (dataset,)).name
+            return [Leaf(f"{kept}.lists/{place}", path) for place, path in enumerate(local)]
         return []
 
     def reads_of_loader(self, dataset: str) -> list[str] | None:
@@ -283,113 +340,15 @@ class Plan:
         """Return the suffixes and names of the files that a model's family reads; None: all may count."""
         return declared(f"scopedepth.models.{self.study.models[model]['family']}", "READS")
 
-    def local_weights(self, wildcards: Any) -> list[str]:
-        """The files of weights that lie on disk. fetch_weights says what is missing.
 
-        Not those with braces in their path, which Snakemake would take for wildcards: what a job is made from tells of
-        their content in any case.
-        """
-        try:
-            found = self.leaves(Job("fetch_weights", (wildcards.model,)))
-            paths = sorted(str(file) for leaf in found for file in leaf.files().values())
-            return [path for path in paths if not set(path) & set("{}")]
-        except OSError:  # a name that no file can have
-            return []
+def lists_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the lists whose lines decide which frames of a dataset take part."""
+    return [spec["frames"][name] for name in ("list", "exclude") if spec["frames"][name] is not None]
 
-    # Inputs.
 
-    def raw(self, wildcards: Any) -> str:
-        """Return the folder that a unit's store is made from: its raw files, or of a view the store behind it."""
-        unit = self.study.unit(wildcards.unit)
-        return f"results/raw/{unit.dataset}" if unit.base is None else f"results/datasets/{unit.base}.zarr"
-
-    def raw_manifest(self, wildcards: Any) -> str:
-        """Return the manifest of that folder."""
-        return self.raw(wildcards).removesuffix(".zarr") + ".json"
-
-    def lists_to_fetch(self, wildcards: Any) -> list[str]:
-        """Return the lists of a unit's dataset that come from an address; a view reads none."""
-        if self.study.unit(wildcards.unit).base is not None:
-            return []
-        return [f"{FETCHED}/{digest}.txt" for digest in fetched_lists(self.dataset(wildcards))]
-
-    def bases(self, wildcards: Any) -> list[str]:
-        """Return the store that holds a unit's pixels, where that is another unit's."""
-        base = self.study.unit(wildcards.unit).base
-        return [] if base is None else [f"results/datasets/{base}.zarr"]
-
-    def bases_to_fit(self, wildcards: Any) -> list[str]:
-        bases = (self.study.units[unit].base for unit in self.fitted_together(wildcards))
-        return [f"results/datasets/{base}.zarr" for base in bases if base is not None]
-
-    def every_base(self) -> list[str]:
-        return [f"results/datasets/{unit}.zarr" for unit in self.study.base_units]
-
-    def weights(self, wildcards: Any) -> list[str]:
-        """Return the manifest of a model's weights, for a model that has any."""
-        return [f"results/weights/{wildcards.model}.json"] if self.has_weights(wildcards.model) else []
-
-    def weights_folder(self, wildcards: Any) -> list[str]:
-        """Return the folder of a model's weights, for a model that has any."""
-        return [path.removesuffix(".json") for path in self.weights(wildcards)]
-
-    def fitted_together(self, wildcards: Any) -> list[str]:
-        """Return the units that share one fit, the job's own first.
-
-        More than one where the fit spans a dataset that is split, or a sequence that is cut.
-        """
-        return self._together(wildcards.unit, wildcards.protocol)
-
-    def _find_together(self, unit: str, protocol: str) -> list[str]:
-        scope = self.study.protocols[protocol]["alignment"]["scope"]
-        own = self.study.units[unit]
-        if scope == "frame" or (scope == "sequence" and own.frames is None):
-            return [own.name]
-        others = self.study.units_of(own.dataset)
-        if scope == "sequence":
-            others = [name for name in others if self.study.units[name].sequence == own.sequence]
-        return sorted(others, key=lambda unit: (unit != own.name, unit))
-
-    def stores_to_fit(self, wildcards: Any) -> list[str]:
-        return [f"results/datasets/{unit}.zarr" for unit in self.fitted_together(wildcards)]
-
-    def store_manifests_to_fit(self, wildcards: Any) -> list[str]:
-        return [f"results/datasets/{unit}.json" for unit in self.fitted_together(wildcards)]
-
-    def predictions_to_fit(self, wildcards: Any) -> list[str]:
-        return [
-            f"results/predictions/{unit}/{wildcards.model}.zarr" for unit in self.fitted_together(wildcards)
-        ]
-
-    def prediction_manifests_to_fit(self, wildcards: Any) -> list[str]:
-        return [
-            f"results/predictions/{unit}/{wildcards.model}.json" for unit in self.fitted_together(wildcards)
-        ]
-
-    # summarise, report
-
-    def tables(self, study: str) -> dict[str, str]:
-        """Return the tables of a study, by name."""
-        return {name: f"results/studies/{study}/{name}.parquet" for name in STUDY_TABLES}
-
-    # Functions of wildcards without need: in a plain string Snakemake would take {braces} for wildcards.
-
-    def every_unit(self, pattern: str) -> list[str]:
-        return [pattern.format(unit=unit) for unit in self.study.units]
-
-    def every_prediction(self, pattern: str) -> list[str]:
-        return [pattern.format(unit=u, model=m) for u, m in product(self.study.units, self.study.models)]
-
-    def every_score(self, pattern: str) -> list[str]:
-        pairs: Iterable[tuple[str, str, str]] = product(
-            self.study.units, self.study.models, self.study.protocols
-        )
-        return [pattern.format(unit=u, model=m, protocol=p) for u, m, p in pairs]
-
-    def every_timing(self, pattern: str) -> list[str]:
-        if self.study.timing is None:
-            return []
-        return [pattern.format(timing=self.study.timing["name"], model=model) for model in self.study.models]
+def fetched_lists(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the address of each list that is to be fetched, by the digest that it must have."""
+    return {source["sha256"]: source["url"] for source in lists_of(spec) if source["url"]}
 
 
 def at(path: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 from scopedepth.config.load import ConfigError, suggest
 from scopedepth.study.layout import RESULTS, Job, job_at
 from scopedepth.study.plan import Plan
+from scopedepth.vocabulary.units import dataset_of
 
 # A wildcard, and where the configuration names what it may be.
 KINDS = {"dataset": "datasets", "unit": "datasets", "model": "models", "protocol": "protocols"}
@@ -33,7 +34,7 @@ def check_targets(words: Iterable[str], plan: Plan, config: Mapping[str, Any]) -
 
 
 def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]) -> str:
-    values = vars(job.wildcards)
+    values = job.named
     chosen = plan.study.name
     if "study" in values:
         known = config["studies"]
@@ -45,7 +46,7 @@ def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]
         return f"{word}: there is no study {values['study']!r}. {suggest(values['study'], known)}"
     if "digest" in values:
         return f"{word} is no list of the study {chosen}."
-    names = {kind: _name(values[kind]) for kind in KINDS if kind in values}
+    names = {kind: dataset_of(values[kind]) for kind in KINDS if kind in values}
     for kind, name in names.items():
         known = config.get(KINDS[kind], {})
         if name not in known:
@@ -65,8 +66,3 @@ def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]
             f"Use: snakemake --cores all {word} --config study={studies[0]}"
         )
     return f"{word} is part of no study. Name {' and '.join(names.values())} in one under `studies` of config.yaml."
-
-
-def _name(unit: str) -> str:
-    """Return the dataset of a unit; other names as they are."""
-    return unit.partition("@")[0]

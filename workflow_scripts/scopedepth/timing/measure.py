@@ -21,7 +21,7 @@ from typing import Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.heap import keep_freed_memory
-from scopedepth.job.manifest import write_json
+from scopedepth.job.manifest import record_of, write_json
 from scopedepth.job.progress import progress
 from scopedepth.job.run import run_facts
 from scopedepth.models.base import DepthModel
@@ -59,12 +59,7 @@ def time_model(
     measurement = Measurement(spec, settings, lambda spec: load_model(spec, weights, device), threads)
     measurement.run()
     write_table(out, TIMING_CALLS, measurement.columns)
-    write_json(record or record_beside(out), {**run_facts(began), **measurement.facts})
-
-
-def record_beside(table: Path) -> Path:
-    """Return where the facts of a table of calls are: X.parquet -> X.run.json."""
-    return table.with_name(table.stem + ".run.json")
+    write_json(record or record_of(out), {**run_facts(began), **measurement.facts})
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scopedepth.job.manifest import record_of
 from scopedepth.job.run import read_record
 from scopedepth.tables.io import read_table, table_from
 from scopedepth.tables.timing import TIMING, TIMING_CALLS
@@ -38,7 +39,7 @@ MACHINE = ("hardware", "device", "threads")
 def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
     """Return one row a model and setting (schema TIMING) from tables of calls and the records beside them.
 
-    calls: the tables X.parquet that `time_model` wrote, each with X.run.json beside it; realtime_fps: frames a
+    calls: the tables that `time_model` wrote, each with its record beside it; realtime_fps: frames a
     second of the real-time verdict. The bootstrap is seeded: the same calls give the same bytes.
     """
     rows = [row for path in calls for row in _rows_of(path, realtime_fps)]
@@ -48,7 +49,7 @@ def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
 
 def _rows_of(path: Path, realtime_fps: float) -> list[dict[str, Any]]:
     calls = _Calls(read_table(path))
-    record = read_record(path.with_name(path.stem + ".run.json"))
+    record = read_record(record_of(path))
     fastest = fastest_yardstick(rounds_of(record))
     rows = []
     for setting in record.get("settings") or calls.settings():

@@ -1,6 +1,6 @@
 """Views: datasets made from another one when its frames are read. No pixel of theirs is stored.
 
-The store of a view's unit, results/datasets/{unit}.zarr, holds one small file, view.json:
+The store of a view's unit holds one small file, view.json:
 
     view_of     the unit whose store holds the pixels; it lies beside this one
     digest      of that store's content

@@ -16,9 +16,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from scopedepth.config.frame_lists import file_of
 from scopedepth.datasets.reading.base import FileSequence, Sequence, file_safe
 from scopedepth.datasets.reading.images import IMAGE_SUFFIXES
 from scopedepth.datasets.reading.text import read_text
@@ -27,6 +28,7 @@ from scopedepth.job.manifest import digest_file
 
 LEFT = frozenset({"l", "left"})
 SHOWN = 3
+NONE_FETCHED: Mapping[str, Path] = MappingProxyType({})
 
 # Positions in `frame_ids`, by the sequence's name.
 Positions = dict[str, set[int]]
@@ -81,18 +83,17 @@ def name_of(source: Mapping[str, Any]) -> str:
     return str(source["path"] or source["url"] or "the configuration's list")
 
 
-def read_lines(source: Mapping[str, Any], dataset: str) -> list[Line]:
-    """Return the lines of a list. `source`: a FrameList as plain values; one that is not there or not the one whose
-    digest is stated, or that says nothing, is a `ScopeDepthError`.
+def read_lines(source: Mapping[str, Any], dataset: str, fetched: Mapping[str, Path]) -> list[Line]:
+    """Return the lines of a list. `source`: a FrameList as plain values; `fetched`: where those with an address lie, by
+    digest. A list that is not there or not the one whose digest is stated, or that is empty, is a `ScopeDepthError`.
     """
-    path = file_of(source)
-    if path is None:
+    if source["lines"] is not None:
         texts = list(source["lines"])
     else:
-        if source["url"] is not None and not path.is_file():
-            raise ScopeDepthError(
-                f"Dataset {dataset}: the list {source['url']} has not been fetched. Run: snakemake --cores 1 {path}"
-            )
+        path = Path(source["path"]).expanduser() if source["url"] is None else fetched.get(source["sha256"])
+        if path is None or (source["url"] is not None and not path.is_file()):
+            how = "" if path is None else f" Run: snakemake --cores 1 {path}"
+            raise ScopeDepthError(f"Dataset {dataset}: the list {source['url']} has not been fetched.{how}")
         texts = read_text(path, "frame list").removeprefix("\ufeff").splitlines()
         if source["sha256"] is not None and digest_file(path) != f"sha256:{source['sha256']}":
             raise ScopeDepthError(
@@ -111,14 +112,18 @@ def _without_comment(text: str) -> str:
 
 
 def match_list(
-    source: Mapping[str, Any], spec: Mapping[str, Any], found: list[Sequence], kept: list[Sequence]
+    source: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    found: list[Sequence],
+    kept: list[Sequence],
+    fetched: Mapping[str, Path] = NONE_FETCHED,
 ) -> Listed:
     """Return which frames of the sequences `found` a list names.
 
     A frame without a sequence is one of each sequence `kept`. Lines that name no frame are one `ScopeDepthError`,
     which names the first ones.
     """
-    lines = read_lines(source, spec["name"])
+    lines = read_lines(source, spec["name"], fetched)
     listed = Listed(name_of(source))
     wrong: list[str] = []
     read = _plain_reader(found, kept) if source["layout"] == "plain" else _own_reader(spec["loader"], found)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
-from scopedepth.study.layout import STUDY_TABLES, Job
+from scopedepth.study.layout import Job, incomplete_folder, tables_of
 from scopedepth.study.plan import Plan
+from scopedepth.vocabulary.units import dataset_of
 
 # How the jobs are called that may fail by what they are given.
 NAMES = {
@@ -40,7 +41,7 @@ def write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     `stale`: the jobs whose results do not hold (`MadeFrom.runs`). One of an earlier run, made from something else than
     what there is now, is none that there is. Nothing is written where the study is whole, as it is when a run ends with
     a signal and its last job finished.
-    The folder is ``results/studies/{study}/incomplete``. It is made anew each time. What keeps it from being made,
+    The folder is `layout.incomplete_folder`. It is made anew each time. What keeps it from being made,
     such as a full disk, is said and is no exception: the failures that led here are what matters.
     """
     try:
@@ -50,12 +51,12 @@ def write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
             f"There is no report of what did not fail: {one_line(str(error)) or 'too little memory'}",
             file=sys.stderr,
         )
-        shutil.rmtree(Path("results/studies", plan.study.name, "incomplete"), ignore_errors=True)
+        shutil.rmtree(incomplete_folder(plan.study.name), ignore_errors=True)
         return None
 
 
 def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
-    folder = Path("results/studies", plan.study.name, "incomplete")
+    folder = incomplete_folder(plan.study.name)
     shutil.rmtree(folder, ignore_errors=True)
     if not stale:
         return None
@@ -90,14 +91,15 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         "models": plan.study.models,
         "protocols": plan.study.protocols,
     }
-    tables = {name: folder / f"{name}.parquet" for name in STUDY_TABLES}
+    tables = tables_of(plan.study.name, folder)
     predictions = {
-        (unit, model): Path(f"results/predictions/{unit}/{model}.zarr")
+        (unit, model): Job("predict", (unit, model)).path("store")
         for unit, model in product(units, plan.study.models)
         if Job("predict", (unit, model)) not in stale
     }
+    page = folder / Job("report", (plan.study.name,)).path("html").name
     places = Places(
-        stores={unit: Path(f"results/datasets/{unit}.zarr") for unit in units},
+        stores={unit: Job("prepare", (unit,)).path("store") for unit in units},
         predictions={key: path for key, path in predictions.items() if path.is_dir()},
         alignments=dict(zip(combinations, alignments, strict=True)),
     )
@@ -120,9 +122,9 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
             for job in plan.jobs()
             if job.rule in ("prepare", "predict", "time") and job not in stale
         ],
-        out=folder / "report.html",
+        out=page,
     )
-    return folder / "report.html"
+    return page
 
 
 def failures(plan: Plan, stale: Collection[Job]) -> Iterator[tuple[str, str]]:
@@ -157,11 +159,11 @@ def _failed(job: Job, folder: Path) -> Path:
     unit, model, protocol = job.values
     schema = SCORES if job.rule == "score" else ALIGNMENTS
     rows: list[dict[str, Any]] = []
-    for sequence, frames in DatasetStore(Path(f"results/datasets/{unit}.zarr")).sequences.items():
+    for sequence, frames in DatasetStore(Job("prepare", (unit,)).path("store")).sequences.items():
         for index, frame_id in enumerate(frames.frame_ids()):
             rows.append(
                 {
-                    "dataset": unit.partition("@")[0],
+                    "dataset": dataset_of(unit),
                     "sequence": sequence,
                     "frame": index,
                     "frame_id": frame_id,

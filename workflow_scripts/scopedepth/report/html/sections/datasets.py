@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from scopedepth.job.manifest import manifest_of, page_of
 from scopedepth.report.html.parts.svg import Drawing
 from scopedepth.report.html.parts.table import Cell, Column, Table, link, value_cell
 from scopedepth.report.html.sections.provenance import read_json
@@ -65,7 +66,7 @@ def spec_facts(spec: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
 
 def list_facts(stores: Sequence[Path]) -> list[tuple[str, str | Markup]]:
     """Return how many lines of a dataset's lists name how many frames; each of its units read the whole lists."""
-    lists = (read_json(stores[0].with_suffix(".json")).get("frame_lists") or {}) if stores else {}
+    lists = (read_json(manifest_of(stores[0])).get("frame_lists") or {}) if stores else {}
     return [
         (
             f"Frames {word}",
@@ -80,7 +81,7 @@ def list_facts(stores: Sequence[Path]) -> list[tuple[str, str | Markup]]:
 def read_page(store: Path) -> dict[str, Any] | None:
     """Return the facts written beside a dataset's store, or None."""
     try:
-        page = json.loads(store.with_suffix(".page.json").read_text(encoding="utf-8"))
+        page = json.loads(page_of(manifest_of(store)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return page if isinstance(page, dict) else None

@@ -10,17 +10,19 @@ from typing import Any
 
 from markupsafe import Markup
 
+from scopedepth.job.manifest import manifest_of
 from scopedepth.job.run import read_record
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, value_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import NOTHING, number
+from scopedepth.study.layout import Job, job_at
 
 
 def record_name(path: Path) -> str:
-    """Return what a record is about: its path from the results folder on, without endings."""
+    """Return what a record is about: the name of the job that wrote it, or the record's own."""
     parts = path.parts
-    kept = parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-3:]
-    return "/".join(kept).removesuffix(".run.json").removesuffix(".json")
+    jobs = (job_at("/".join(parts[start:])) for start in range(len(parts)))
+    return next((job.name for job in jobs if job is not None), path.name)
 
 
 def records(results: Results) -> list[tuple[str, dict[str, Any]]]:
@@ -35,7 +37,7 @@ def prediction_facts(results: Results) -> list[tuple[str, dict[str, Any]]]:
     for (unit, model), path in sorted(results.predictions.items()):
         attributes = read_json(path / "zarr.json").get("attributes")
         if isinstance(attributes, dict):
-            found.append((f"predictions/{unit}/{model}", attributes))
+            found.append((Job("predict", (unit, model)).name, attributes))
     return found
 
 
@@ -108,13 +110,11 @@ def stores_table(results: Results) -> Table:
         Column("State"),
     ]
     made = dict(prediction_facts(results))
-    paths = {f"datasets/{unit}": path for unit, path in sorted(results.stores.items())}
-    paths |= {
-        f"predictions/{unit}/{model}": path for (unit, model), path in sorted(results.predictions.items())
-    }
+    paths = {Job("prepare", (unit,)).name: path for unit, path in sorted(results.stores.items())}
+    paths |= {Job("predict", key).name: path for key, path in sorted(results.predictions.items())}
     rows = []
     for name, path in paths.items():
-        manifest, facts = read_json(path.with_suffix(".json")), made.get(name, {})
+        manifest, facts = read_json(manifest_of(path)), made.get(name, {})
         rows.append([
             Cell(code(name), name, name),
             digest_cell(manifest.get("digest")),
