@@ -238,9 +238,11 @@ class Plan:
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
         if rule == "predict":
             # The engine and the model's own family.
-            return self._code(rule, f"scopedepth.models.{self.model(job.wildcards)['family']}")
+            return self._code(rule, f"scopedepth.models.families.{self.model(job.wildcards)['family']}")
         if rule == "time":
-            return self._code("measure_time", f"scopedepth.models.{self.model(job.wildcards)['family']}")
+            return self._code(
+                "measure_time", f"scopedepth.models.families.{self.model(job.wildcards)['family']}"
+            )
         return self._code(rule)
 
     def _digest_code(self, script: str, *modules: str) -> str:
@@ -281,7 +283,7 @@ class Plan:
 
     def reads_of_family(self, model: str) -> list[str] | None:
         """Return the suffixes and names of the files that a model's family reads; None: all may count."""
-        return declared(f"scopedepth.models.{self.study.models[model]['family']}", "READS")
+        return declared(f"scopedepth.models.families.{self.study.models[model]['family']}", "READS")
 
     def local_weights(self, wildcards: Any) -> list[str]:
         """The files of weights that lie on disk. fetch_weights says what is missing.
