@@ -1,4 +1,4 @@
-"""A user's own class, by `options: {code: "file.py:Class"}`; the file lies in the weights' folder.
+"""A class of your own, by `options: {code: "file.py:Class"}`; the file lies in the weights' folder.
 
 The folder is part of a prediction's identity like any weights, so an edit of the file is noticed. The class:
 
