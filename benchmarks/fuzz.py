@@ -197,7 +197,7 @@ SMALL = ("constant", "tiny_depth_anything", "tiny_midas", "tiny_endo_depth", "ti
 def is_taken(kind: Any, options: Mapping[str, Any]) -> bool:
     """Say whether the check of options takes these."""
     try:
-        kind.model_validate(options)
+        kind(**options)
     except ValueError:
         return False
     return True
@@ -205,10 +205,11 @@ def is_taken(kind: Any, options: Mapping[str, Any]) -> bool:
 
 def option_cases(seed: int, folder: Path) -> Callable[[int], Callable[[], None]]:
     """Return what makes case after case: one or two options of a model or a dataset, checked, and used where taken."""
+    from scopedepth.config.datasets import LOADERS
     from scopedepth.config.load import check, dataset_spec
-    from scopedepth.config.loader_options import LOADER_OPTIONS
     from scopedepth.config.models import ModelSpec
-    from scopedepth.config.options import OPTIONS
+    from scopedepth.config.options import options_of
+    from scopedepth.job import extensions
     from scopedepth.models import load_model
 
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -223,17 +224,21 @@ def option_cases(seed: int, folder: Path) -> Callable[[int], Callable[[], None]]
             "output": {"kind": "depth"},
         }
         entries.append(("models", family, given))
-    for loader in LOADER_OPTIONS:
+    for loader in LOADERS:
         entry = {"loader": loader, "source": {"kind": "path", "path": "x"}}
-        entries += [("datasets", loader, entry)] * len(LOADER_OPTIONS[loader].model_fields)
+        fields = options_of(extensions.LOADERS, loader).__dataclass_fields__
+        entries += [("datasets", loader, entry)] * len(fields)
     frames = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
 
     def make(number: int) -> Callable[[], None]:
         chance = Chance(f"{seed}-option-{number}")
         kind, name, base = chance.choice(entries)
         entry = copy.deepcopy(base)
-        known = OPTIONS[base["family"]] if kind == "models" else LOADER_OPTIONS[base["loader"]]
-        names = [*known.model_fields] or ["x"]
+        if kind == "models":
+            known = options_of(extensions.FAMILIES, base["family"])
+        else:
+            known = options_of(extensions.LOADERS, base["loader"])
+        names = [*known.__dataclass_fields__] or ["x"]
         options = entry.setdefault("options", {})
         for _ in range(chance.choice([1, 1, 2])):
             option = chance.choice(names)
@@ -428,12 +433,12 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         from scopedepth.datasets.reading.base import DepthEncoding, FileSequence, FrameFiles
         from scopedepth.datasets.reading.lists import match_list
 
-        name = {"plain": "one", "scared": "dataset_3_keyframe_4", "simcol": "Frames_S5"}[path.stem]
-        ids = {"plain": ("12", "13", "14"), "scared": ("000001",), "simcol": ("0000",)}[path.stem]
+        name = {"plain": "one", "scared": "dataset_3_keyframe_4", "simcol3d": "Frames_S5"}[path.stem]
+        ids = {"plain": ("12", "13", "14"), "scared": ("000001",), "simcol3d": ("0000",)}[path.stem]
         frames = [FrameFiles(one, Path(f"{name}/rgb/{one}.png")) for one in ids]
         sequences = [FileSequence.of(name, frames, DepthEncoding())]
         source = {"path": str(path), "url": None, "sha256": None, "lines": None, "layout": path.stem}
-        loader = {"plain": "folder", "scared": "scared", "simcol": "simcol3d"}[path.stem]
+        loader = "folder" if path.stem == "plain" else path.stem
         match_list(source, {"name": "d", "loader": loader}, sequences, sequences)
 
     found: dict[str, Reader | TreeReader] = {
@@ -447,7 +452,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
             {
                 "plain.txt": b"one 12\none/13.png\n14\n# x\n",
                 "scared.txt": b"dataset3/keyframe4\t2\tl\r\n",
-                "simcol.txt": b"\xef\xbb\xbf1 5 1\n",
+                "simcol3d.txt": b"\xef\xbb\xbf1 5 1\n",
             },
             read_frames,
         ),

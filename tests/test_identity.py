@@ -154,7 +154,7 @@ def test_no_number_depends_on_a_sentence() -> None:
         for name in imported_modules(scripts / f"{rule}.py", loaded)
     }
     assert len(behind) > 100
-    for path in sorted(map(identity._module_file, behind)):
+    for path in sorted(map(identity.module_file, behind)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for part in decisive_parts(node):
                 if ast.unparse(node) not in ABOUT_ERRORS:

@@ -200,7 +200,7 @@ def test_a_published_split_of_simcol(tmp_path: Path) -> None:
         trees.simcol(tmp_path / f"data/SyntheticColon_{part}" / folder, truth)
     split = tmp_path / "test_files.txt"
     split.write_text("1\t5\t1\n1\t5\t3\n2\t10\t2\n3\t1\t3\n")
-    frames = {"list": {"path": str(split), "layout": "simcol"}}
+    frames = {"list": {"path": str(split), "layout": "simcol3d"}}
     spec = trees.spec_of("simcol3d", "simcol3d", tmp_path / "data", frames=frames)
     assert named(choose(spec, tmp_path / "data")) == {
         "Frames_B10": ["0001"],
@@ -502,6 +502,7 @@ def test_the_workflow_fetches_a_list_for_the_dataset_behind_a_view(tmp_path: Pat
         ({"path": "a.txt", "url": "https://example.org/a.txt"}, "one of path, url and lines"),
         ({"layout": "plain"}, "one of path, url and lines"),
         ({"path": "a.txt", "layout": "scared"}, "layout scared is for the loader scared alone"),
+        ({"path": "a.txt", "layout": "folder"}, "the loader folder has no lists of its own; use plain"),
         ({"path": "a.txt", "layout": "scard"}, "Did you mean 'scared'"),
         ({"path": "a.txt", "sha256": "abc"}, r"frames\.list: sha256 'abc' is no digest"),
         ([], r"list\.lines: \[\] is not allowed"),

@@ -19,7 +19,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.models import load_model
 from scopedepth.models import resize as resize_module
 from scopedepth.models.authors import authors_processor
-from scopedepth.models.onnx import Onnx
+from scopedepth.models.families.onnx import Onnx
 from scopedepth.models.processors import read_processor
 from test_models_families import export, write_monodepth2, write_sc
 from tiny_models import depth_anything, dpt, processor_file, save, scene, spec, zoedepth

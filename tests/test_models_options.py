@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from scopedepth.config.models import ModelSpec
-from scopedepth.config.options import OPTIONS
+from scopedepth.config.models import FAMILIES, ModelSpec
+from scopedepth.config.options import options_of
+from scopedepth.job import extensions
 
 NEEDS: dict[str, dict[str, Any]] = {"python": {"code": "mine.py:Mine"}}
 
@@ -103,12 +104,12 @@ def test_taken_as_they_are(family: str, options: dict[str, Any]) -> None:
     assert ModelSpec.model_validate(entry(family, **options)).options == {**NEEDS.get(family, {}), **options}
 
 
-@pytest.mark.parametrize("family", OPTIONS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_no_value_is_a_traceback(family: str) -> None:
     """Whatever YAML can hold, for each option: taken, or refused as an error of the configuration."""
     said = []
     odd = [None, True, -1, 0, 10**30, 1.5, float("nan"), "", "x", [], [1, 2], [[]], {}, {"a": {"b": [None]}}]
-    for name in OPTIONS[family].model_fields:
+    for name in options_of(extensions.FAMILIES, family).__dataclass_fields__:
         for value in odd:
             try:
                 ModelSpec.model_validate(entry(family, **{name: value}))

@@ -91,7 +91,7 @@ def test_a_list_of_simcol_names_what_endo_gede_reads(tmp_path: Path, answers: di
     """All but the image of a sequence's first line, for which its loader takes the second frame's."""
     theirs = answers["BaymaxShao/Endo-GeDE simcol"]["frames"]
     TREES["simcol"](tmp_path / "data")
-    frames = {"list": {"lines": list(theirs), "layout": "simcol"}}
+    frames = {"list": {"lines": list(theirs), "layout": "simcol3d"}}
     spec = trees.spec_of("simcol3d", "simcol3d", tmp_path / "data", frames=frames)
     found = ours(prepared(tmp_path, spec, tmp_path / "data"), 1e-3, 1e9)
     named = {

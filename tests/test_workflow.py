@@ -298,11 +298,11 @@ def test_explain_names_what_changed(finished: Project, tmp_path: Path) -> None:
     config = project.read_config()
     config["models"]["constant"]["precision"] = "bf16"
     project.write_config(config)
-    path = project.folder / "workflow_scripts/scopedepth/models/baseline.py"
+    path = project.folder / "workflow_scripts/scopedepth/models/families/baseline.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n_ADDED = 1\n", encoding="utf-8")
     stale = project.command("explain", "results/predictions/one/constant.zarr")
     assert stale.returncode == 1
     assert 'spec: precision: "fp32" -> "bf16"' in stale.stdout
-    assert "code of scopedepth.models.baseline" in stale.stdout
+    assert "code of scopedepth.models.families.baseline" in stale.stdout
     unknown = project.command("explain", "results/nothing.txt")
     assert "is made by no rule" in unknown.stderr

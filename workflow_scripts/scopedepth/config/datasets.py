@@ -9,21 +9,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
-from scopedepth.config.loader_options import LOADER_OPTIONS
-from scopedepth.config.options import check_options
+from scopedepth.config.options import check_options, defines, options_of
+from scopedepth.job import extensions
 
-LOADERS = (
-    "c3vd",
-    "endonerf",
-    "endoslam_unity",
-    "folder",
-    "hamlyn_rectified",
-    "scared",
-    "serv_ct",
-    "simcol3d",
-    "stereo",
-)
-
+LOADERS = extensions.names_in(extensions.LOADERS)
 
 UNPACK = (
     "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
@@ -112,10 +101,6 @@ Source = Annotated[
 ]
 
 
-# The loader whose lists are spelled so.
-LAYOUT_LOADERS = {"scared": "scared", "simcol": "simcol3d"}
-
-
 class FrameList(Spec):
     """A list of frames, such as a published split: a file, an address, or lines given here."""
 
@@ -125,9 +110,10 @@ class FrameList(Spec):
         None, description="digest that the file must have, 64 hexadecimal digits; null for a path takes any"
     )
     lines: list[str] | None = Field(None, min_length=1, description="the lines themselves")
-    layout: Literal["plain", "scared", "simcol"] = Field(
+    layout: Literal[("plain", *LOADERS)] = Field(  # type: ignore[valid-type]
         "plain",
-        description="how the lines are spelled: sequence and frame, or as a dataset's published splits are",
+        description="how the lines are spelled: plain, sequence and frame; or the loader's name, as its dataset's "
+        "published splits are",
     )
 
     @model_validator(mode="after")
@@ -278,18 +264,23 @@ class DatasetSpec(Spec):
 
     @model_validator(mode="after")
     def _known_options(self) -> DatasetSpec:
-        kind = LOADER_OPTIONS.get(self.loader)
-        if kind is not None:
-            check_options(f"loader {self.loader}", kind, self.options)
+        check_options(f"loader {self.loader}", options_of(extensions.LOADERS, self.loader), self.options)
         return self
 
     @model_validator(mode="after")
     def _lists_of_its_loader(self) -> DatasetSpec:
         for name in ("list", "exclude"):
             listed = getattr(self.frames, name)
-            loader = None if listed is None else LAYOUT_LOADERS.get(listed.layout)
-            if loader not in (None, self.loader):
-                raise ValueError(f"frames.{name}.layout {listed.layout} is for the loader {loader} alone")
+            if listed is None or listed.layout == "plain":
+                continue
+            if listed.layout != self.loader:
+                raise ValueError(
+                    f"frames.{name}.layout {listed.layout} is for the loader {listed.layout} alone"
+                )
+            if not defines(extensions.LOADERS, self.loader, "listed"):
+                raise ValueError(
+                    f"frames.{name}.layout: the loader {self.loader} has no lists of its own; use plain"
+                )
         return self
 
     @model_validator(mode="after")

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 from scopedepth.config.base import Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
-from scopedepth.config.options import OPTIONS, check_options
+from scopedepth.config.options import check_options, options_of
+from scopedepth.job import extensions
 
-FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
+FAMILIES = extensions.names_in(extensions.FAMILIES)
 
 
 class NoWeights(Spec):
@@ -84,17 +85,14 @@ class ModelSpec(Spec):
 
     @model_validator(mode="after")
     def _known_options(self) -> ModelSpec:
-        check_options(self.family, OPTIONS[self.family], self.options)
+        check_options(self.family, options_of(extensions.FAMILIES, self.family), self.options)
         return self
 
     @model_validator(mode="after")
     def _weights_and_output_fit(self) -> ModelSpec:
-        if (self.family == "baseline") != (self.weights.kind == "none"):
-            raise ValueError("a baseline has no weights, and every other family needs some")
-        if self.family == "python" and self.weights.kind != "path":
-            raise ValueError(
-                "code that was downloaded is not run; look at it, and give its folder as weights: {kind: path}"
-            )
-        if self.family == "baseline" and self.output.kind != "depth":
-            raise ValueError("a baseline's output kind is `depth`, up to scale")
+        options = options_of(extensions.FAMILIES, self.family)
+        if hasattr(options, "check_model"):
+            options.check_model(self.weights.kind, self.output.kind)
+        elif self.weights.kind == "none":
+            raise ValueError(f"the family {self.family} needs weights")
         return self

@@ -1,27 +1,27 @@
-"""The options of each family of models, with their types and ranges.
+"""The options of loaders and of families of models: read from their files, and checked by type and range.
 
-What checks a configuration must not import torch, so they stand here once more; a test holds names and defaults to
-those of the families' modules, which say what the options mean.
+A loader's or a family's file says its options in a class `Options`, a frozen dataclass whose annotations are built from
+the types below (imported under ``if TYPE_CHECKING:``, so that no job imports pydantic for them). What checks a
+configuration must import neither OpenCV nor torch: of such a file, it runs that class alone, and what the class names.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
-from typing import Annotated, Any, Literal, Self
+import typing
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
-from scopedepth.config.base import Spec
+from scopedepth.job.extensions import NoOptions, module_of
+from scopedepth.job.identity import module_file
 
 # Of the file systems in use.
 LONGEST_NAME = 255
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Pixels = Annotated[int, Field(ge=1, le=16384)]
-# Of the networks of monodepth2 and its descendants, whose coarsest map is 1/32 of the input and at least 2 pixels.
-Sides = Annotated[int, Field(ge=64, le=16384, multiple_of=32)]
-Three = Annotated[list[Finite], Field(min_length=3, max_length=3)]
-ThreePositive = Annotated[list[Positive], Field(min_length=3, max_length=3)]
 
 
 def short(text: str) -> str:
@@ -31,158 +31,149 @@ def short(text: str) -> str:
     return text
 
 
-def below(text: str) -> str:
+def _below(text: str) -> str:
     """Refuse what leads out of a folder."""
     if text.startswith("/") or ".." in text.split("/"):
         raise ValueError("a place below the folder of weights is expected")
     return short(text)
 
 
-File = Annotated[str, AfterValidator(below)]
+def _inside(text: str) -> str:
+    """Refuse what is no place below a folder."""
+    place = PurePosixPath(text)
+    if not text.strip() or place.is_absolute() or ".." in place.parts or place == PurePosixPath():
+        raise ValueError("a name below the data's folder is expected")
+    return short(text)
+
+
+def _no_pattern(text: str) -> str:
+    """Refuse what would match several folders."""
+    if set(text) & set("*?[\0"):
+        raise ValueError("one folder's name is expected, no pattern")
+    return text
+
+
+def _camera(numbers: list[float] | list[list[float]]) -> list[float] | list[list[float]]:
+    """Refuse what is no camera."""
+    rows = [number for number in numbers if isinstance(number, list)]
+    if rows:
+        (fx, _, _), (below, fy, _), last = rows
+        if below != 0 or last != [0, 0, 1]:
+            raise ValueError("the rows of a camera are [fx, 0, cx], [0, fy, cy], [0, 0, 1]")
+    else:
+        fx, fy = numbers[:2]  # type: ignore[assignment]
+    if not (fx > 0 and fy > 0):
+        raise ValueError("focal lengths are above 0")
+    return numbers
+
+
+def _lens(numbers: list[float]) -> list[float]:
+    """Refuse what OpenCV takes for no lens."""
+    if len(numbers) not in (4, 5, 8, 12, 14):
+        raise ValueError(f"a lens has 4, 5, 8, 12 or 14 coefficients, not {len(numbers)}")
+    return numbers
+
+
+# Numbers.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Three = Annotated[list[Finite], Field(min_length=3, max_length=3)]
+ThreePositive = Annotated[list[Positive], Field(min_length=3, max_length=3)]
+
+# Of datasets. `Place` is a file, a folder or a pattern below the data's folder, `Folder` one folder's name there.
+Place = Annotated[str, AfterValidator(_inside)]
+Folder = Annotated[str, AfterValidator(_inside), AfterValidator(_no_pattern)]
+# fx fy cx cy, or the three rows of a matrix; pixels.
+Camera = Annotated[
+    Annotated[list[Finite], Field(min_length=4, max_length=4)]
+    | Annotated[list[Three], Field(min_length=3, max_length=3)],
+    AfterValidator(_camera),
+]
+Lens = Annotated[list[Finite], AfterValidator(_lens)]
+Bits = Annotated[int, Field(ge=8, le=16)]
+# Of OpenCV's stereoRectify: 0 keeps valid pixels only, 1 all of the image.
+Alpha = Annotated[float, Field(ge=0, le=1)]
+
+# Of models.
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+# Of the networks of monodepth2 and its descendants, whose coarsest map is 1/32 of the input and at least 2 pixels.
+Sides = Annotated[int, Field(ge=64, le=16384, multiple_of=32)]
+# A file or folder within the weights; one for all sequences, or one by pattern of their names.
+File = Annotated[str, AfterValidator(_below)]
 Places = File | Annotated[dict[str, File], Field(min_length=1)]
 Pillow = Literal["lanczos", "bilinear", "bicubic"]
 
-
-class Options(Spec):
-    """Options of a family: nothing is converted, for the family's code takes them as they are written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, strict=True)
+# Nothing is converted: the code takes options as they are written.
+STRICT = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
 
-class BaselineOptions(Options):
-    """Of `baseline`."""
+def options_of(folder: str, name: str) -> type[Any]:
+    """Return the class `Options` of a loader or family as one that checks what it is made of, as pydantic does.
 
-    kind: Literal["constant", "brightness"] = "constant"
-    exponent: Finite = 0.5
-    gamma: Finite = 1.0
-
-
-class Monodepth2Options(Options):
-    """Of `monodepth2`."""
-
-    checkpoint: Places = ""
-    min_depth: Positive = 0.1
-    max_depth: Positive = 100.0
-    factor: Positive = 1.0
-    saturate: Positive | None = None
-    height: Sides | None = None
-    width: Sides | None = None
-    resample: Pillow = "lanczos"
-    centred: bool | None = None
-
-    @model_validator(mode="after")
-    def _ends_in_order(self) -> Self:
-        if self.min_depth >= self.max_depth:
-            raise ValueError("min_depth must be less than max_depth")
-        return self
+    folder: `LOADERS` or `FAMILIES`. A file without the class has no options.
+    """
+    path = module_file(module_of(folder, name))
+    return _options_in(path, path.stat().st_mtime_ns)
 
 
-class OnnxOptions(Options):
-    """Of `onnx`."""
-
-    file: File | None = None
-    height: Pixels | None = None
-    width: Pixels | None = None
-    multiple: Pixels = 1
-    mean: Three | None = Field([0.485, 0.456, 0.406])
-    std: ThreePositive | None = Field([0.229, 0.224, 0.225])
-    scale: Positive = 1 / 255
-    channels: Literal["rgb", "bgr"] = "rgb"
-    resample: Literal[Pillow, "opencv"] = "bicubic"
-    output: Annotated[int, Field(ge=0)] | str = 0
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if self.std is None and self.mean is not None:
-            raise ValueError("std is null and mean is not; give both, or mean: null and std: null for none")
-        return self
+def defines(folder: str, name: str, what: str) -> bool:
+    """Say whether a loader's or family's file defines `what`, such as a function."""
+    path = module_file(module_of(folder, name))
+    return any(what in _makes(one) for one in _top(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-class PythonOptions(Options):
-    """Of `python`."""
-
-    code: File | None = None
-    options: dict[str, Any] = Field({})
-
-    @model_validator(mode="after")
-    def _has_code(self) -> Self:
-        file, _, name = (self.code or "").partition(":")
-        if not file.endswith(".py") or not name.isidentifier():
-            raise ValueError(f'code must be "file.py:Class", not {self.code!r:.60}')
-        return self
-
-
-class ScSfmlearnerOptions(Options):
-    """Of `sc_sfmlearner`."""
-
-    checkpoint: Places | None = None
-    alpha: Positive = 10.0
-    beta: Positive = 0.01
-    height: Sides | None = None
-    width: Sides | None = None
-    resample: Literal[Pillow, "skimage"] = "skimage"
+@cache
+def _options_in(path: Path, _modified: int) -> type[Any]:
+    statements = list(_top(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
+    makers = {made: statement for statement in statements for made in _makes(statement)}
+    needed: set[ast.stmt] = set()
+    waiting = ["Options"]
+    while waiting:
+        maker = makers.get(waiting.pop())
+        if maker is not None and maker not in needed:
+            needed.add(maker)
+            waiting += [node.id for node in ast.walk(maker) if isinstance(node, ast.Name)]
+    names: dict[str, Any] = {"__name__": path.stem, "Options": NoOptions}
+    body = [statement for statement in statements if statement in needed]
+    # Without this module's own __future__, so that annotations are types.
+    exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), names)
+    for made in names.values():
+        if typing.is_typeddict(made):
+            made.__pydantic_config__ = STRICT
+    own = names["Options"]
+    return dataclass(own, config=STRICT, frozen=own.__dataclass_params__.frozen)
 
 
-class Size(Options):
-    """Height and width of a processor."""
-
-    height: Pixels
-    width: Pixels
-
-
-class ProcessorOptions(Options):
-    """Settings that replace those of a checkpoint's processor; null stands for what is not given."""
-
-    do_resize: bool | None = None
-    size: Size | Pixels | None = None
-    resample: Literal[2, 3] | None = None
-    keep_aspect_ratio: bool | None = None
-    ensure_multiple_of: Positive | None = None
-    do_rescale: bool | None = None
-    rescale_factor: Positive | None = None
-    do_normalize: bool | None = None
-    image_mean: Three | Finite | None = None
-    image_std: ThreePositive | Positive | None = None
-    do_pad: bool | None = None
-    size_divisor: Pixels | None = None
+def _top(tree: ast.Module) -> typing.Iterator[ast.stmt]:
+    """Yield a file's statements, those under ``if TYPE_CHECKING:`` among them."""
+    for statement in tree.body:
+        if isinstance(statement, ast.If) and getattr(statement.test, "id", None) == "TYPE_CHECKING":
+            yield from statement.body
+        else:
+            yield statement
 
 
-class TransformersOptions(Options):
-    """Of `transformers`."""
-
-    preprocessing: Literal["hub", "authors"] | None = None
-    flip: bool | None = None
-    processor: ProcessorOptions = Field(ProcessorOptions(), validate_default=False)
-
-    @model_validator(mode="after")
-    def _one_preprocessing(self) -> Self:
-        if self.preprocessing == "authors" and self.processor.model_fields_set:
-            raise ValueError(
-                "processor changes the Hub's settings, and preprocessing: authors takes none of them"
-            )
-        return self
+def _makes(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement gives a meaning."""
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-OPTIONS: dict[str, type[Options]] = {
-    "baseline": BaselineOptions,
-    "monodepth2": Monodepth2Options,
-    "onnx": OnnxOptions,
-    "python": PythonOptions,
-    "sc_sfmlearner": ScSfmlearnerOptions,
-    "transformers": TransformersOptions,
-}
-
-
-def check_options(whose: str, kind: type[Options], given: dict[str, Any]) -> None:
+def check_options(whose: str, kind: type[Any], given: dict[str, Any]) -> None:
     """Raise a ValueError of one line for the first of `given` that is no option of `whose`, or has no value of it."""
-    known = tuple(kind.model_fields)
+    known = tuple(kind.__dataclass_fields__)
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             meant = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"no option {name!r}; {meant}{whose} has {', '.join(known) or 'none'}")
     try:
-        kind.model_validate(given)
+        kind(**given)
     except ValidationError as error:
         found = error.errors()
         # Where a value may be of several kinds, pydantic complains of each and names the kind behind the option.

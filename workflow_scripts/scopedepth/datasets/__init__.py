@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from scopedepth.datasets.choose import Choice, choose_sequences
 from scopedepth.datasets.reading.base import Sequence
 from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job import extensions
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,11 @@ class Chosen:
 
 def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     """Return every sequence that the dataset's loader finds below the folder `raw`."""
-    loader = importlib.import_module(f"scopedepth.datasets.loaders.{spec['loader']}")
+    loader = extensions.load(extensions.LOADERS, spec)
     if not raw.is_dir():
         raise ScopeDepthError(
             f"The data of {spec['name']} are not at {raw}. Fetch them again, or correct source.path."
         )
-    check_options(spec, getattr(loader, "OPTIONS", ()))
     if getattr(loader, "DEPTH_IS_KNOWN", False):
         check_depth(spec)
     found: list[Sequence] = loader.find(raw, spec)
@@ -62,17 +60,6 @@ def check_names(sequence: Sequence, dataset: str) -> None:
             f"Dataset {dataset}, sequence {sequence.name}: the name of the frame {shown} is not UTF-8 (it is shown as "
             "Latin-1). Rename such files, for example with convmv -f latin1 -t utf8."
         ) from None
-
-
-def check_options(spec: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise a `ScopeDepthError` for an option that the dataset's loader does not have."""
-    for name in spec["options"]:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"nearest: {near[0]}" if near else "it has " + (", ".join(known) or "none")
-            raise ScopeDepthError(
-                f"Dataset {spec['name']}: loader {spec['loader']} has no option {name} ({hint})."
-            )
 
 
 def check_depth(spec: Mapping[str, Any]) -> None:

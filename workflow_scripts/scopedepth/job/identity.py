@@ -54,13 +54,13 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     """
     digests: dict[str, str] = {}
     waiting: list[tuple[str, Path]] = [(script.name, script)]
-    waiting += [(name, _module_file(name)) for name in extra_modules]
+    waiting += [(name, module_file(name)) for name in extra_modules]
     while waiting:
         name, path = waiting.pop()
         if name in digests or name in NEUTRAL:
             continue
         digests[name], imported = _parse(path, path.stat().st_mtime_ns)
-        waiting += [(module, _module_file(module)) for module in imported]
+        waiting += [(module, module_file(module)) for module in imported]
     return dict(sorted(digests.items()))
 
 
@@ -78,7 +78,7 @@ def declared(module: str, name: str) -> list[str] | None:
 
     The module is read and not imported: planning must not load what a loader or a network needs.
     """
-    path = _module_file(module)
+    path = module_file(module)
     return _declared(path, name, path.stat().st_mtime_ns)
 
 
@@ -102,7 +102,7 @@ def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[st
     return [name for name in module_digests(script, extra_modules) if name != script.name]
 
 
-def _module_file(name: str) -> Path:
+def module_file(name: str) -> Path:
     base = ROOT.joinpath(*name.split(".")[1:])
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
@@ -133,7 +133,7 @@ def _with_parents(name: str) -> Iterable[str]:
     """Yield the module `name`, if this package has it, and the packages above it, whose code runs as well."""
     if name != PACKAGE and not name.startswith(PACKAGE + "."):
         return
-    if not _module_file(name).is_file():
+    if not module_file(name).is_file():
         return
     parts = name.split(".")
     for count in range(1, len(parts) + 1):

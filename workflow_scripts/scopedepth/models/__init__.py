@@ -6,15 +6,15 @@ other family's identity, and a baseline needs no torch.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job import extensions
 from scopedepth.models.base import DepthModel
 
-FAMILIES = ("baseline", "monodepth2", "onnx", "python", "sc_sfmlearner", "transformers")
+FAMILIES = extensions.names_in(extensions.FAMILIES)
 
 
 def load_model(spec: Mapping[str, Any], weights: Path, device: str = "auto") -> DepthModel:
@@ -26,4 +26,5 @@ def load_model(spec: Mapping[str, Any], weights: Path, device: str = "auto") -> 
     family = spec["family"]
     if family not in FAMILIES:
         raise ScopeDepthError(f"Model {spec['name']}: no family {family!r}; there are {', '.join(FAMILIES)}.")
-    return importlib.import_module(f"scopedepth.models.{family}").load(spec, Path(weights), device)
+    model: DepthModel = extensions.load(extensions.FAMILIES, spec).load(spec, Path(weights), device)
+    return model

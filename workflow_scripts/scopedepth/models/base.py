@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from scopedepth.errors import ScopeDepthError
-
 
 class DepthModel(ABC):
     """A network (or a baseline) that turns frames into one number a pixel.
@@ -86,15 +84,3 @@ class DepthModel(ABC):
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """All three steps: uint8 (n, h, w, 3) -> float32 (n, v, u)."""
         return self.to_host(self.forward(self.preprocess(frames), frames.shape[1:3]))
-
-
-def read_options(spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the family's options with `defaults` filled in; an unknown one is a `ScopeDepthError`."""
-    given = dict(spec["options"])
-    for name in given:
-        if name not in defaults:
-            known = ", ".join(defaults) or "none"
-            raise ScopeDepthError(
-                f"Model {spec['name']}: family {spec['family']} has no option {name!r}; it has {known}."
-            )
-    return {**defaults, **given}

@@ -62,7 +62,7 @@ def predict_unit(
         "groups": {name: [group["n_frames"], group["attrs"]] for name, group in groups.items()},
         "shards": shards,
         "dataset_digest": _digest_of(dataset, manifest_of(dataset)),
-        "code": code_digest(Path(__file__), [f"scopedepth.models.{spec['family']}"]),
+        "code": code_digest(Path(__file__), [f"scopedepth.models.families.{spec['family']}"]),
     }
     attrs["sequences"] = list(groups)
     with ShardedStore(store, fingerprint, groups, shards, attrs) as out:

@@ -294,9 +294,11 @@ class Plan:
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
         if rule == "predict":
             # The engine and the model's own family.
-            return self._code(rule, f"scopedepth.models.{self.model(job.wildcards)['family']}")
+            return self._code(rule, f"scopedepth.models.families.{self.model(job.wildcards)['family']}")
         if rule == "time":
-            return self._code("measure_time", f"scopedepth.models.{self.model(job.wildcards)['family']}")
+            return self._code(
+                "measure_time", f"scopedepth.models.families.{self.model(job.wildcards)['family']}"
+            )
         return self._code(rule)
 
     def _digest_code(self, script: str, *modules: str) -> str:
@@ -338,7 +340,7 @@ class Plan:
 
     def reads_of_family(self, model: str) -> list[str] | None:
         """Return the suffixes and names of the files that a model's family reads; None: all may count."""
-        return declared(f"scopedepth.models.{self.study.models[model]['family']}", "READS")
+        return declared(f"scopedepth.models.families.{self.study.models[model]['family']}", "READS")
 
 
 def lists_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -17,9 +17,10 @@ Option `bits`: how many of the 16 bits of an image's channels are used.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,30 @@ from scopedepth.datasets.reading.listing import natural_key, not_read, with_suff
 from scopedepth.datasets.reading.missing import cleared, is_missing
 from scopedepth.datasets.reading.pairing import left_over, pair_by_name
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.job.extensions import read_options
 
-OPTIONS = ("images", "depths", "intrinsics", "distortion", "bits")
+if TYPE_CHECKING:
+    from scopedepth.config.options import Bits, Camera, Folder, Lens
+
 # What is read of data used in place: other files there make nothing stale.
 READS = (".bmp", ".exr", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", "intrinsics.txt")
 
 
+@dataclass(frozen=True)
+class Options:
+    """Names of the two folders; camera and lens where no file has them; used bits of an image's 16."""
+
+    images: Folder = "rgb"
+    depths: Folder = "depth"
+    intrinsics: Camera | None = None
+    distortion: Lens | None = None
+    bits: Bits | None = None
+
+
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the sequences below `raw`."""
-    options = spec["options"]
-    images, depths = options.get("images", "rgb"), options.get("depths", "depth")
+    options = read_options(spec, Options)
+    images, depths = options.images, options.depths
     folders = [
         folder
         for folder in without_litter(raw.rglob(images), raw)
@@ -66,14 +81,14 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
             f"No folder named {images} was found below {raw}. The loader `folder` reads SEQUENCE/{images}/ and "
             f"SEQUENCE/{depths}/; set options.images and options.depths if yours are named otherwise."
         )
-    return [_sequence(folder, folder.parent / depths, raw, spec) for folder in folders]
+    return [_sequence(folder, folder.parent / depths, raw, spec, options) for folder in folders]
 
 
 def _inside(folder: Path, raw: Path, name: str) -> bool:
     return name in folder.relative_to(raw).parts
 
 
-def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
     place = images.parent.relative_to(raw).as_posix()
     name = spec["name"] if place == "." else file_safe(place)
     files, notes = pair(images, depths)
@@ -88,10 +103,9 @@ def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) ->
     )
     if scale is None and unit == "mm" and encoding.is_integer and with_depth:
         notes.append("depth.scale is not set: the stored numbers are taken for millimetres")
-    bits = spec["options"].get("bits")
-    check_bits([file.image for file in files], bits)
-    camera = intrinsics_from(spec["options"].get("intrinsics"))
-    distortion = spec["options"].get("distortion")
+    check_bits([file.image for file in files], options.bits)
+    camera = intrinsics_from(options.intrinsics)
+    distortion = tuple(options.distortion or ()) or None
     for candidate in (images.parent / "intrinsics.txt", raw / "intrinsics.txt"):
         if camera is None and candidate.is_file():
             camera, lens = read_camera(candidate)
@@ -100,10 +114,10 @@ def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any]) ->
         name,
         files,
         encoding,
-        read_image=partial(read_image, bits=bits),
+        read_image=partial(read_image, bits=options.bits),
         read_depth=read,
         intrinsics=camera,
-        distortion=tuple(distortion) if distortion else None,
+        distortion=distortion,
         depth_origin=origin(spec, "unknown"),
         notes=notes,
     )

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,11 @@ from scopedepth.datasets.reading.listing import (
 )
 from scopedepth.datasets.reading.missing import cleared
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.job.extensions import read_options
 
-OPTIONS = ("images", "depths", "complete")
+if TYPE_CHECKING:
+    from scopedepth.config.options import Folder
+
 # What is read of data used in place: other files there make nothing stale.
 READS = (".jpg", ".png", "intrinsics.txt")
 ALL_FOUR = (("image01", ".jpg"), ("image02", ".jpg"), ("depth01", ".png"), ("depth02", ".png"))
@@ -45,10 +49,19 @@ NAME = re.compile(r"rectified(\d+)")
 HALF_CALIBRATED, WITH_SAME_CAMERA = "01", "06"
 
 
+@dataclass(frozen=True)
+class Options:
+    """Names of the two folders; whether only frames with all four files count."""
+
+    images: Folder = "image01"
+    depths: Folder = "depth01"
+    complete: bool = False
+
+
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence for every rectifiedNN below `raw`."""
-    images = spec["options"].get("images", "image01")
-    depths = spec["options"].get("depths", "depth01")
+    options = read_options(spec, Options)
+    images, depths = options.images, options.depths
     calibrations = _calibrations(raw)
     found = []
     for folder in (path for path in without_litter(raw.rglob(images), raw) if path.is_dir()):
@@ -56,7 +69,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
             match[1] for part in folder.relative_to(raw.parent).parts if (match := NAME.fullmatch(part))
         ]
         if numbers:
-            found.append(_sequence(numbers[-1], folder, folder.parent / depths, calibrations, spec))
+            found.append(_sequence(numbers[-1], folder, folder.parent / depths, calibrations, spec, options))
     if not found:
         raise ScopeDepthError(
             f"No rectifiedNN/{images} was found below {raw}; the rectified Hamlyn videos are laid out so."
@@ -75,13 +88,18 @@ def _calibrations(raw: Path) -> dict[str, Path]:
 
 
 def _sequence(
-    number: str, images: Path, depths: Path, calibrations: Mapping[str, Path], spec: Mapping[str, Any]
+    number: str,
+    images: Path,
+    depths: Path,
+    calibrations: Mapping[str, Path],
+    spec: Mapping[str, Any],
+    options: Options,
 ) -> Sequence:
     pictures = sorted(with_suffix(images, (".jpg", ".png")), key=lambda p: natural_key(p.name))
     if not pictures:
         raise ScopeDepthError(f"{images} holds no frame; was it unpacked to the end?")
     notes: list[str] = []
-    if spec["options"].get("complete", False):
+    if options.complete:
         whole = [path for path in pictures if _is_complete(images.parent, path.stem)]
         notes += [
             f"{len(pictures) - len(whole)} of {len(pictures)} frames lack one of their four files and are left out"

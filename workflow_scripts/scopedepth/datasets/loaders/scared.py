@@ -34,7 +34,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tifffile
@@ -57,12 +57,15 @@ from scopedepth.datasets.reading.pairing import unique_by
 from scopedepth.datasets.reading.video import KEPT, Video
 from scopedepth.datasets.rectify.stereo import Rectifier
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.job.extensions import read_options
 from scopedepth.vocabulary.flags import BORDER
+
+if TYPE_CHECKING:
+    from scopedepth.config.options import Alpha
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".gz", ".jpeg", ".jpg", ".mp4", ".png", ".tiff", ".yaml")
-OPTIONS = ("frames", "rectify", "alpha")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
 SIZE = (1280, 1024)
 # In SCARED's own folders; AF-SfMLearner's instructions rename them.
@@ -71,30 +74,35 @@ EXTRACTED = re.compile(r"dataset_?([0-9]+)/keyframe_?([0-9]+)/(image_02/data|dat
 IMAGES = (".png", ".jpg", ".jpeg")
 
 
+@dataclass(frozen=True)
+class Options:
+    """Which frames; whether they are rectified, and what that keeps."""
+
+    frames: Literal["keyframes", "video", "extracted"] = "keyframes"
+    rectify: bool = False
+    alpha: Alpha = 0.0
+
+
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the key frames of each dataset, or the video of each key frame."""
-    mode = spec["options"].get("frames", "keyframes")
-    if mode not in ("keyframes", "video", "extracted"):
-        raise ScopeDepthError(
-            f"Dataset {spec['name']}: options.frames is keyframes, video or extracted, not {mode}."
-        )
-    if mode == "extracted":
-        return _all_extracted(raw, spec)
+    options = read_options(spec, Options)
+    if options.frames == "extracted":
+        return _all_extracted(raw, spec, options)
     calibrations = find_files(raw, "endoscope_calibration.yaml")
     folders = sorted((path.parent for path in calibrations), key=lambda path: natural_key(str(path)))
     if not folders:
         raise ScopeDepthError(
             f"No endoscope_calibration.yaml was found below {raw}; SCARED is laid out as dataset_X/keyframe_Y/."
         )
-    if mode == "video":
+    if options.frames == "video":
         videos = [folder for folder in folders if (folder / "data" / "rgb.mp4").is_file()]
         if not videos:
             raise ScopeDepthError(f"No data/rgb.mp4 was found below {raw}; set options.frames to keyframes.")
-        return [_video(folder, spec) for folder in videos]
+        return [_video(folder, spec, options) for folder in videos]
     groups: dict[Path, list[Path]] = {}
     for folder in folders:
         groups.setdefault(folder.parent, []).append(folder)
-    return [_keyframes(parent, keyframes, spec) for parent, keyframes in groups.items()]
+    return [_keyframes(parent, keyframes, spec, options) for parent, keyframes in groups.items()]
 
 
 def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, str]:
@@ -118,11 +126,11 @@ def video_name(dataset: int, keyframe: int) -> str:
     return f"dataset_{dataset}_keyframe_{keyframe}"
 
 
-def _lens(folder: Path, spec: Mapping[str, Any]) -> Rectifier:
+def _lens(folder: Path, options: Options) -> Rectifier:
     camera = read_opencv(folder / "endoscope_calibration.yaml", SIZE)
     if camera is None:
         raise ScopeDepthError(f"{folder / 'endoscope_calibration.yaml'} lacks one of M1 D1 M2 D2 R T.")
-    return Rectifier(camera, float(spec["options"].get("alpha", 0)))
+    return Rectifier(camera, options.alpha)
 
 
 def _notes(dataset: str) -> list[str]:
@@ -179,10 +187,9 @@ class Keyframes(ScaredSequence):
         return z_of(read_bytes(path), str(path)) if path.is_file() else None
 
 
-def _keyframes(parent: Path, folders: list[Path], spec: Mapping[str, Any]) -> Sequence:
-    rectify = bool(spec["options"].get("rectify", False))
-    lenses = [_lens(folder, spec) for folder in folders]
-    cameras = [lens.intrinsics if rectify else lens.camera.left for lens in lenses]
+def _keyframes(parent: Path, folders: list[Path], spec: Mapping[str, Any], options: Options) -> Sequence:
+    lenses = [_lens(folder, options) for folder in folders]
+    cameras = [lens.intrinsics if options.rectify else lens.camera.left for lens in lenses]
     alike = np.ptp(cameras, axis=0).max() < 1e-6
     without = sum(not (folder / "left_depth_map.tiff").is_file() for folder in folders)
     notes = _notes(parent.name) + (
@@ -196,7 +203,7 @@ def _keyframes(parent: Path, folders: list[Path], spec: Mapping[str, Any]) -> Se
         cameras[0],
         origin(spec, "structured_light"),
         notes,
-        rectifiers=lenses if rectify else None,
+        rectifiers=lenses if options.rectify else None,
         folders=folders,
     )
 
@@ -218,9 +225,8 @@ class ScaredVideo(ScaredSequence):
         return None if self.points is None else self.points.read(index)
 
 
-def _video(folder: Path, spec: Mapping[str, Any]) -> Sequence:
-    rectify = bool(spec["options"].get("rectify", False))
-    lens = _lens(folder, spec)
+def _video(folder: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
+    lens = _lens(folder, options)
     video = Video(folder / "data" / "rgb.mp4")
     points = ScenePoints.of(folder / "data")
     notes = [
@@ -232,19 +238,19 @@ def _video(folder: Path, spec: Mapping[str, Any]) -> Sequence:
         f"{folder.parent.name}_{folder.name}",
         [f"{index:06d}" for index in range(video.n_frames)],
         DepthEncoding("float32", 1.0, "mm"),
-        lens.intrinsics if rectify else lens.camera.left,
+        lens.intrinsics if options.rectify else lens.camera.left,
         origin(spec, "structured_light"),
         notes,
         forward_only=True,
-        rectifiers=[lens] if rectify else None,
+        rectifiers=[lens] if options.rectify else None,
         video=video,
         points=points,
     )
 
 
-def _all_extracted(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def _all_extracted(raw: Path, spec: Mapping[str, Any], options: Options) -> list[Sequence]:
     """Return the videos whose left frames lie below `raw` as files."""
-    if spec["options"].get("rectify", False):
+    if options.rectify:
         raise ScopeDepthError(
             f"Dataset {spec['name']}: options.rectify is for keyframes and video; extracted frames stay as they are."
         )
@@ -252,7 +258,7 @@ def _all_extracted(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     for folder in sorted([*raw.rglob("image_02/data"), *raw.rglob("data/left")]):
         place = EXTRACTED.fullmatch("/".join(folder.parts[-4:]))
         if place and folder.is_dir():
-            found.append(_extracted(folder, int(place[1]), int(place[2]), spec))
+            found.append(_extracted(folder, int(place[1]), int(place[2]), spec, options))
     if not found:
         raise ScopeDepthError(
             f"No datasetX/keyframeY/image_02/data was found below {raw}; extracted frames of SCARED are laid out so."
@@ -260,7 +266,9 @@ def _all_extracted(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     return found
 
 
-def _extracted(images: Path, dataset: int, keyframe: int, spec: Mapping[str, Any]) -> Sequence:
+def _extracted(
+    images: Path, dataset: int, keyframe: int, spec: Mapping[str, Any], options: Options
+) -> Sequence:
     """Return one video from its left frames; a frame's id is its number in the video, from 0, of six digits."""
     from_one = images.name == "data"
     maps = images / "groundtruth" if from_one else images.parent / "scene_points"
@@ -290,16 +298,16 @@ def _extracted(images: Path, dataset: int, keyframe: int, spec: Mapping[str, Any
         files,
         DepthEncoding("float32", 1.0, "mm"),
         read_depth=_read_points,
-        intrinsics=_camera(images, spec),
+        intrinsics=_camera(images, options),
         depth_origin=origin(spec, "structured_light"),
         notes=notes,
     )
 
 
-def _camera(images: Path, spec: Mapping[str, Any]) -> NDArray[np.float64] | None:
+def _camera(images: Path, options: Options) -> NDArray[np.float64] | None:
     """Return the left camera, where its calibration lies beside the extracted frames."""
     folder = images.parent.parent
-    return _lens(folder, spec).camera.left if (folder / "endoscope_calibration.yaml").is_file() else None
+    return _lens(folder, options).camera.left if (folder / "endoscope_calibration.yaml").is_file() else None
 
 
 def _read_points(path: Path) -> NDArray[np.generic]:

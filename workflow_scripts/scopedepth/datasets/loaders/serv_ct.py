@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +34,24 @@ from scopedepth.datasets.reading.images import read_depth_of, read_image
 from scopedepth.datasets.reading.listing import files_in, without_litter
 from scopedepth.datasets.reading.pairing import left_over
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.extensions import read_options
 from scopedepth.vocabulary.flags import NO_DEPTH, OCCLUDED
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".json", ".png")
-OPTIONS = ("reference",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which of the two references."""
+
+    reference: Literal["CT", "RGB"] = "CT"
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence an experiment."""
-    reference = spec["options"].get("reference", "CT")
+    reference = read_options(spec, Options).reference
     folders = sorted(
         {path.parent for path in without_litter(raw.rglob("Left_rectified"), raw) if path.is_dir()}
     )

@@ -6,7 +6,7 @@
 Source of the encoding: anitarau/simcol, README (number / 255 / 256 is 0 to 1, times 20 is centimetres).
 Pinhole, fx = fy = 227.6, cx = cy = 237.5 at 475x475. A sequence is a folder that holds frames.
 
-Lists of frames with `layout: simcol` are spelled as Endo-GeDE's splits are, `1 5 2`: SyntheticColon_I, Frames_S5,
+Lists of frames with `layout: simcol3d` are spelled as Endo-GeDE's splits are, `1 5 2`: SyntheticColon_I, Frames_S5,
 Depth_0001.png, whose number is one less. Source: BaymaxShao/Endo-GeDE@33a236b, export_gt_depth.py; its loader shows the
 network FrameBuffer_0001 for the first line too, whose depth is Depth_0000; here image and depth are of one frame.
 """

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,13 @@ from scopedepth.datasets.rectify.stereo import (
     match,
 )
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.job.extensions import read_options
 from scopedepth.vocabulary.flags import BORDER
 
+if TYPE_CHECKING:
+    from scopedepth.config.options import Alpha, Bits, Place
+
 DEPTH_IS_KNOWN = True
-OPTIONS = ("left", "right", "calibration", "alpha", "bits")
 PATTERNS = (
     ("left/*", "right/*"),
     ("*_L_*", "*_R_*"),
@@ -53,17 +56,32 @@ PATTERNS = (
 Side = Callable[[int], NDArray[np.uint8]]
 
 
+@dataclass(frozen=True)
+class Options:
+    """Patterns of both sides, the calibration's file or folder, what rectifying keeps, used bits of an image's 16."""
+
+    left: Place | None = None
+    right: Place | None = None
+    calibration: Place | None = None
+    alpha: Alpha = 0.0
+    bits: Bits | None = None
+
+    def __post_init__(self) -> None:
+        if (self.left is None) != (self.right is None):
+            raise ValueError("left and right are given together: the patterns of both sides")
+
+
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return one sequence for every folder below `raw` that holds pairs."""
-    options = spec["options"]
-    patterns = ((options["left"], options["right"]),) if "left" in options else PATTERNS
+    options = read_options(spec, Options)
+    patterns = ((options.left, options.right),) if options.left and options.right else PATTERNS
     sequences: list[Sequence] = []
     folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
     for folder in folders:
         for left_pattern, right_pattern in patterns:
             left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
             if left and right:
-                sequences.append(_sequence(folder, left, right, raw, spec))
+                sequences.append(_sequence(folder, left, right, raw, spec, options))
                 break
     if not sequences:
         raise ScopeDepthError(
@@ -84,7 +102,7 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _sequence(
-    folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any]
+    folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any], options: Options
 ) -> Sequence:
     is_video = left[0].suffix.lower() in VIDEO_SUFFIXES
     if is_video:
@@ -99,14 +117,13 @@ def _sequence(
             raise ScopeDepthError(f"{folder}: no left image has a right one of the same name or number.")
         shape = _first_image([pair[0] for pair in pairs]).shape
         size = (shape[1], shape[0])
-        bits = spec["options"].get("bits")
         for side in (0, 1):
-            check_bits([pair[side] for pair in pairs], bits)
+            check_bits([pair[side] for pair in pairs], options.bits)
         sides = (
-            lambda index: read_image(pairs[index][0], bits),
-            lambda index: read_image(pairs[index][1], bits),
+            lambda index: read_image(pairs[index][0], options.bits),
+            lambda index: read_image(pairs[index][1], options.bits),
         )
-    stated = spec["options"].get("calibration")
+    stated = options.calibration
     camera = read_calibration([raw / stated] if stated else [folder, folder.parent, raw], size)
     place = folder.relative_to(raw).as_posix()
     notes = [f"{uneven} frames have only one side and are left out"] if uneven else []
@@ -118,7 +135,7 @@ def _sequence(
         notes=notes,
         forward_only=is_video,
         sides=sides,
-        rectifier=Rectifier(camera, float(spec["options"].get("alpha", 0))),
+        rectifier=Rectifier(camera, options.alpha),
         settings=dict(spec["stereo"]),
     )
 

@@ -2,7 +2,7 @@
 
     plain     a frame, a sequence, or both: 0012, cecum_t1_a, patient1 12, rectified01/image01/0000000003.jpg
     scared    dataset3/keyframe4 390 l    (AF-SfMLearner and what came after it; the loader's file says what it means)
-    simcol    1 5 1                       (Endo-GeDE; likewise)
+    simcol3d  1 5 1                       (Endo-GeDE; likewise)
 
 A line names a frame or is an error: none is dropped. Empty lines and what follows a # are no lines. A plain line may
 end with the camera's side, l or left.

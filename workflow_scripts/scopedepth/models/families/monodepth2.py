@@ -21,14 +21,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.job.extensions import read_options
+from scopedepth.models.base import DepthModel
 from scopedepth.models.checkpoints import (
     first_place,
     listed,
@@ -48,17 +50,9 @@ from scopedepth.models.resampling import resample_number
 from scopedepth.models.resize import resize_grey_levels
 from scopedepth.models.torch_model import TorchModel
 
-DEFAULTS: dict[str, Any] = {
-    "checkpoint": "",
-    "min_depth": 0.1,
-    "max_depth": 100.0,
-    "factor": 1.0,
-    "saturate": None,
-    "height": None,
-    "width": None,
-    "resample": "lanczos",
-    "centred": None,
-}
+if TYPE_CHECKING:
+    from scopedepth.config.options import Pillow, Places, Positive, Sides
+
 # What encoder.pth holds besides tensors that depth needs.
 IGNORED = ("height", "width", "use_stereo", "encoder.fc.")
 # Names that the two halves have for certain.
@@ -66,6 +60,25 @@ MARKERS = (
     ("encoder.conv1.weight", "encoder.layer4.0.conv1.weight"),
     ("decoder.0.conv.conv.weight", "decoder.10.conv.weight"),
 )
+
+
+@dataclass(frozen=True)
+class Options:
+    """As above."""
+
+    checkpoint: Places = ""
+    min_depth: Positive = 0.1
+    max_depth: Positive = 100.0
+    factor: Positive = 1.0
+    saturate: Positive | None = None
+    height: Sides | None = None
+    width: Sides | None = None
+    resample: Pillow = "lanczos"
+    centred: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_depth >= self.max_depth:
+            raise ValueError("min_depth must be less than max_depth")
 
 
 class EncoderDecoder(torch.nn.Module):
@@ -84,13 +97,13 @@ class Monodepth2(TorchModel):
     """A network with the size of its input and the formula of its output."""
 
     def __init__(
-        self, spec: Mapping[str, Any], folder: Path, device: str, options: Mapping[str, Any], place: str
+        self, spec: Mapping[str, Any], folder: Path, device: str, options: Options, place: str
     ) -> None:
-        centred = options["centred"] is not False
+        centred = options.centred is not False
         network, size = read_network(folder / place, spec["name"], centred)
         super().__init__(spec, network, device)
         self.spec, self.folder, self.options, self.place = spec, folder, options, place
-        given = (options["height"], options["width"])
+        given = (options.height, options.width)
         self.size = (given[0] or size[0], given[1] or size[1])
         if not all(side >= LEAST_SIDE and side % 32 == 0 for side in self.size):
             raise ScopeDepthError(
@@ -98,11 +111,11 @@ class Monodepth2(TorchModel):
                 f"must be multiples of 32, at least {LEAST_SIDE}. Set options.height and options.width."
             )
         if self.output_kind == "metric_disparity":
-            self.greatest_depth = options["saturate"]
-        self.resample = resample_number(options["resample"], self.name)
+            self.greatest_depth = options.saturate
+        self.resample = resample_number(options.resample, self.name)
 
     def for_sequence(self, name: str) -> DepthModel:
-        place = place_for_sequence(self.options["checkpoint"], name, self.name)
+        place = place_for_sequence(self.options.checkpoint, name, self.name)
         if place == self.place:
             return self
         return Monodepth2(self.spec, self.folder, self.device, self.options, place)
@@ -118,14 +131,14 @@ class Monodepth2(TorchModel):
         share = self.network(batch)[:, 0].float()
         if self.output_kind == "disparity":
             return share
-        least, most = 1 / self.options["max_depth"], 1 / self.options["min_depth"]
+        least, most = 1 / self.options.max_depth, 1 / self.options.min_depth
         inverse = least + (most - least) * share
         if self.output_kind == "scaled_disparity":
             return inverse
         if self.output_kind == "metric_disparity":
-            return inverse / self.options["factor"]
-        depth = self.options["factor"] / inverse
-        return depth if self.options["saturate"] is None else depth.clamp(max=self.options["saturate"])
+            return inverse / self.options.factor
+        depth = self.options.factor / inverse
+        return depth if self.options.saturate is None else depth.clamp(max=self.options.saturate)
 
 
 def read_network(folder: Path, name: str, centred: bool) -> tuple[EncoderDecoder, tuple[int, int]]:
@@ -164,14 +177,14 @@ def _side(tensors: Mapping[str, Any], key: str, name: str, path: Path) -> int:
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
-    options = read_options(spec, DEFAULTS)
-    if options["centred"] is None:
+    options = read_options(spec, Options)
+    if options.centred is None:
         said = (
             f"Model {spec['name']}: options.centred is not set, and no file says it; taken as true, as of monodepth2 "
             "and Endo-Depth. AF-SfMLearner, IID-SfMLearner and EndoDAC want false."
         )
         print(said, file=sys.stderr, flush=True)
-    place = options["checkpoint"]
+    place = options.checkpoint
     if not isinstance(place, str) or "{" in place:
         place = first_place(weights, place, "encoder.pth", spec["name"])
     return Monodepth2(spec, weights, device, options, place)

@@ -16,20 +16,62 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from typing_extensions import TypedDict
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.extensions import read_options
 from scopedepth.models.authors import AuthorsProcessor, authors_processor, knows_better
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.base import DepthModel
 from scopedepth.models.processors import Processor, read_processor
 from scopedepth.models.torch_model import TorchModel
 
-DEFAULTS: dict[str, Any] = {"preprocessing": None, "flip": None, "processor": {}}
-PREPROCESSINGS = ("hub", "authors")
+if TYPE_CHECKING:
+    from scopedepth.config.options import Finite, Pixels, Positive, Three, ThreePositive
+
+
+class Size(TypedDict):
+    """Of a processor, in pixels."""
+
+    height: Pixels
+    width: Pixels
+
+
+class ProcessorSettings(TypedDict, total=False):
+    """What of a checkpoint's processor may be replaced. null stands for what is not given."""
+
+    do_resize: bool | None
+    size: Size | Pixels | None
+    resample: Literal[2, 3] | None
+    keep_aspect_ratio: bool | None
+    ensure_multiple_of: Positive | None
+    do_rescale: bool | None
+    rescale_factor: Positive | None
+    do_normalize: bool | None
+    image_mean: Three | Finite | None
+    image_std: ThreePositive | Positive | None
+    do_pad: bool | None
+    size_divisor: Pixels | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """As above."""
+
+    preprocessing: Literal["hub", "authors"] | None = None
+    flip: bool | None = None
+    processor: ProcessorSettings = field(default_factory=ProcessorSettings)
+
+    def __post_init__(self) -> None:
+        if self.preprocessing == "authors" and self.processor:
+            raise ValueError(
+                "processor changes the Hub's settings, and preprocessing: authors takes none of them"
+            )
 
 
 class Checkpoint(TorchModel):
@@ -151,21 +193,12 @@ CLASSES: dict[str, type[Checkpoint]] = {"dpt": Dpt, "zoedepth": ZoeDepth, "depth
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Load the checkpoint in the folder `weights`. Whatever does not fit is a `ScopeDepthError`."""
-    options = read_options(spec, DEFAULTS)
+    options = read_options(spec, Options)
     name = spec["name"]
     if not (weights / "config.json").is_file():
         raise ScopeDepthError(f"Model {name}: {weights} holds no config.json. Fetch the weights first.")
-    chosen = options["preprocessing"]
-    if chosen not in (None, *PREPROCESSINGS):
-        raise ScopeDepthError(
-            f"Model {name}: no preprocessing {chosen!r}; there are {', '.join(PREPROCESSINGS)}."
-        )
-    if chosen == "authors" and options["processor"]:
-        raise ScopeDepthError(
-            f"Model {name}: options.processor changes the Hub's settings, and preprocessing: authors takes none of "
-            "them. Leave one of the two out."
-        )
-    processor: Processor | AuthorsProcessor = read_processor(weights, name, options["processor"])
+    chosen = options.preprocessing
+    processor: Processor | AuthorsProcessor = read_processor(weights, name, options.processor)
     network = _load_network(weights, name)
     kind = network.config.model_type
     if chosen == "authors":
@@ -177,7 +210,7 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
             "options.preprocessing to hub or to authors."
         )
         print(said, file=sys.stderr, flush=True)
-    flip = options["flip"]
+    flip = options.flip
     if flip is None:
         flip = chosen == "authors" and kind == "zoedepth"
     return CLASSES.get(kind, Checkpoint)(spec, network, processor, device, bool(flip))

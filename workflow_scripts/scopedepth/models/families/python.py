@@ -1,4 +1,4 @@
-"""A user's own class, by `options: {code: "file.py:Class"}`; the file lies in the weights' folder.
+"""A class of your own, by `options: {code: "file.py:Class"}`; the file lies in the weights' folder.
 
 The folder is part of a prediction's identity like any weights, so an edit of the file is noticed. The class:
 
@@ -23,16 +23,40 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.extensions import read_options
 from scopedepth.job.identity import ROOT
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.models.base import DepthModel
 
-DEFAULTS: dict[str, Any] = {"code": None, "options": {}}
+if TYPE_CHECKING:
+    from scopedepth.config.options import File
+
+
+@dataclass(frozen=True)
+class Options:
+    """The user's file and class in it, and what is handed to that."""
+
+    code: File | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        file, _, name = (self.code or "").partition(":")
+        if not file.endswith(".py") or not name.isidentifier():
+            raise ValueError(f'code must be "file.py:Class", not {self.code!r:.60}')
+
+    @staticmethod
+    def check_model(weights: str, output: str) -> None:
+        """Refuse code that nobody has looked at."""
+        if weights != "path":
+            raise ValueError(
+                "code that was downloaded is not run; look at it, and give its folder as weights: {kind: path}"
+            )
 
 
 class UserModel(DepthModel):
@@ -88,11 +112,9 @@ class UserModel(DepthModel):
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Import the user's file and make the object. Errors of the user's code keep their tracebacks."""
-    options = read_options(spec, DEFAULTS)
+    options = read_options(spec, Options)
     name = spec["name"]
-    file, _, class_name = str(options["code"] or "").partition(":")
-    if not file or not class_name:
-        raise ScopeDepthError(f'Model {name}: options.code must be "file.py:Class", not {options["code"]!r}.')
+    file, _, class_name = (options.code or "").partition(":")
     if Path(file).is_absolute() or ".." in Path(file).parts:
         raise ScopeDepthError(
             f"Model {name}: options.code names {file}, which lies outside its weights' folder, so that a change of "
@@ -120,7 +142,7 @@ def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
 
         device = resolve_device(device, name)
     with watched_imports(name, weights):
-        user = getattr(module, class_name)(weights, device, dict(options["options"]))
+        user = getattr(module, class_name)(weights, device, dict(options.options))
     if not callable(getattr(user, "predict", None)):
         raise ScopeDepthError(f"Model {name}: {class_name} in {path} has no method predict(frames).")
     return UserModel(spec, device, user)

@@ -11,20 +11,39 @@ carry no calibrated curve, and the exponent is an option.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scopedepth.errors import ScopeDepthError
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.job.extensions import read_options
+from scopedepth.models.base import DepthModel
+
+if TYPE_CHECKING:
+    from scopedepth.config.options import Finite
 
 # ITU-R BT.709, part 3: luminance of red, green and blue.
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Black would be infinitely far: one grey level is the darkest that a picture can say.
 DARKEST = np.float32(1.0)
 
-DEFAULTS = {"kind": "constant", "exponent": 0.5, "gamma": 1.0}
+
+@dataclass(frozen=True)
+class Options:
+    """Which baseline; brightness is the luminance to the power of gamma, and depth that to the power of -exponent."""
+
+    kind: Literal["constant", "brightness"] = "constant"
+    exponent: Finite = 0.5
+    gamma: Finite = 1.0
+
+    @staticmethod
+    def check_model(weights: str, output: str) -> None:
+        """Refuse kinds of weights and output that a baseline does not have."""
+        if weights != "none":
+            raise ValueError("a baseline has no weights")
+        if output != "depth":
+            raise ValueError("a baseline's output kind is `depth`, up to scale")
 
 
 class Constant(DepthModel):
@@ -54,11 +73,7 @@ class Brightness(Constant):
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Return a baseline. Options: `kind` (constant, brightness), `exponent` (0.5), `gamma` (1: none undone)."""
-    options = read_options(spec, DEFAULTS)
-    if spec["output"]["kind"] != "depth":
-        raise ScopeDepthError(f"Model {spec['name']}: a baseline's output kind is `depth`, up to scale.")
-    if options["kind"] == "constant":
+    options = read_options(spec, Options)
+    if options.kind == "constant":
         return Constant(spec)
-    if options["kind"] == "brightness":
-        return Brightness(spec, float(options["exponent"]), float(options["gamma"]))
-    raise ScopeDepthError(f"Model {spec['name']}: no baseline {options['kind']!r}; constant or brightness.")
+    return Brightness(spec, options.exponent, options.gamma)

@@ -15,14 +15,16 @@ Options
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.job.extensions import read_options
+from scopedepth.models.base import DepthModel
 from scopedepth.models.checkpoints import (
     first_place,
     listed,
@@ -41,34 +43,41 @@ from scopedepth.models.resampling import resample_number
 from scopedepth.models.resize import normalise, resize_grey_levels, resize_with_skimage
 from scopedepth.models.torch_model import TorchModel
 
+if TYPE_CHECKING:
+    from scopedepth.config.options import Pillow, Places, Positive, Sides
+
 SKIMAGE = "skimage"
-DEFAULTS: dict[str, Any] = {
-    "checkpoint": None,
-    "alpha": 10.0,
-    "beta": 0.01,
-    "height": None,
-    "width": None,
-    "resample": SKIMAGE,
-}
 USUAL_FILES = ("dispnet_model_best.pth.tar", "dispnet_checkpoint.pth.tar")
 # Names that the network has for certain, and a pose network lacks.
 MARKERS = ("encoder.encoder.conv1.weight", "decoder.decoder.0.conv.conv.weight")
 MEAN, STD = [0.45] * 3, [0.225] * 3
 
 
+@dataclass(frozen=True)
+class Options:
+    """As above."""
+
+    checkpoint: Places | None = None
+    alpha: Positive = 10.0
+    beta: Positive = 0.01
+    height: Sides | None = None
+    width: Sides | None = None
+    resample: Literal[Pillow, "skimage"] = "skimage"
+
+
 class ScSfmLearner(TorchModel):
     """A DispResNet and the formula of its output."""
 
     def __init__(
-        self, spec: Mapping[str, Any], folder: Path, device: str, options: Mapping[str, Any], file: str
+        self, spec: Mapping[str, Any], folder: Path, device: str, options: Options, file: str
     ) -> None:
         super().__init__(spec, read_network(folder / file, spec["name"]), device)
         self.spec, self.folder, self.options, self.file = spec, folder, options, file
-        how = options["resample"]
+        how = options.resample
         self.resample = None if how == SKIMAGE else resample_number(how, self.name, SKIMAGE)
 
     def for_sequence(self, name: str) -> DepthModel:
-        file = place_for_sequence(self.options["checkpoint"] or self.file, name, self.name)
+        file = place_for_sequence(self.options.checkpoint or self.file, name, self.name)
         return (
             self
             if file == self.file
@@ -77,7 +86,7 @@ class ScSfmLearner(TorchModel):
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         nearest = [max(LEAST_SIDE, round(side / 32) * 32) for side in (height, width)]
-        return self.options["height"] or nearest[0], self.options["width"] or nearest[1]
+        return self.options.height or nearest[0], self.options.width or nearest[1]
 
     def preprocess(self, frames: np.ndarray) -> torch.Tensor:
         size = self.grid(*frames.shape[1:3])
@@ -93,7 +102,7 @@ class ScSfmLearner(TorchModel):
         share = self.network(batch)[:, 0].float()
         if self.output_kind == "disparity":
             return share
-        disparity = self.options["alpha"] * share + self.options["beta"]
+        disparity = self.options.alpha * share + self.options.beta
         return disparity if self.output_kind in ("scaled_disparity", "metric_disparity") else 1 / disparity
 
 
@@ -120,8 +129,8 @@ def read_network(path: Path, name: str) -> DispResNet:
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
-    options = read_options(spec, DEFAULTS)
-    name, file = spec["name"], options["checkpoint"]
+    options = read_options(spec, Options)
+    name, file = spec["name"], options.checkpoint
     if file is None:
         usual = [entry for entry in USUAL_FILES if (weights / entry).is_file()]
         file = usual[0] if usual else USUAL_FILES[0]

@@ -15,40 +15,53 @@ Options
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.models.base import DepthModel, read_options
+from scopedepth.job.extensions import read_options
+from scopedepth.models.base import DepthModel
 from scopedepth.models.resampling import resample_number
+
+if TYPE_CHECKING:
+    from scopedepth.config.options import Count, File, Pillow, Pixels, Positive, Three, ThreePositive
 
 OPENCV = "opencv"
 DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-DEFAULTS: dict[str, Any] = {
-    "file": None,
-    "height": None,
-    "width": None,
-    "multiple": 1,
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
-    "scale": 1 / 255,
-    "channels": "rgb",
-    "resample": "bicubic",
-    "output": 0,
-}
+
+
+@dataclass(frozen=True)
+class Options:
+    """As above."""
+
+    file: File | None = None
+    height: Pixels | None = None
+    width: Pixels | None = None
+    multiple: Pixels = 1
+    mean: Three | None = field(default_factory=lambda: [0.485, 0.456, 0.406])
+    std: ThreePositive | None = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    scale: Positive = 1 / 255
+    channels: Literal["rgb", "bgr"] = "rgb"
+    resample: Literal[Pillow, "opencv"] = "bicubic"
+    output: Count | str = 0
+
+    def __post_init__(self) -> None:
+        if self.std is None and self.mean is not None:
+            raise ValueError("std is null and mean is not; give both, or mean: null and std: null for none")
 
 
 class Onnx(DepthModel):
     """A session of onnxruntime. Resizing runs on the processor: the runtime has no tensors of ours on the GPU."""
 
-    def __init__(self, spec: Mapping[str, Any], path: Path, device: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, spec: Mapping[str, Any], path: Path, device: str, options: Options) -> None:
         super().__init__(spec, parameters=spec.get("parameters") or 0)
         if self.precision != "fp32":
             raise ScopeDepthError(f"Model {self.name}: an exported network has its own precision; use fp32.")
         self.path, self.options = path, options
-        how = options["resample"]
+        how = options.resample
         self.resample = None if how == OPENCV else resample_number(how, self.name, OPENCV)
         self.device = choose_device(device, self.name)
         self.threads = 0  # the runtime's own choice
@@ -68,7 +81,7 @@ class Onnx(DepthModel):
         fixed = [side if isinstance(side, int) and side > 0 else None for side in first.shape]
         self.fixed_batch, self.fixed_size = fixed[0], (fixed[2], fixed[3])
         for side, given, has in zip(
-            ("height", "width"), (options["height"], options["width"]), self.fixed_size, strict=True
+            ("height", "width"), (options.height, options.width), self.fixed_size, strict=True
         ):
             if given and has and given != has:
                 raise ScopeDepthError(
@@ -76,7 +89,7 @@ class Onnx(DepthModel):
                     "Leave it out."
                 )
         outputs = [output.name for output in self.session.get_outputs()]
-        wanted = options["output"]
+        wanted = options.output
         if wanted not in outputs and not (isinstance(wanted, int) and wanted < len(outputs)):
             raise ScopeDepthError(
                 f"Model {self.name}: no output {wanted!r}; {path.name} has {', '.join(outputs)}."
@@ -112,10 +125,10 @@ class Onnx(DepthModel):
             self.session = self._open()
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        multiple = self.options["multiple"]
+        multiple = self.options.multiple
         own = [max(multiple, round(side / multiple) * multiple) for side in (height, width)]
-        v = self.options["height"] or self.fixed_size[0] or own[0]
-        u = self.options["width"] or self.fixed_size[1] or own[1]
+        v = self.options.height or self.fixed_size[0] or own[0]
+        u = self.options.width or self.fixed_size[1] or own[1]
         return v, u
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
@@ -126,13 +139,13 @@ class Onnx(DepthModel):
 
     def preprocess(self, frames: np.ndarray) -> np.ndarray:
         v, u = self.input_size(*frames.shape[1:3])
-        scale = np.float32(self.options["scale"])
+        scale = np.float32(self.options.scale)
         if frames.shape[1:3] == (v, u):
             values = frames.astype(np.float32) * scale
         elif self.resample is None:
             import cv2
 
-            floats = frames * np.float64(self.options["scale"])
+            floats = frames * np.float64(self.options.scale)
             resized = [cv2.resize(one, (u, v), interpolation=cv2.INTER_CUBIC) for one in floats]
             values = np.stack(resized).astype(np.float32)
         else:
@@ -140,9 +153,10 @@ class Onnx(DepthModel):
 
             resized = [np.asarray(Image.fromarray(one).resize((u, v), self.resample)) for one in frames]
             values = np.stack(resized).astype(np.float32) * scale
-        if self.options["mean"] is not None:
-            values = (values - np.float32(self.options["mean"])) / np.float32(self.options["std"])
-        if self.options["channels"] == "bgr":
+        if self.options.mean is not None:
+            mean, std = np.asarray([self.options.mean, self.options.std], np.float32)
+            values = (values - mean) / std
+        if self.options.channels == "bgr":
             values = values[..., ::-1]
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=self.dtype)
 
@@ -185,12 +199,8 @@ def choose_device(device: str, name: str) -> str:
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Open the exported network in `weights`."""
-    options = read_options(spec, DEFAULTS)
-    name, file = spec["name"], options["file"]
-    if options["mean"] is not None and options["std"] is None:
-        raise ScopeDepthError(
-            f"Model {name}: options.std is null and mean is not. Give both, or null for both."
-        )
+    options = read_options(spec, Options)
+    name, file = spec["name"], options.file
     found = sorted(weights.glob("*.onnx"))
     if file is None and len(found) != 1:
         raise ScopeDepthError(

@@ -1,0 +1,65 @@
+"""What the project finds by its file, loaders and families of models, and the options that a spec hands to one.
+
+A file in the folder is one: no list names it. Its class `Options`, a frozen dataclass, says which options there are,
+their types, ranges and defaults; `config.options` checks them while planning, without importing the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scopedepth.errors import ScopeDepthError
+
+ROOT = Path(__file__).parents[1]
+LOADERS, FAMILIES = "datasets.loaders", "models.families"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of a file without a class `Options`."""
+
+
+def names_in(folder: str) -> tuple[str, ...]:
+    """Return the names of the extensions in a folder of the package, such as `LOADERS`."""
+    files = ROOT.joinpath(*folder.split(".")).glob("*.py")
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith("_")))
+
+
+def module_of(folder: str, name: str) -> str:
+    """Return the dotted name of an extension's module."""
+    return f"scopedepth.{folder}.{name}"
+
+
+def load(folder: str, spec: Mapping[str, Any]) -> Any:
+    """Import what a dataset's or a model's spec names, and return its module, its options checked by name."""
+    module = importlib.import_module(module_of(folder, _named(spec)[1]))
+    read_options(spec, getattr(module, "Options", NoOptions))
+    return module
+
+
+def read_options(spec: Mapping[str, Any], kind: type[T]) -> T:
+    """Return the options of a spec as its file's class `Options`; what that does not take is a `ScopeDepthError`."""
+    whose, _ = _named(spec)
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for name in spec["options"]:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"nearest: {near[0]}" if near else "it has " + (", ".join(known) or "none")
+            raise ScopeDepthError(f"{whose} has no option {name} ({hint}).")
+    try:
+        return kind(**spec["options"])
+    except ValueError as error:
+        raise ScopeDepthError(f"{whose}: {error}.") from None
+
+
+def _named(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how messages call what a spec names, and its name."""
+    if "loader" in spec:
+        return f"Dataset {spec['name']}: loader {spec['loader']}", spec["loader"]
+    return f"Model {spec['name']}: family {spec['family']}", spec["family"]
