@@ -2,7 +2,9 @@
 
 import functools
 import gc
+import logging
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -51,6 +53,9 @@ DISPLAY = Display(
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=CORES or 4,
 )
+# Snakemake says two lines whenever it chooses jobs, which tell nobody anything: thousands in a study's log.
+CHOICES = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.")
+logging.getLogger("snakemake.logging").addFilter(lambda record: not CHOICES.fullmatch(record.getMessage()))
 
 # Snakemake works these two out anew several times for every job, always with the same outcome. Both are its own
 # affairs: a version without them plans as well, only slower.
