@@ -123,7 +123,7 @@ def test_a_finished_study_is_exported_whole(finished: Project, tmp_path: Path) -
     resolved = json.loads(files["study.json"])
     assert resolved["models"]["constant"]["precision"] == "fp32", "defaults are filled in"
     assert files["rules/report.smk"] == (finished.folder / "rules" / "report.smk").read_bytes()
-    assert "workflow_scripts/scopedepth/report/templates/page.html.j2" in files
+    assert "workflow_scripts/scopedepth/report/html/templates/page.html.j2" in files
     assert entities["./"]["license"] == {"@id": "https://creativecommons.org/licenses/by/4.0/"}
     assert entities["./"]["author"] == {"@id": "#author-1"}
     made = {item["@id"] for item in entities["#run"]["result"]}

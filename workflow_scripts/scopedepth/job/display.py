@@ -5,8 +5,8 @@ scrolling, as package managers do, and everything printed passes above them. Onl
 the VT100 are used. Where there is no terminal nothing is done: jobs then print lines.
 
 By hand, and not by snakemake-logger-plugin-rich (0.5.1): its bars count the finished jobs of each rule. None says how
-many frames a job has done, how fast, or how long it still takes: a prediction of hours is a bar at 0 %. And the lines that
-jobs print tear its panel.
+many frames a job has done, how fast, or how long it still takes: a prediction of hours is a bar at 0 %. And the lines
+that jobs print tear its panel.
 """
 
 from __future__ import annotations
