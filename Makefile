@@ -1,6 +1,8 @@
-# Each target does all its set-up from Python 3.11 and make alone.
+# Each target does all its set-up from Python (3.11 to 3.13) and make alone.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The newest one that runs: a version manager may have a name on the path and nothing behind it.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11; do \
+	"$$name" -c "" 2>/dev/null && echo "$$name" && exit; done; echo python3)
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 BIN := $(VENV)/bin

@@ -2,7 +2,9 @@
 
 import gc
 import inspect
+import logging
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -51,6 +53,9 @@ DISPLAY = Display(
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=CORES or 4,
 )
+# Snakemake says two lines whenever it chooses jobs, which tell nobody anything: thousands in a study's log.
+CHOICES = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.")
+logging.getLogger("snakemake.logging").addFilter(lambda record: not CHOICES.fullmatch(record.getMessage()))
 
 
 def known(function):

@@ -166,3 +166,7 @@ def test_a_run_in_a_terminal_ends_with_the_ranking_alone(finished: Project, tmp_
     assert not (project.folder / "results/logs/running").exists()
     # Plain lines, and no bar, in what is kept.
     assert "\x1b" not in (project.folder / "results/logs/report/small.log").read_text()
+    # What Snakemake says for every choice of jobs is neither shown nor kept.
+    kept = "".join(log.read_text() for log in (project.folder / ".snakemake" / "log").glob("*.log"))
+    assert "report.html" in kept
+    assert not re.search(r"Select jobs to execute|Execute \d+ jobs", said + kept)

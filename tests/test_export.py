@@ -70,7 +70,15 @@ def references(value: Any, top: bool = True) -> list[str]:
 def test_a_crate_describes_every_file_and_says_what_ran(tmp_path: Path) -> None:
     assert write_crate(tmp_path / "a.zip", CRATE, PARTS) == 5
     entities, _ = described(tmp_path / "a.zip")
-    assert entities["ro-crate-metadata.json"]["about"] == {"@id": "./"}
+    descriptor = entities["ro-crate-metadata.json"]
+    assert descriptor["about"] == {"@id": "./"}
+    assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.3"}
+    profiles = [entities[profile["@id"]] for profile in entities["./"]["conformsTo"]]
+    assert {(one["name"], one["version"]) for one in profiles} == {
+        ("Process Run Crate", "0.6"),
+        ("Workflow Run Crate", "0.6"),
+        ("Workflow RO-Crate", "1.1"),
+    }
     root = entities["./"]
     workflow = entities[root["mainEntity"]["@id"]]
     assert {"SoftwareSourceCode", "ComputationalWorkflow"} < set(workflow["@type"])

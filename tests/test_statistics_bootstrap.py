@@ -20,9 +20,8 @@ from scopedepth.statistics.bootstrap import (
     effective_number,
     new_variance,
 )
-from scopedepth.statistics.comparisons import two_sided_p
+from scopedepth.statistics.comparisons import SMALLEST_P, two_sided_p
 from scopedepth.statistics.correlation import Correlation, autocovariances, fit, shortfall
-from scopedepth.statistics.student import student_cdf, student_quantile
 
 
 def starts_of(*lengths: int) -> np.ndarray:
@@ -52,22 +51,34 @@ def test_average_by_hand() -> None:
 # Student's t.
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.floats(-60, 60), st.floats(0.7, 4000))
-def test_student_agrees_with_scipy(t: float, df: float) -> None:
-    np.testing.assert_allclose(student_cdf(t, df), stats.t.cdf(t, df), rtol=1e-8, atol=1e-14)
+def test_p_values_by_the_closed_forms_of_student() -> None:
+    """For one, two and four degrees of freedom P(|T| >= t) needs no special function."""
+    t = np.array([0.0, 0.3, 1.0, 2.5, 12.0, 60.0])
+    forms = {
+        1: 2 / np.pi * np.arctan2(1, t),
+        2: 1 - t / np.sqrt(2 + t**2),
+        4: 1 - t / np.sqrt(4 + t**2) * (1 + 2 / (4 + t**2)),
+    }
+    for df, wanted in forms.items():
+        found = two_sided_p(-t, np.ones_like(t), np.full_like(t, df))
+        np.testing.assert_allclose(found, np.maximum(wanted, SMALLEST_P), rtol=1e-9, atol=1e-15)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.floats(0.51, 0.9995), st.floats(1, 4000))
-def test_student_quantile_agrees_with_scipy(p: float, df: float) -> None:
-    np.testing.assert_allclose(student_quantile(p, df), stats.t.ppf(p, df), rtol=1e-8, atol=1e-8)
+@given(st.floats(-60, 60), st.floats(1, 4000))
+def test_p_values_agree_with_scipys_distribution(t: float, df: float) -> None:
+    found = two_sided_p(np.array([t]), np.array([1.0]), np.array([df]))
+    np.testing.assert_allclose(found, max(2 * stats.t.sf(abs(t), df), SMALLEST_P), rtol=1e-12)
 
 
-def test_student_at_the_ends() -> None:
-    assert student_cdf(-np.inf, 3.0) == 0
-    assert student_cdf(np.inf, 3.0) == 1
-    np.testing.assert_allclose(student_quantile(0.975, np.array([1.0, 4.0])), [12.7062047, 2.7764451])
+def test_intervals_are_widened_from_the_normal_distribution_to_students() -> None:
+    """Five equal sequences that do not vary within: half the width is t(0.975; 4) of the normal's standard errors."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(10, 1, (1, 5)), 200, axis=1) + rng.normal(0, 1e-9, (1, 1000))
+    found = bootstrap(values, starts_of(*[200] * 5), "sequences", draw("five", 5, 4000, 0))
+    half = (found.high - found.low) / 2
+    assert found.df[0] == pytest.approx(4, rel=0.01)
+    assert half[0] / found.error[0] == pytest.approx(stats.t.ppf(0.975, 4), rel=0.05)
 
 
 # Blocks.

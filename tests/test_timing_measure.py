@@ -81,7 +81,9 @@ def test_the_cuda_path_warms_up_waits_and_reads_in_the_right_order(monkeypatch: 
         return OnDevice()
 
     measurement = measure(cuda=cuda, yardstick=lambda device: yardstick)
-    log = cuda.log[cuda.log.index("reset memory") + 1 :]
+    reset = cuda.log.index("reset memory")
+    assert cuda.log[reset - 1] == "empty cache", "torch counts what it keeps for later as reserved"
+    log = cuda.log[reset + 1 :]
     one_frame = ["preprocess", "forward", "to_host", "synchronise"]
     # Warm-up: two calls of the whole way, each waited for.
     assert log[:10] == [*one_frame, "synchronise"] * 2
@@ -381,3 +383,86 @@ def test_a_setting_that_did_not_fit_has_a_row_without_numbers(
     assert first["load_ms"] is not None
     assert first["start_ms"] is not None
     assert first["disturbed"] == "no"
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+from scopedepth.job.heap import keep_freed_memory
+from scopedepth.models import load_model
+from scopedepth.timing.measure import Measurement
+from timing_fakes import SETTINGS, spec
+model, batches = Path(sys.argv[1]), [int(batch) for batch in sys.argv[2].split(",")]
+keep_freed_memory()
+family = {".py": "python", ".onnx": "onnx"}[model.suffix]
+options = {"file": model.name} if family == "onnx" else {"code": f"{model.name}:Hungry"}
+settings = {**SETTINGS, "batches": batches, "frame_sizes": [[256, 256]], "runs": 1, "rounds": 1}
+measurement = Measurement(
+    {**spec(family), "options": options},
+    settings,
+    lambda given: load_model(given, model.parent, "cpu"),
+    yardstick=lambda device: lambda: None,
+)
+measurement.run()
+print(*[setting["memory_mib"] for setting in measurement.facts["settings"]])
+"""
+
+HUNGRY = """
+import numpy as np
+
+class Hungry:
+    def __init__(self, weights, device, options): ...
+
+    def grid(self, height, width):
+        return height, width
+
+    def predict(self, frames):
+        taken = [np.ones((64, 256, 256), np.float32) for _ in frames]
+        return np.stack([one[0] for one in taken])
+"""
+
+
+def hungry_network(path: Path) -> None:
+    """Write an ONNX network that needs some 32 MiB for a frame of 256 x 256."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = [
+        numpy_helper.from_array(np.ones((64, 3, 1, 1), np.float32), "many"),
+        numpy_helper.from_array(np.ones((1, 64, 1, 1), np.float32), "one"),
+    ]
+    nodes = [helper.make_node("Conv", ["x", "many"], ["h"]), helper.make_node("Conv", ["h", "one"], ["y"])]
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])]
+        for name, channels in (("x", 3), ("y", 1))
+    ]
+    graph = helper.make_graph(nodes, "hungry", *ends, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux has a peak to start anew")
+@pytest.mark.parametrize("name", ["hungry.py", "hungry.onnx"])
+def test_the_memory_of_a_setting_is_not_that_of_an_earlier_one(name: str, root: Path, tmp_path: Path) -> None:
+    """A process keeps the memory that it frees, and ONNX Runtime that of its largest call."""
+    if name == "hungry.onnx":
+        hungry_network(tmp_path / name)
+    else:
+        (tmp_path / name).write_text(HUNGRY)
+
+    def peaks(batches: str) -> list[float]:
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(tmp_path / name), batches],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": f"{root / 'workflow_scripts'}:{root / 'tests'}", "OMP_NUM_THREADS": "1"},
+        )
+        return [float(peak) for peak in done.stdout.split()]
+
+    (alone,) = peaks("1")
+    large, after, middle = peaks("8,1,4")
+    assert large > alone + 100
+    assert after == pytest.approx(alone, abs=12), "an eighth of what the larger batch took"
+    assert after + 30 < middle < large - 30

@@ -85,6 +85,9 @@ class FakeCuda:
     def get_device_name(self) -> str:
         return "Fake GPU"
 
+    def empty_cache(self) -> None:
+        self.log.append("empty cache")
+
     def reset_peak_memory_stats(self) -> None:
         self.log.append("reset memory")
 

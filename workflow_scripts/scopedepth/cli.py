@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.plain_output import print_on_any_terminal
+from scopedepth.version import own_version
 
 # Subcommand to its module and what it is for; a module is imported when it is asked for.
 COMMANDS = {
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workflow", type=Path, metavar="FOLDER", help="the workflow's folder, where it is not this one"
     )
+    parser.add_argument("--version", action="version", version=own_version())
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked_for = next((word for word in given if word in COMMANDS), None)
     for name, (module_name, summary) in COMMANDS.items():

@@ -124,9 +124,9 @@ def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts
 def _remote(kind: str) -> Callable[[Mapping[str, Any], Path, int], Facts]:
     def fetch(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
         # The network's libraries load only where they are used.
-        from scopedepth.fetch import remote
+        from scopedepth.fetch import hub, remote
 
-        sources = {"url": remote.fetch_urls, "doi": remote.fetch_doi, "hub": remote.fetch_hub}
+        sources = {"url": remote.fetch_urls, "doi": remote.fetch_doi, "hub": hub.fetch_hub}
         return sources[kind](spec, partial, workers)
 
     return fetch

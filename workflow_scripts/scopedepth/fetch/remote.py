@@ -1,4 +1,4 @@
-"""Sources over the network: fixed addresses, data records with a DOI, repositories of the Hugging Face Hub.
+"""Sources over the network: fixed addresses, and data records with a DOI.
 
 A source is worked through file by file. What is done is written to ``done.json`` in the unfinished folder, so that a
 run that was stopped goes on with the next file, and archives already unpacked are not fetched again.
@@ -6,7 +6,6 @@ run that was stopped goes on with the next file, and archives already unpacked a
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 import json
 import os
@@ -20,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
 from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
-from scopedepth.fetch.download import check_digest, check_name, disk_error, download
+from scopedepth.fetch.download import check_digest, download
 from scopedepth.job.manifest import write_json
 
 MENDELEY = "10.17632/"
@@ -228,94 +227,3 @@ class _Registry:
 
     def __init__(self) -> None:
         self.registry: dict[str, str] = {}
-
-
-def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
-    """Fetch a dataset repository of the Hub at a pinned commit, or at the newest one, which is recorded."""
-    import httpx2
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-    from huggingface_hub.utils import disable_progress_bars
-
-    source, repo = spec["source"], spec["source"]["repo"]
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    # The client reads this variable when it is imported; a mirror set later is meant as well.
-    endpoint = os.environ.get("HF_ENDPOINT")
-    try:
-        info = HfApi(endpoint).dataset_info(repo, revision=source["revision"], files_metadata=True)
-        state = Progress(partial, {**source, "commit": info.sha})
-        passed_over = [
-            file.rfilename
-            for file in info.siblings or []
-            if not any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in source["files"])
-        ]
-        say_passed_over(f"of {repo} that match none of source.files", passed_over)
-        for file in info.siblings or []:
-            if (
-                file.rfilename in passed_over
-                or file.rfilename == ".gitattributes"
-                or file.rfilename in state.done
-            ):
-                continue
-            # Before the client makes a path of it.
-            check_name(state.downloads / safe_path(file.rfilename, repo), f"{repo}/{file.rfilename}")
-            label = f"fetch {file.rfilename} ({(file.size or 0) / 1e6:.1f} MB)"
-            print(one_line(label), file=sys.stderr, flush=True)
-            path = Path(
-                hf_hub_download(
-                    repo,
-                    file.rfilename,
-                    repo_type="dataset",
-                    revision=info.sha,
-                    local_dir=state.downloads,
-                    endpoint=endpoint,
-                )
-            )
-            known = f"sha256:{file.lfs.sha256}" if file.lfs else None
-            digest = check_digest(path, known, file.rfilename)
-            if digest is None:
-                path.unlink()
-                raise ScopeDepthError(
-                    f"{repo}/{file.rfilename} has not the digest {known}; it was deleted. Run again."
-                )
-            facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
-            state.finish(file.rfilename, path, file.rfilename, facts, source.get("unpack", True))
-    except GatedRepoError as error:
-        raise ScopeDepthError(
-            f"{repo} wants its terms accepted: open https://huggingface.co/datasets/{repo}, accept them, and log in "
-            "with `hf auth login`."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ScopeDepthError(
-            f"{repo} has no revision {source['revision']}; correct source.revision."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ScopeDepthError(
-            f"The Hub has no dataset {repo} (or it is private); correct source.repo."
-        ) from error
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise ScopeDepthError(
-            f"The dataset {repo} could not be fetched ({str(error).splitlines()[0]}). Run again to go on."
-        ) from error
-    except OSError as error:
-        raise _hub_error(error, repo, partial) from error
-    if not state.done:
-        raise ScopeDepthError(
-            f"{repo} has no file that matches {', '.join(source['files'])}; correct source.files."
-        )
-    return {"commit": info.sha, "files": state.close()}
-
-
-def _hub_error(error: OSError, repo: str, partial: Path) -> ScopeDepthError:
-    """Return the error to show: the Hub's client raises OSError for a broken download and for its own offline mode."""
-    if error.errno is not None:
-        return disk_error(error, partial)
-    return ScopeDepthError(
-        f"The dataset {repo} could not be fetched ({str(error).splitlines()[0]}). Run again to go on."
-    )

@@ -11,12 +11,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scopedepth.errors import ScopeDepthError, one_line
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import linked_digest
 from scopedepth.job.manifest import IGNORED, write_json, write_manifest
 
@@ -104,75 +103,14 @@ def _url(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
 
 
 def _hub(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
-    """Fetch a model's repository at a pinned commit, or at the newest one, which is recorded."""
-    import httpx2
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-    from huggingface_hub.utils import disable_progress_bars
-
-    from scopedepth.fetch.archives import safe_path
-    from scopedepth.fetch.download import check_digest, disk_error
-    from scopedepth.fetch.remote import Progress
+    from scopedepth.fetch.hub import fetch_repository
 
     source, name = spec["weights"], spec["name"]
-    repo = source["repo"]
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    endpoint = os.environ.get("HF_ENDPOINT")
-    try:
-        info = HfApi(endpoint).model_info(repo, revision=source["revision"], files_metadata=True)
-        files = {file.rfilename: file for file in info.siblings or []}
-        chosen = choose_files(list(files), source["files"], name, repo)
-        state = Progress(partial, {**source, "commit": info.sha})
-        for file in chosen:
-            if file in state.done:
-                continue
-            safe_path(file, repo)  # before the client makes a path of it
-            label = f"fetch {file} ({(files[file].size or 0) / 1e6:.1f} MB)"
-            print(one_line(label), file=sys.stderr, flush=True)
-            path = Path(
-                hf_hub_download(repo, file, revision=info.sha, local_dir=state.downloads, endpoint=endpoint)
-            )
-            lfs = files[file].lfs
-            digest = check_digest(path, f"sha256:{lfs.sha256}" if lfs else None, file)
-            if digest is None:
-                path.unlink()
-                raise ScopeDepthError(
-                    f"Model {name}: {repo}/{file} came with another digest than the Hub says. Run again."
-                )
-            facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
-            state.finish(file, path, file, facts, False)
-    except GatedRepoError as error:
-        raise ScopeDepthError(
-            f"Model {name}: {repo} wants its terms accepted. Open https://huggingface.co/{repo}, accept them, log in "
-            "with `hf auth login`, and run again."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ScopeDepthError(
-            f"Model {name}: {repo} has no revision {source['revision']!r}. Correct weights.revision."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ScopeDepthError(
-            f"Model {name}: the Hub has no model {repo}, or it is private. Correct weights.repo, or log in with "
-            "`hf auth login`."
-        ) from error
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise ScopeDepthError(_broken(name, repo, error)) from error
-    except OSError as error:
-        # The Hub's client raises bare OSErrors for a broken download and for its own offline mode.
-        broken = ScopeDepthError(_broken(name, repo, error))
-        raise (broken if error.errno is None else disk_error(error, partial)) from error
-    return {"repo": repo, "commit": info.sha, "files": state.close()}
 
+    def choose(available: list[str]) -> list[str]:
+        return choose_files(available, source["files"], name, source["repo"])
 
-def _broken(name: str, repo: str, error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"Model {name}: {repo} could not be fetched ({first}). Run again to go on; what came is kept."
+    return {"repo": source["repo"], **fetch_repository("model", name, source, partial, choose)}
 
 
 def choose_files(available: list[str], patterns: list[str], name: str, repo: str) -> list[str]:

@@ -3,6 +3,10 @@
 Jobs and Snakemake print into one terminal, each as it likes. So the last rows are taken out of the terminal's
 scrolling, as package managers do, and everything printed passes above them. Only escape codes of every terminal since
 the VT100 are used. Where there is no terminal nothing is done: jobs then print lines.
+
+By hand, and not by snakemake-logger-plugin-rich (0.5.1): its bars count the finished jobs of each rule. None says how
+many frames a job has done, how fast, or how long it still takes: a prediction of hours is a bar at 0 %. And the lines
+that jobs print tear its panel.
 """
 
 from __future__ import annotations

@@ -30,10 +30,12 @@ RECORDED = (
     "onnxruntime",
     "opencv-python-headless",
     "zarr",
+    "numcodecs",
+    "google-crc32c",
     "pyarrow",
     "scipy",
 )
-IMPORT_NAMES = {"opencv-python-headless": "cv2"}
+IMPORT_NAMES = {"opencv-python-headless": "cv2", "google-crc32c": "google_crc32c"}
 
 
 @contextmanager

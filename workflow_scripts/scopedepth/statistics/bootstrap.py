@@ -18,11 +18,11 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.blocks import MIN_FRAMES, block_lengths, circular_block_means
 from scopedepth.statistics.correlation import fit, shortfall
-from scopedepth.statistics.student import student_quantile
 
 CONFIDENCE = 0.95
 # Fewer sequences say next to nothing of how sequences differ: Student's factor is 3.2 at four, 12.7 at two.
@@ -185,7 +185,7 @@ def _bootstrap(series: np.ndarray, starts: np.ndarray, averaging: str, draws: Dr
         )  # fmt: skip
     deviations = _replicate(noise, gaps, weights, starts, draws, frame_factor, gap_factor)
     tail = (1 - CONFIDENCE) / 2
-    widening = student_quantile(1 - tail, df) / NormalDist().inv_cdf(1 - tail)
+    widening = stdtrit(df, 1 - tail) / NormalDist().inv_cdf(1 - tail)
     # As far on both sides: the replicates lean towards a sequence that lies apart, and the truth may lie opposite.
     half = widening * np.quantile(np.abs(deviations), CONFIDENCE, axis=0)
     return Estimates(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from scopedepth.statistics.student import student_cdf
+from scipy.special import stdtr
 
 SIGNIFICANCE = 0.05
 # The approximations behind a p value do not hold further out in the tail.
@@ -20,7 +19,7 @@ def two_sided_p(difference: np.ndarray, error: np.ndarray, df: np.ndarray) -> np
     known = ~np.isnan(error)
     spread = known & (error > 0)
     t = np.divide(np.abs(difference), error, out=np.where(difference == 0, 0.0, np.inf), where=spread)
-    p = 2 * student_cdf(-t, np.where(known, df, 1.0))
+    p = 2 * stdtr(np.where(known, df, 1.0), -t)
     return np.where(known, np.clip(p, SMALLEST_P, 1.0), np.nan)
 
 

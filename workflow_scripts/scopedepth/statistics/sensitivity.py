@@ -24,7 +24,8 @@ def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
     """Return Kendall's tau-b of two rankings, NaN where one of them puts all things level.
 
     (concordant - discordant) / sqrt((pairs untied in x) (pairs untied in y)); Kendall, "The Treatment of Ties
-    in Ranking Problems", Biometrika 33, 1945.
+    in Ranking Problems", Biometrika 33, 1945. By hand: `scipy.stats` would take longer to import (0.8 s) than
+    everything else that the summary imports (0.5 s).
     """
     first, second = pairs(len(x)).T
     in_x, in_y = np.sign(x[first] - x[second]), np.sign(y[first] - y[second])

@@ -6,11 +6,12 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from scopedepth.job.heap import give_freed_memory_back
 
 # Times of /proc/stat that are not work: waiting, and a guest's time, which is inside `user` already.
 NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
@@ -114,20 +115,20 @@ def _processes() -> dict[tuple[int, float], tuple[str, float]]:
     return found
 
 
-def reset_peak_memory() -> None:
-    """Let the process's peak of resident memory start anew (Linux; elsewhere the peak is of the whole run)."""
-    with suppress(OSError):
+def reset_peak_memory() -> bool:
+    """Let the process's peak of resident memory start anew, without what was freed; return whether it did (Linux)."""
+    give_freed_memory_back()
+    try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
 
 
 def peak_memory_mib() -> float:
-    """Return the process's peak resident memory in MiB since the last reset."""
-    for line in _read("/proc/self/status").splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    import resource
-
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    """Return the process's peak resident memory in MiB since the last reset (Linux)."""
+    line = next(line for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def _read(path: str | Path) -> str:

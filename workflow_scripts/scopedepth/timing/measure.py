@@ -192,8 +192,10 @@ class Measurement:
             return
         grid = model.grid(height, width)
         facts: dict[str, Any] = {**key, "grid": size_text(grid), "status": "ok"}
-        machine.reset_peak_memory()
+        model.free_memory()
+        starts_anew = machine.reset_peak_memory()
         if self.device.cuda:
+            self.device.cuda.empty_cache()  # or what earlier settings needed stays reserved
             self.device.cuda.reset_peak_memory_stats()
         try:
             subject = Subject(model, setting.batch, height, width)
@@ -219,7 +221,7 @@ class Measurement:
             if not out_of_memory(error):
                 raise
             facts["status"] = "out of memory"
-        facts["memory_mib"] = machine.peak_memory_mib()
+        facts["memory_mib"] = machine.peak_memory_mib() if starts_anew else None
         if self.device.cuda:
             facts["memory_allocated_mib"] = round(self.device.cuda.max_memory_allocated() / 2**20, 1)
             facts["memory_mib"] = round(self.device.cuda.max_memory_reserved() / 2**20, 1)

@@ -121,8 +121,12 @@ class Onnx(DepthModel):
     def use_threads(self, threads: int) -> None:
         if threads != self.threads:
             self.threads = threads
-            self.session = None  # before the next one is opened: both may not fit
-            self.session = self._open()
+            self.free_memory()
+
+    def free_memory(self) -> None:
+        """Open the session anew: an open one keeps all memory that a call has ever needed."""
+        self.session = None  # before the next one is opened: both may not fit
+        self.session = self._open()
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         multiple = self.options.multiple
