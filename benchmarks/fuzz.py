@@ -43,7 +43,7 @@ import numpy as np  # noqa: E402
 import yaml  # noqa: E402
 
 from mutations import FORMATS, Made  # noqa: E402
-from scopedepth.errors import ScopeDepthError, one_line  # noqa: E402
+from scopedepth.errors import ScopeDepthError  # noqa: E402
 
 MEMORY = 8 * 2**30
 SECONDS = 20
@@ -257,7 +257,7 @@ def option_cases(seed: int, folder: Path) -> Callable[[int], Callable[[], None]]
                 try:
                     model.predict(frames)
                 except Exception as error:  # as the engine does: a status of the frame, and a line
-                    raise ScopeDepthError(one_line(str(error))) from None
+                    raise ScopeDepthError(f"{type(error).__name__}: {error}") from None
 
         return case
 
@@ -666,7 +666,7 @@ def check_network(made: Made, path: Path) -> None:
     except ScopeDepthError:
         raise
     except Exception as error:  # as the engine does: a status of the frame, and a line
-        raise ScopeDepthError(one_line(str(error))) from None
+        raise ScopeDepthError(f"{type(error).__name__}: {error}") from None
     assert found.shape == (3, *grid), f"{found.shape} for three frames with a grid of {grid}"
     assert not made.refused, "gave numbers, and is to be refused"
     if made.known is not None and grid == (16, 24):
@@ -694,7 +694,7 @@ def check_table(made: Made, path: Path) -> None:
     dataset, model, protocol = next(iter(groups))
     panel = read_panel(dataset, protocol, [model], groups, [] if is_fits else ["abs_rel", "rmse"])
     if is_fits:
-        read_log_scales(panel, groups, {"space": "depth"})
+        read_log_scales(panel, groups, {"alignment": {"space": "depth", "method": "median"}})
         return
     whole = path.with_name("frames.parquet")
     _write_frames(whole, groups)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from scopedepth.errors import one_line
 from scopedepth.tables.io import read_table
+from scopedepth.tables.study import FRAMES, RANKS, SUMMARY, TIMING
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
 
@@ -34,16 +35,16 @@ def write_ranking(
     protocol, metric = study["headline"]["protocol"], study["headline"]["metric"]
     rows = [
         row
-        for row in read_table(tables["summary"]).to_pylist()
+        for row in read_table(tables["summary"], schema=SUMMARY).to_pylist()
         if row["protocol"] == protocol and row["metric"] == metric
     ]
     ranks = {
         (row["dataset"], row["model"]): row
-        for row in read_table(tables["ranks"]).to_pylist()
+        for row in read_table(tables["ranks"], schema=RANKS).to_pylist()
         if row["protocol"] == protocol and row["metric"] == metric
     }
     speeds: dict[str, float] = {}
-    for row in read_table(tables["timing"]).to_pylist():
+    for row in read_table(tables["timing"], schema=TIMING).to_pylist():
         if row["batch"] == 1 and row["frames_per_second"]:
             speeds.setdefault(row["model"], row["frames_per_second"])
     lines = []
@@ -68,7 +69,7 @@ def write_ranking(
 
 def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
     """Return the reasons for which no frame of a dataset has a number, the most frequent first, and where to look."""
-    read = read_table(frames, ["dataset", "protocol", "status"])
+    read = read_table(frames, ["dataset", "protocol", "status"], FRAMES)
     table = pa.table({name: read[name].cast(pa.string()) for name in read.column_names})
     here = table.filter(pc.and_(pc.equal(table["protocol"], protocol), pc.equal(table["dataset"], dataset)))
     counts = Counter(here["status"].to_pylist()).most_common(3)
@@ -85,7 +86,7 @@ def failed_frames(
     model without a number on any frame is left out where its row in the ranking says so already.
     """
     columns = ["dataset", "model", "protocol", "status"]
-    read = read_table(frames, columns)
+    read = read_table(frames, columns, FRAMES)
     # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
     table = pa.table({name: read[name].cast(pa.string()) for name in columns})
     table = table.filter(pc.equal(table["protocol"], protocol))
