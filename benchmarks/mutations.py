@@ -454,6 +454,7 @@ def tiff(chance: Chance) -> Made:
     data = tiff_file(pages, order, big, loop)
     if often(chance, 0.05):
         data = cut(data, chance)
+        refused &= len(pages) == 1  # the page that is left may be whole
         said.append("cut")
     return Made(chance.choice(["a.tif", "a.tiff"]), data, known, picture, refused, what="; ".join(said))
 

@@ -26,10 +26,11 @@ with rule_job(snakemake):
         *snakemake.input.prediction_records,
         *snakemake.input.timing_records,
     ]
+    stores = dict(zip(units, map(Path, snakemake.input.stores), strict=True))
     write_report(
         **about,
         tables=tables,
-        stores=dict(zip(units, map(Path, snakemake.input.stores), strict=True)),
+        stores=stores,
         predictions=dict(zip(product(units, models), map(Path, snakemake.input.predictions), strict=True)),
         alignments=dict(
             zip(product(units, models, protocols), map(Path, snakemake.input.alignments), strict=True)
@@ -39,5 +40,9 @@ with rule_job(snakemake):
     )
     write_paper(**about, tables=tables, out=Path(snakemake.output.paper))
     write_ranking(
-        **about, tables=tables, report=Path(snakemake.output.html), out=Path(snakemake.output.ranking)
+        **about,
+        tables=tables,
+        stores=stores,
+        report=Path(snakemake.output.html),
+        out=Path(snakemake.output.ranking),
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import one_line
+from scopedepth.report.passed_over import passed_over
 from scopedepth.tables.io import read_table
 from scopedepth.tables.study import FRAMES, RANKS, SUMMARY, TIMING
 from scopedepth.vocabulary.metrics import METRICS
@@ -28,6 +29,7 @@ def write_ranking(
     models: Mapping[str, Mapping[str, Any]],
     protocols: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, Path],
+    stores: Mapping[str, Path],
     report: Path,
     out: Path,
 ) -> None:
@@ -60,6 +62,8 @@ def write_ranking(
             lines.append(
                 f"  ! nothing could be scored on {dataset}: {why_nothing(tables['frames'], protocol, dataset)}"
             )
+            of_it = [store for unit, store in stores.items() if unit.partition("@")[0] == dataset]
+            lines += [f"    {one_line(said)}" for said in passed_over(of_it)]
     failed = list(failed_frames(tables["frames"], protocol, datasets, models))
     lines += ["", *failed] if failed else []
     lines += ["", f"The report: {report}", ""]

@@ -131,17 +131,13 @@ def _of_tiff(data: bytes, depth: bool) -> str | None:
             return turned
         photometric, channels = _number(page, 262, 1), page.samplesperpixel
         bits = page.bitspersample
-        held, pieces = sum(page.databytecounts), math.prod(page.chunked)
-        if page.compression == 1 and bits >= 8 and 0 < held < page.nbytes:
-            return f"holds {held} of the {page.nbytes} bytes of its pixels; it is damaged, so make it again"
-        if len(page.dataoffsets) < pieces:
-            return f"names {len(page.dataoffsets)} of its {pieces} strips or tiles; it is damaged, so make it again"
-        # OpenCV decodes both to other numbers, where they are no plain bytes.
-        if channels > 1 and (bits > 8 or page.sampleformat != 1):
-            if page.planarconfig == 2:
-                return f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
-            if depth and channels == 2:
-                return f"holds 2 channels of {bits} bits; export the depth as one channel"
+        if len(page.dataoffsets) < math.prod(page.chunked) or (page.compression == 1 and bits >= 8 and _is_short(page)):
+            return "lacks some of its strips or tiles, or a part of one; it is damaged, so make it again"
+        # OpenCV decodes both to other numbers: planes that are no plain bytes, and grey with alpha.
+        if channels > 1 and page.planarconfig == 2 and (bits > 8 or page.sampleformat != 1):
+            return f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
+        if depth and channels == 2:
+            return f"holds 2 channels of {bits} bits; export the depth as one channel"
         if depth and bits not in (8, 16, 32, 64):
             return f"holds numbers of {bits} bits; export the depth with 16 bits or as float32"
         if not depth and bits not in (1, 2, 4, 8, 16):
@@ -163,6 +159,17 @@ def _pages(file: tifffile.TiffFile) -> Iterator[Any]:
             return
         seen.add(page.offset)
         yield page
+
+
+def _is_short(page: Any) -> bool:
+    """Whether a strip or tile of numbers that are not compressed holds fewer bytes than its pixels take."""
+    rows, columns, *channels = page.chunks
+    row = math.prod([columns, *channels]) * page.bitspersample // 8
+    for place, count in enumerate(page.databytecounts):
+        above = 0 if page.is_tiled else place % page.chunked[-2 - len(channels)] * rows
+        if 0 < count < row * (rows if page.is_tiled else min(rows, page.imagelength - above)):
+            return True
+    return False
 
 
 def _number(page: Any, tag: int, default: int) -> int:
