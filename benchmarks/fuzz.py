@@ -618,8 +618,12 @@ def check_depth_file(made: Made, path: Path) -> None:
         assert not made.refused, f"read as {found.dtype} {found.shape}, and is to be refused"
         assert found.dtype.isnative
         if made.known is not None:
-            right = found.shape == made.known.shape and np.array_equal(found, made.known, equal_nan=found.dtype.kind == "f")
-            assert right, f"other numbers: {found.dtype} {found.shape} for {made.known.dtype} {made.known.shape}"
+            right = found.shape == made.known.shape and np.array_equal(
+                found, made.known, equal_nan=found.dtype.kind == "f"
+            )
+            assert right, (
+                f"other numbers: {found.dtype} {found.shape} for {made.known.dtype} {made.known.shape}"
+            )
         encoding, read = depth_reader([path], 0.1, "mm")
         assert read(path).dtype == np.dtype(encoding.dtype)
     except (ScopeDepthError, UnreadableFrame) as error:
@@ -630,7 +634,9 @@ def check_depth_file(made: Made, path: Path) -> None:
             assert rgb.dtype == np.uint8
             assert rgb.ndim == 3
             if made.picture is not None:
-                assert np.array_equal(rgb, made.picture), f"another picture: {rgb.shape} for {made.picture.shape}"
+                assert np.array_equal(rgb, made.picture), (
+                    f"another picture: {rgb.shape} for {made.picture.shape}"
+                )
         except (ScopeDepthError, UnreadableFrame) as error:
             refusals.append(error)
     if refusals:
@@ -648,7 +654,9 @@ def check_checkpoint(made: Made, path: Path) -> None:
     if made.known is not None:
         for name, values in made.known.items():
             found = network.state_dict()[name].numpy()
-            assert np.array_equal(found, values), f"other weights: {name} is {found.tolist()} for {values.tolist()}"
+            assert np.array_equal(found, values), (
+                f"other weights: {name} is {found.tolist()} for {values.tolist()}"
+            )
 
 
 def check_network(made: Made, path: Path) -> None:

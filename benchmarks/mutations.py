@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import random
 import struct
 import tempfile
@@ -145,7 +144,9 @@ def png(chance: Chance) -> Made:
     if colour in (4, 6) and often(chance, 0.4):
         samples[..., -1] = most
     interlaced = often(chance, 0.4)
-    palette = np.arange(256, dtype=np.uint8)[:, None].repeat(3, 1) if alike else rng.integers(0, 256, (256, 3))
+    palette = (
+        np.arange(256, dtype=np.uint8)[:, None].repeat(3, 1) if alike else rng.integers(0, 256, (256, 3))
+    )
     palette = palette[: most + 1].astype(np.uint8)
     header = [width, height, bits, colour, 0, 0, int(interlaced)]
     said.append(f"colour {colour}, {bits} bits, {height}x{width}, interlaced {interlaced}, alike {alike}")
@@ -174,7 +175,9 @@ def png(chance: Chance) -> Made:
     lie = chance.randrange(24)
     if lie == 0:  # a header about other pixels
         place = chance.randrange(7)
-        header[place] = chance.choice([0, 1, 2, 3, 4, 5, 8, 16, 64, 255, *([2**31 - 1, 70000] if place < 2 else [])])
+        header[place] = chance.choice(
+            [0, 1, 2, 3, 4, 5, 8, 16, 64, 255, *([2**31 - 1, 70000] if place < 2 else [])]
+        )
         known = picture = None
         refused = False
     elif lie == 1:
@@ -234,7 +237,13 @@ def lzw(data: bytes) -> bytes:
 
 
 def tiff_segments(
-    samples: Numbers, bits: int, order: str, planar: bool, shape: tuple[int, int] | None, rows: int, predictor: int
+    samples: Numbers,
+    bits: int,
+    order: str,
+    planar: bool,
+    shape: tuple[int, int] | None,
+    rows: int,
+    predictor: int,
 ) -> list[bytes]:
     """Return the strips of `rows` rows, or the tiles of `shape`, of samples (h, w, c), before compression."""
     planes = np.moveaxis(samples, 2, 0)[..., None] if planar else samples[None]
@@ -269,7 +278,9 @@ def tiff_rows(piece: Numbers, bits: int, order: str, predictor: int) -> bytes:
     return flat.astype(f"{order}u{bits // 8}").tobytes()
 
 
-def tiff_file(pages: list[tuple[dict[int, tuple[int, Any]], list[bytes]]], order: str, big: bool, loop: bool) -> bytes:
+def tiff_file(
+    pages: list[tuple[dict[int, tuple[int, Any]], list[bytes]]], order: str, big: bool, loop: bool
+) -> bytes:
     """Return a TIFF of pages: tags {number: (type, values)}, and the strips or tiles whose offsets are filled in.
 
     An offsets tag's values are changes of the true ones. `loop`: the last directory names the first as the next one.
@@ -314,7 +325,9 @@ def tiff(chance: Chance) -> Made:
     height, width = size(chance)
     channels = chance.choice([1, 1, 1, 1, 2, 3, 4])
     style = chance.choice([1, 1, 1, 2, 3, 3, 4, 5, 6])
-    bits = chance.choice({3: [16, 32, 32, 64, 24], 5: [32], 6: [64]}.get(style, [8, 8, 16, 16, 16, 32, 64, 1, 4, 12]))
+    bits = chance.choice(
+        {3: [16, 32, 32, 64, 24], 5: [32], 6: [64]}.get(style, [8, 8, 16, 16, 16, 32, 64, 1, 4, 12])
+    )
     rng = drawn(chance)
     plain: Numbers
     if style in (3, 6) and bits in (16, 32, 64) and style == 3:
@@ -363,7 +376,9 @@ def tiff(chance: Chance) -> Made:
     known = None if refused or style in (4, 5, 6) or bits not in (8, 16, 32, 64) else plain[..., 0]
     picture = None
     if bits in (8, 16) and style == 1 and channels in (1, 3):
-        picture = (samples >> np.uint64(bits - 8)).astype(np.uint8).repeat(4 - channels if channels == 1 else 1, 2)
+        picture = (
+            (samples >> np.uint64(bits - 8)).astype(np.uint8).repeat(4 - channels if channels == 1 else 1, 2)
+        )
     said = [
         f"{height}x{width}x{channels}, style {style}, {bits} bits, alike {alike}, order {order}, big {big}, planar "
         f"{planar}, tiles {shape}, rows {rows}, compression {compression}, predictor {predictor}"
@@ -374,8 +389,14 @@ def tiff(chance: Chance) -> Made:
         lie = chance.randrange(22)
         said.append(f"lie {lie}")
         if lie == 0:  # what has a default, left out
-            tag = chance.choice([259, 262, 278, 284, *([277] if channels == 1 else []), *([339] if style == 1 else [])])
-            if tags.pop(tag, None) and tag in (259, 278, 284) and (compression != 1 or rows < height or planar):
+            tag = chance.choice(
+                [259, 262, 278, 284, *([277] if channels == 1 else []), *([339] if style == 1 else [])]
+            )
+            if (
+                tags.pop(tag, None)
+                and tag in (259, 278, 284)
+                and (compression != 1 or rows < height or planar)
+            ):
                 known = picture = None
         elif lie == 1:
             extra[270] = (2, b"a depth\0")
@@ -506,7 +527,10 @@ def exr(chance: Chance) -> Made:
         header |= {"dataWindow": window, "displayWindow": window}
     elif form == 2:
         more = chance.choice([1, 9, -1 if width > 1 else 2])
-        header["displayWindow"] = (np.array([0, 0], np.int32), np.array([width - 1 + more, height - 1], np.int32))
+        header["displayWindow"] = (
+            np.array([0, 0], np.int32),
+            np.array([width - 1 + more, height - 1], np.int32),
+        )
         refused, known = True, None
     elif form == 3:
         pixels = np.empty((height, width), object)
@@ -543,7 +567,9 @@ def exr(chance: Chance) -> Made:
         place = at + 4 + chance.randrange(room)
         if name.endswith("Window"):
             place = at + 4 + 4 * chance.randrange(4)
-            data[place : place + 4] = struct.pack("<i", chance.choice([0, -1, 1, 40, 60000, 2**31 - 1, -(2**31)]))
+            data[place : place + 4] = struct.pack(
+                "<i", chance.choice([0, -1, 1, 40, 60000, 2**31 - 1, -(2**31)])
+            )
         else:
             data[place] = chance.choice([0, 1, 2, 3, 4, 9, 255])
         refused, known = False, None
@@ -569,7 +595,9 @@ def npy(chance: Chance) -> Made:
     """Return an NPY file: any type, order and version; headers that lie."""
     rng = drawn(chance)
     shape: tuple[int, ...] = size(chance)
-    kind = chance.choice(["<f4", ">f4", "<f8", ">f8", "<f2", ">f2", "<u2", ">u2", "|u1", "|i1", "<i4", ">i8", "<u8", "<u4"])
+    kind = chance.choice(
+        ["<f4", ">f4", "<f8", ">f8", "<f2", ">f2", "<u2", ">u2", "|u1", "|i1", "<i4", ">i8", "<u8", "<u4"]
+    )
     depth = rng.integers(1, 120, shape).astype(kind)
     if chance.random() < 0.1 and kind[1] == "f":
         depth[0, 0] = np.nan
@@ -652,11 +680,27 @@ def safetensors(chance: Chance) -> Made:
     entry = chance.choice(entries)[1]
     lie = chance.randrange(16)
     if lie == 0:
-        entry["dtype"] = chance.choice(["F8_E4M3", "F8_E5M2", "C64", "BOOL", "F4", "I16", "U64", "x", None, "f32", 1])
+        entry["dtype"] = chance.choice(
+            ["F8_E4M3", "F8_E5M2", "C64", "BOOL", "F4", "I16", "U64", "x", None, "f32", 1]
+        )
         known = None
     elif lie == 1:
         entry["shape"] = chance.choice(
-            [[], [2, -3], [3, 2], [6], [2, 3, 1], [2**63], [10**30], None, "2", [2.0, 3.0], [2**32, 2**32], [0], [1, 2]]
+            [
+                [],
+                [2, -3],
+                [3, 2],
+                [6],
+                [2, 3, 1],
+                [2**63],
+                [10**30],
+                None,
+                "2",
+                [2.0, 3.0],
+                [2**32, 2**32],
+                [0],
+                [1, 2],
+            ]
         )
         known = None
     elif lie == 2:
@@ -678,10 +722,17 @@ def safetensors(chance: Chance) -> Made:
     elif lie == 7:  # tensors that share their bytes
         entries.append(("more", {**entry}))
     elif lie == 8:
-        entries.append((chance.choice(["", "conv", "x" * 10**5, "\ud800", "a\nb"]), {**entry, "shape": [0], "data_offsets": [0, 0]}))
+        entries.append(
+            (
+                chance.choice(["", "conv", "x" * 10**5, "\ud800", "a\nb"]),
+                {**entry, "shape": [0], "data_offsets": [0, 0]},
+            )
+        )
     text = "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in entries) + "}"
     if lie == 9:
-        text = chance.choice(["", "{}", "[]", "null", "[" * 10**5, '{"a":' * 500, text + "x", text[:-1], text + " " * 99])
+        text = chance.choice(
+            ["", "{}", "[]", "null", "[" * 10**5, '{"a":' * 500, text + "x", text[:-1], text + " " * 99]
+        )
         known = known if text.endswith(" ") else None
     length = len(text.encode())
     if lie == 10:
@@ -708,8 +759,10 @@ def onnx(chance: Chance) -> Made:
     red = numpy_helper.from_array(weights, "red")
     kind = "f"
     nodes = [helper.make_node("Conv", ["image", "red"], ["depth"])]
-    shape: Any = chance.choice([["n", 3, "h", "w"], [None, 3, None, None], [1, 3, 16, 24], [2, 3, 16, 24], ["n", "c", "h", "w"],
-                                [3, 3, "h", "w"], ["n", 3, 16, "w"]])  # fmt: skip
+    shape: Any = chance.choice(
+        [["n", 3, "h", "w"], [None, 3, None, None], [1, 3, 16, 24], [2, 3, 16, 24], ["n", "c", "h", "w"],
+         [3, 3, "h", "w"], ["n", 3, 16, "w"]]
+    )  # fmt: skip
     out_kind, out_shape = "f", ["n", 1, "h", "w"]
     inputs, outputs = [], ["depth"]
     tensors = [red]
@@ -727,14 +780,18 @@ def onnx(chance: Chance) -> Made:
         )  # fmt: skip
         known = known if shape and shape in (["n", 3, "h", "h"],) else None
     elif lie == 2:  # a second thing to be given
-        inputs = [helper.make_tensor_value_info("more", number[chance.choice("fi")], chance.choice([[], [1], ["k"]]))]
+        inputs = [
+            helper.make_tensor_value_info(
+                "more", number[chance.choice("fi")], chance.choice([[], [1], ["k"]])
+            )
+        ]
         if often(chance, 0.5):
             nodes.append(helper.make_node("Identity", ["more"], ["else"]))
         refused, known = True, None
     elif lie == 3:  # what comes behind the depth
         after = chance.choice(
-            [("Shape", {}), ("Squeeze", {}), ("Transpose", {"perm": [0, 2, 3, 1]}), ("ReduceMean", {"axes": [0], "keepdims": 1}),
-             ("ReduceMean", {"axes": [0], "keepdims": 0}), ("Flatten", {}), ("Size", {}), ("Cast", {"to": number["i"]}),
+            [("Shape", {}), ("Squeeze", {}), ("Transpose", {"perm": [0, 2, 3, 1]}),
+             ("ReduceMean", {"axes": [0], "keepdims": 1}), ("ReduceMean", {"axes": [0], "keepdims": 0}), ("Flatten", {}), ("Size", {}), ("Cast", {"to": number["i"]}),
              ("Cast", {"to": number["s"]}), ("Cast", {"to": number["d"]}), ("Cast", {"to": number["?"]}),
              ("SequenceConstruct", {}), ("NonZero", {}), ("ReduceMax", {"keepdims": 0}), ("Cast", {"to": number["h"]})]
         )  # fmt: skip
@@ -744,7 +801,9 @@ def onnx(chance: Chance) -> Made:
         what += f" {after}"
         refused = after[0] in ("Shape", "ReduceMax", "Flatten", "Size", "SequenceConstruct", "NonZero")
     elif lie == 4:  # more maps or fewer than frames
-        nodes.append(helper.make_node("Concat", ["depth", "depth"], ["last"], axis=chance.choice([0, 1, 2, 3])))
+        nodes.append(
+            helper.make_node("Concat", ["depth", "depth"], ["last"], axis=chance.choice([0, 1, 2, 3]))
+        )
         outputs, out_kind, known = ["last"], "", None
     elif lie == 5:
         opset = chance.choice([0, -1, 1, 7, 25, 999, 2**40])
@@ -757,20 +816,34 @@ def onnx(chance: Chance) -> Made:
         nodes = [helper.make_node(chance.choice(["Unknown", "If", "Loop", "Conv"]), ["image"], ["depth"])]
         known = None
     elif lie == 9:  # a circle
-        nodes = [helper.make_node("Add", ["image", "b"], ["a"]), helper.make_node("Add", ["a", "a"], ["b"]), *nodes]
+        nodes = [
+            helper.make_node("Add", ["image", "b"], ["a"]),
+            helper.make_node("Add", ["a", "a"], ["b"]),
+            *nodes,
+        ]
         refused, known = True, None
     elif lie == 10:
-        nodes, known = chance.choice([[], nodes * 2, [helper.make_node("Conv", ["nowhere", "red"], ["depth"])]]), None
+        nodes, known = (
+            chance.choice([[], nodes * 2, [helper.make_node("Conv", ["nowhere", "red"], ["depth"])]]),
+            None,
+        )
     elif lie == 11:
-        outputs, known = chance.choice([[], ["image"], ["nowhere"], ["depth", "depth"], ["depth", "red"], ["red"]]), None
+        outputs, known = (
+            chance.choice([[], ["image"], ["nowhere"], ["depth", "depth"], ["depth", "red"], ["red"]]),
+            None,
+        )
     elif lie == 12:
-        red.dims[:] = chance.choice([[1, 3, 1], [1, 3, 1, 2], [3, 1, 1, 1], [-1, 3, 1, 1], [2**40, 3, 1, 1], []])
+        red.dims[:] = chance.choice(
+            [[1, 3, 1], [1, 3, 1, 2], [3, 1, 1, 1], [-1, 3, 1, 1], [2**40, 3, 1, 1], []]
+        )
         known = None
     elif lie == 13:
         red.data_type, known = chance.choice([0, 2, 6, 7, 8, 10, 11, 16, 17, 99]), None
     elif lie in (14, 15, 16, 17):  # weights that lie elsewhere
-        where = chance.choice(["red.bin", "sub/red.bin", "../red.bin", "sub/../../red.bin", "/etc/hostname", "", "x" * 300,
-                               "red.bin", "./red.bin", "none.bin", "a\0b", "/dev/zero"])  # fmt: skip
+        where = chance.choice(
+            ["red.bin", "sub/red.bin", "../red.bin", "sub/../../red.bin", "/etc/hostname", "", "x" * 300,
+             "red.bin", "./red.bin", "none.bin", "a\0b", "/dev/zero"]
+        )  # fmt: skip
         place = {"location": where, "offset": chance.choice([None, None, "0", "4096", "-1", "x", str(2**62)]),
                  "length": chance.choice([None, None, "12", "8", "0", str(2**62), "x"])}  # fmt: skip
         red.ClearField("raw_data")
@@ -791,7 +864,9 @@ def onnx(chance: Chance) -> Made:
         kind, out_kind = "h", "h"
         tensors = [numpy_helper.from_array(weights.astype(np.float16), "red")]
     elif lie == 20:  # numbers that are none
-        tensors = [numpy_helper.from_array(weights * np.float32(chance.choice([np.nan, np.inf, 1e38])), "red")]
+        tensors = [
+            numpy_helper.from_array(weights * np.float32(chance.choice([np.nan, np.inf, 1e38])), "red")
+        ]
         known = None
     elif lie == 21:
         out_shape = chance.choice([["n", 1, 1, 1], [], [7], ["n", "h", "w"]])
@@ -801,7 +876,9 @@ def onnx(chance: Chance) -> Made:
         image = helper.make_tensor_sequence_value_info("image", number["f"], shape)
         refused, known = True, None
     last = [
-        helper.make_tensor_value_info(name, number[out_kind], out_shape) if out_kind else helper.ValueInfoProto(name=name)
+        helper.make_tensor_value_info(name, number[out_kind], out_shape)
+        if out_kind
+        else helper.ValueInfoProto(name=name)
         for name in outputs
     ]
     graph = helper.make_graph(nodes, "red", [image, *inputs], last, tensors)
@@ -845,7 +922,11 @@ def parquet(chance: Chance) -> Made:
             values = list(range(rows))
         else:
             values = [None if often(chance, 0.1) else float(value) for value in rng.random(rows)]
-        columns[one.name] = pa.array(values, pa.string()).dictionary_encode().cast(one.type) if pa.types.is_dictionary(one.type) else pa.array(values, one.type)
+        columns[one.name] = (
+            pa.array(values, pa.string()).dictionary_encode().cast(one.type)
+            if pa.types.is_dictionary(one.type)
+            else pa.array(values, one.type)
+        )
     table = pa.table(columns, schema=schema)
     known: Any = table
     at = chance.randrange(len(schema))
@@ -859,23 +940,40 @@ def parquet(chance: Chance) -> Made:
         known = None
     elif lie in (2, 3):
         kind = chance.choice(
-            [pa.string(), pa.large_string(), pa.int8(), pa.int64(), pa.float32(), pa.float64(), pa.float16(), pa.bool_(),
-             pa.binary(), pa.timestamp("us"), pa.decimal128(30, 3), pa.null(), pa.uint64()]
+            [pa.string(), pa.large_string(), pa.int8(), pa.int64(), pa.float32(), pa.float64(), pa.float16(),
+             pa.bool_(), pa.binary(), pa.timestamp("us"), pa.decimal128(30, 3), pa.null(), pa.uint64()]
         )  # fmt: skip
-        plain = table[field_.name].cast(pa.string()) if pa.types.is_dictionary(field_.type) else table[field_.name]
+        plain = (
+            table[field_.name].cast(pa.string())
+            if pa.types.is_dictionary(field_.type)
+            else table[field_.name]
+        )
         try:
             changed = plain.cast(kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             changed = pa.nulls(rows, kind)
         table = table.set_column(at, field_.name, changed)
         what += f" {kind}"
-        known = known if kind in (pa.string(), pa.large_string()) and pa.types.is_dictionary(field_.type) else None
+        known = (
+            known
+            if kind in (pa.string(), pa.large_string()) and pa.types.is_dictionary(field_.type)
+            else None
+        )
     elif lie == 4:
         table, known = table.set_column(at, field_.name, pa.nulls(rows, field_.type)), None
     elif lie == 5 and rows:
         values = table[field_.name].to_pylist()
         values[chance.randrange(rows)] = None
-        table, known = table.set_column(at, field_.name, pa.array(values, schema.field(at).type if not pa.types.is_dictionary(field_.type) else pa.string())), None
+        table, known = (
+            table.set_column(
+                at,
+                field_.name,
+                pa.array(
+                    values, schema.field(at).type if not pa.types.is_dictionary(field_.type) else pa.string()
+                ),
+            ),
+            None,
+        )
     elif lie == 6:
         table = table.append_column("more", pa.array([[1, 2]] * rows, pa.list_(pa.int8())))
     elif lie == 7:
@@ -892,7 +990,12 @@ def parquet(chance: Chance) -> Made:
         table, known = table.set_column(at, field_.name, nested), None
     elif lie == 11 and rows:
         index = table.column_names.index("frame")
-        table, known = table.set_column(index, "frame", pa.array([chance.choice([-1, 2**31, 2**40])] * rows, pa.int64())), None
+        table, known = (
+            table.set_column(
+                index, "frame", pa.array([chance.choice([-1, 2**31, 2**40])] * rows, pa.int64())
+            ),
+            None,
+        )
     elif lie == 12:
         metadata = {b"ARROW:schema": chance.choice([b"", b"x" * 40]), b"pandas": b"{"}
         table = table.replace_schema_metadata(metadata)

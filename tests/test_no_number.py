@@ -53,7 +53,11 @@ def overexposed(data: Path) -> None:
 
 # What was done to the files, the frames' status, and what is said at each place.
 CASES = {
-    "a kind that is not read": (unreadable_kind, "no_depth", "3 .mat (read are .png, .npy, .tif, .tiff, .exr)"),
+    "a kind that is not read": (
+        unreadable_kind,
+        "no_depth",
+        "3 .mat (read are .png, .npy, .tif, .tiff, .exr)",
+    ),
     "names": (other_names, "no_depth", "3 depth files have no image and are left out, the first one ax.png"),
     "range": (far_away, "outside_range", "depth 1000 to 1000"),
     "masks": (overexposed, "no_valid_pixels", "specular 100%"),
@@ -70,7 +74,10 @@ def test_what_was_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     raw, store = tmp_path / "raw/mine", tmp_path / "mine.zarr"
     fetch_dataset(spec, raw, tmp_path / "raw/mine.json", 1)
     if status == "no_depth":
-        assert f"mine: 6 files: {'3 .mat, 3 .png' if '.mat' in expected else '6 .png'}" in capsys.readouterr().err
+        assert (
+            f"mine: 6 files: {'3 .mat, 3 .png' if '.mat' in expected else '6 .png'}"
+            in capsys.readouterr().err
+        )
     checked = "\n".join(check_dataset(spec, raw))
     prepare_unit(spec, raw, store, store.with_suffix(".json"), 1)
     said = capsys.readouterr().err
@@ -83,11 +90,18 @@ def test_what_was_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     for name, path in tables.items():
         pq.write_table(STUDY_TABLES[name].empty_table(), path)
     keys = {"dataset": "mine", "sequence": "left", "model": "net", "protocol": "p", "status": status}
-    frames = [{**dict.fromkeys(STUDY_TABLES["frames"].names), **keys, "frame": n, "n_pixels": 0} for n in range(3)]
+    frames = [
+        {**dict.fromkeys(STUDY_TABLES["frames"].names), **keys, "frame": n, "n_pixels": 0} for n in range(3)
+    ]
     summary = {**dict.fromkeys(STUDY_TABLES["summary"].names), **keys, "metric": "abs_rel", "n_failed": 0}
     summary = {name: summary[name] for name in STUDY_TABLES["summary"].names}
     for name, rows in (("frames", frames), ("summary", [summary])):
-        pq.write_table(table_from(STUDY_TABLES[name], {key: [row[key] for row in rows] for key in STUDY_TABLES[name].names}), tables[name])
+        pq.write_table(
+            table_from(
+                STUDY_TABLES[name], {key: [row[key] for row in rows] for key in STUDY_TABLES[name].names}
+            ),
+            tables[name],
+        )
     stores, datasets = {"mine": store}, {"mine": copy.deepcopy(spec)}
     out = tmp_path / "ranking.txt"
     write_ranking(STUDY, datasets, MODELS, PROTOCOLS, tables, stores, tmp_path / "report.html", out)

@@ -86,7 +86,9 @@ def read_fits(path: Path) -> dict[str, list[Fit]]:
     table = read_table(path, FIT, ALIGNMENTS).to_pydict()
     unknown = sorted(set(table["status"]) - codes.CODES.keys())
     if unknown:
-        raise ScopeDepthError(f"The table {path} holds the unknown status {unknown[0][:60]!r}. Delete it and run again.")
+        raise ScopeDepthError(
+            f"The table {path} holds the unknown status {unknown[0][:60]!r}. Delete it and run again."
+        )
     fits: dict[str, list[Fit]] = {}
     nan = float("nan")
     for sequence, scale, shift, n, status in zip(*table.values(), strict=True):

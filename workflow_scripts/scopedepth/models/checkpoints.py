@@ -174,12 +174,12 @@ def load_strictly(
     # Older checkpoints lack this counter, which inference does not use.
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in wanted]
-    odd = [
-        key
-        for key, value in wanted.items()
-        if key in given and not _fits(given[key], value)
-    ]
-    for keys, what in ((missing, "lacks"), (unknown, "has the unknown"), (odd, "has another shape or kind of number of")):
+    odd = [key for key, value in wanted.items() if key in given and not _fits(given[key], value)]
+    for keys, what in (
+        (missing, "lacks"),
+        (unknown, "has the unknown"),
+        (odd, "has another shape or kind of number of"),
+    ):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise ScopeDepthError(

@@ -84,7 +84,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Sche
                 raise ValueError(f"not one column {lacking[0]}")
             table = file.read(columns=wanted)
         if schema is not None:
-            table = table.select(wanted).cast(pa.schema([schema.field(name) for name in wanted or ()], schema.metadata))
+            table = table.select(wanted).cast(
+                pa.schema([schema.field(name) for name in wanted or ()], schema.metadata)
+            )
         unnamed = [name for name in KEYS if name in table.column_names and table[name].null_count]
         if unnamed:
             raise ValueError(f"the column {unnamed[0]} has gaps")

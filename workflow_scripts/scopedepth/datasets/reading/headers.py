@@ -123,7 +123,9 @@ def _is_grey_ramp(palette: bytes) -> bool:
 
 def _of_tiff(data: bytes, depth: bool) -> str | None:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        whole = [page for page in _pages(file) if not _number(page, 254, 0) & 1]  # 1: a smaller copy of another page
+        whole = [
+            page for page in _pages(file) if not _number(page, 254, 0) & 1
+        ]  # 1: a smaller copy of another page
         if len(whole) > 1:
             return f"holds {len(whole)} pages; save one a file"
         page: Any = file.pages[0]
@@ -131,11 +133,15 @@ def _of_tiff(data: bytes, depth: bool) -> str | None:
             return turned
         photometric, channels = _number(page, 262, 1), page.samplesperpixel
         bits = page.bitspersample
-        if len(page.dataoffsets) < math.prod(page.chunked) or (page.compression == 1 and bits >= 8 and _is_short(page)):
+        if len(page.dataoffsets) < math.prod(page.chunked) or (
+            page.compression == 1 and bits >= 8 and _is_short(page)
+        ):
             return "lacks some of its strips or tiles, or a part of one; it is damaged, so make it again"
         # OpenCV decodes both to other numbers: planes that are no plain bytes, and grey with alpha.
         if channels > 1 and page.planarconfig == 2 and (bits > 8 or page.sampleformat != 1):
-            return f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
+            return (
+                f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
+            )
         if depth and channels == 2:
             return f"holds 2 channels of {bits} bits; export the depth as one channel"
         if depth and bits not in (8, 16, 32, 64):

@@ -93,7 +93,9 @@ def _half_floats(content: bytes) -> NDArray[Any] | None:
             page = file.pages[0]
             if page.dtype != np.float16 or page.size > MOST_NUMBERS:  # a damaged header can claim any size
                 return None
-            if not {279, 325} & {tag.code for tag in page.tags}:  # it would guess how long strips and tiles are
+            if not {279, 325} & {
+                tag.code for tag in page.tags
+            }:  # it would guess how long strips and tiles are
                 return None
             page.nodata = np.nan  # what a strip or tile lacks is filled up with this
             return np.asarray(page.asarray())
@@ -209,7 +211,9 @@ def read_npy(path: Path) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise UnreadableFrame(f"{path}: does not decode (no array of numbers)")
     if more:
-        raise ScopeDepthError(f"{path} holds more than the array that its header names; save one array a file.")
+        raise ScopeDepthError(
+            f"{path} holds more than the array that its header names; save one array a file."
+        )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -236,7 +240,7 @@ def _read_exr(path: Path) -> NDArray[Any]:
         raise ScopeDepthError(f"{path} holds {parts} parts; export the depth alone.")
     if coarse or any(pixels.ndim != 2 or pixels.dtype == object for pixels in channels.values()):
         raise ScopeDepthError(
-            f"{path} does not hold one number a pixel (deep or sub-sampled channels); export flat channels of full size."
+            f"{path} has deep or sub-sampled channels; export flat ones, one number a pixel."
         )
     if not _fills_its_window(header):
         raise ScopeDepthError(
