@@ -750,8 +750,10 @@ def onnx(chance: Chance) -> Made:
     """Return an exported network that gives the frame's red (`known` is "red"), or one that does not."""
     from onnx import TensorProto, helper, numpy_helper
 
-    number = {"f": TensorProto.FLOAT, "h": TensorProto.FLOAT16, "d": TensorProto.DOUBLE, "b": TensorProto.UINT8,
-              "i": TensorProto.INT64, "s": TensorProto.STRING, "?": TensorProto.BOOL, "8": TensorProto.INT8}  # fmt: skip
+    number = {
+        "f": TensorProto.FLOAT, "h": TensorProto.FLOAT16, "d": TensorProto.DOUBLE, "b": TensorProto.UINT8,
+        "i": TensorProto.INT64, "s": TensorProto.STRING, "?": TensorProto.BOOL, "8": TensorProto.INT8,
+    }  # fmt: skip
     known: Any = "red"
     refused = False
     others: dict[str, bytes] = {}
@@ -791,7 +793,8 @@ def onnx(chance: Chance) -> Made:
     elif lie == 3:  # what comes behind the depth
         after = chance.choice(
             [("Shape", {}), ("Squeeze", {}), ("Transpose", {"perm": [0, 2, 3, 1]}),
-             ("ReduceMean", {"axes": [0], "keepdims": 1}), ("ReduceMean", {"axes": [0], "keepdims": 0}), ("Flatten", {}), ("Size", {}), ("Cast", {"to": number["i"]}),
+             ("ReduceMean", {"axes": [0], "keepdims": 1}), ("ReduceMean", {"axes": [0], "keepdims": 0}),
+             ("Flatten", {}), ("Size", {}), ("Cast", {"to": number["i"]}),
              ("Cast", {"to": number["s"]}), ("Cast", {"to": number["d"]}), ("Cast", {"to": number["?"]}),
              ("SequenceConstruct", {}), ("NonZero", {}), ("ReduceMax", {"keepdims": 0}), ("Cast", {"to": number["h"]})]
         )  # fmt: skip
