@@ -1,6 +1,6 @@
 """Generated nonsense through everything that reads what others wrote: configurations, options, input files.
 
-    python benchmarks/fuzz.py                                      10,000 of each, 5,000 options
+    python benchmarks/fuzz.py                                      10,000 of each, 5,000 options, 5,000 structured
     python benchmarks/fuzz.py --configurations 500 --files 0       fewer
     python benchmarks/fuzz.py --only zip --seed 7                  one kind of file
 
@@ -42,7 +42,8 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 import numpy as np  # noqa: E402
 import yaml  # noqa: E402
 
-from scopedepth.errors import ScopeDepthError, one_line  # noqa: E402
+from mutations import FORMATS, Made  # noqa: E402
+from scopedepth.errors import ScopeDepthError  # noqa: E402
 
 MEMORY = 8 * 2**30
 SECONDS = 20
@@ -261,7 +262,7 @@ def option_cases(seed: int, folder: Path) -> Callable[[int], Callable[[], None]]
                 try:
                     model.predict(frames)
                 except Exception as error:  # as the engine does: a status of the frame, and a line
-                    raise ScopeDepthError(one_line(str(error))) from None
+                    raise ScopeDepthError(f"{type(error).__name__}: {error}") from None
 
         return case
 
@@ -607,11 +608,159 @@ def rectified(camera: Any) -> None:
         assert np.isfinite(lens.intrinsics).all(), "a camera matrix with numbers that are none"
 
 
+# Structured files: odd or lying a little, see mutations.py. What is known of one is compared with what was read.
+
+
+def check_depth_file(made: Made, path: Path) -> None:
+    """Read a file as depth and as a picture; numbers that are not those written are a finding."""
+    from scopedepth.datasets.loaders.folder import depth_reader
+    from scopedepth.datasets.reading.images import read_image, read_raw_depth
+    from scopedepth.errors import UnreadableFrame
+
+    refusals = []
+    try:
+        found = read_raw_depth(path)
+        assert not made.refused, f"read as {found.dtype} {found.shape}, and is to be refused"
+        assert found.dtype.isnative
+        if made.known is not None:
+            right = found.shape == made.known.shape and np.array_equal(
+                found, made.known, equal_nan=found.dtype.kind == "f"
+            )
+            assert right, (
+                f"other numbers: {found.dtype} {found.shape} for {made.known.dtype} {made.known.shape}"
+            )
+        encoding, read = depth_reader([path], 0.1, "mm")
+        assert read(path).dtype == np.dtype(encoding.dtype)
+    except (ScopeDepthError, UnreadableFrame) as error:
+        refusals.append(error)
+    if path.suffix in (".png", ".tif", ".tiff"):
+        try:
+            rgb = read_image(path)
+            assert rgb.dtype == np.uint8
+            assert rgb.ndim == 3
+            if made.picture is not None:
+                assert np.array_equal(rgb, made.picture), (
+                    f"another picture: {rgb.shape} for {made.picture.shape}"
+                )
+        except (ScopeDepthError, UnreadableFrame) as error:
+            refusals.append(error)
+    if refusals:
+        raise ScopeDepthError(refusals[0])
+
+
+def check_checkpoint(made: Made, path: Path) -> None:
+    """Read a checkpoint into a network."""
+    import torch
+
+    from scopedepth.models.checkpoints import load_strictly, read_checkpoint
+
+    network = torch.nn.ModuleDict({"conv": torch.nn.Linear(3, 2)})
+    load_strictly(network, read_checkpoint(path, "net"), "net", path, ignored=("more", ""))
+    if made.known is not None:
+        for name, values in made.known.items():
+            found = network.state_dict()[name].numpy()
+            assert np.array_equal(found, values), (
+                f"other weights: {name} is {found.tolist()} for {values.tolist()}"
+            )
+
+
+def check_network(made: Made, path: Path) -> None:
+    """Open an exported network and run it on three frames."""
+    from scopedepth.models import load_model
+
+    output = {"kind": "depth", "unit": None}
+    options = {"mean": None, "std": None, "file": path.name}
+    spec = {"name": "net", "family": "onnx", "precision": "fp32", "output": output, "options": options}
+    frames = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), np.uint8)
+    model = load_model(spec, path.parent, "cpu")
+    try:
+        found = model.predict(frames)
+        grid = model.grid(16, 24)
+    except ScopeDepthError:
+        raise
+    except Exception as error:  # as the engine does: a status of the frame, and a line
+        raise ScopeDepthError(f"{type(error).__name__}: {error}") from None
+    assert found.shape == (3, *grid), f"{found.shape} for three frames with a grid of {grid}"
+    assert not made.refused, "gave numbers, and is to be refused"
+    if made.known is not None and grid == (16, 24):
+        assert np.allclose(found * 255, frames[..., 0], atol=0.2), "another output than red"
+
+
+def check_table(made: Made, path: Path) -> None:
+    """Read a table as the jobs do that others' tables are given to."""
+    from scopedepth.evaluation.score import read_fits
+    from scopedepth.report.ranking import failed_frames, why_nothing
+    from scopedepth.statistics.panel import group_paths, read_log_scales, read_panel
+    from scopedepth.statistics.summarise import _write_frames
+    from scopedepth.tables.frames import ALIGNMENTS, SCORES
+    from scopedepth.tables.io import read_table
+
+    is_fits = path.stem == "fits"
+    schema = ALIGNMENTS if is_fits else SCORES
+    found = read_table(path, schema=schema)
+    assert found.schema.equals(schema), "another schema"
+    if made.known is not None:
+        assert found.to_pydict() == made.known.to_pydict(), "another content"
+    if is_fits:
+        read_fits(path)
+    groups = group_paths([path])
+    dataset, model, protocol = next(iter(groups))
+    panel = read_panel(dataset, protocol, [model], groups, [] if is_fits else ["abs_rel", "rmse"])
+    if is_fits:
+        read_log_scales(panel, groups, {"alignment": {"space": "depth", "method": "median"}})
+        return
+    whole = path.with_name("frames.parquet")
+    _write_frames(whole, groups)
+    why_nothing(whole, protocol, dataset)
+    list(failed_frames(whole, protocol, {dataset: {}}, {model: {}}))
+
+
+CHECKS: dict[str, Callable[[Made, Path], None]] = {
+    "safetensors": check_checkpoint,
+    "onnx": check_network,
+    "parquet": check_table,
+}
+
+
+def structured_case(name: str, chance: Chance, folder: Path) -> None:
+    """Make a file of a format in `folder` and read it."""
+    made = FORMATS[name](chance)
+    path = folder / "files" / made.name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(made.data)
+    for place, data in made.others.items():
+        other = path.parent / place
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(data)
+    try:
+        CHECKS.get(name, check_depth_file)(made, path)
+    except AssertionError as error:
+        raise AssertionError(f"{error} ({made.what})") from None
+
+
+def structured(count: int, seed: int, folder: Path, only: str | None = None) -> int:
+    """Run structured files of every format, alike often; returns the number of findings."""
+    names = [name for name in FORMATS if only in (None, name)]
+    found = 0
+    for index, name in enumerate(names):
+
+        def make(number: int, name: str = name) -> Callable[[], None]:
+            def case() -> None:
+                with tempfile.TemporaryDirectory(dir=folder) as place:
+                    structured_case(name, Chance(f"{seed}-structured-{name}-{number}"), Path(place))
+
+            return case
+
+        cases = count // len(names) + (index < count % len(names))
+        found += tally(name, run_cases(cases, make))
+    return found
+
+
 # Running cases.
 
 
-class Hang(Exception):
-    """A case that takes far too long."""
+class Hang(BaseException):
+    """A case that takes far too long; no `except Exception` of what is tried passes over it."""
 
 
 def outcome(case: Callable[[], None]) -> str:
@@ -636,7 +785,7 @@ def outcome(case: Callable[[], None]) -> str:
         ]
         last = frames[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
-        return f"FOUND {type(error).__name__} at {where}: {str(error)[:200]!r}"
+        return f"FOUND {type(error).__name__} at {where}: {str(error)[:400]!r}"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return "well"
@@ -750,6 +899,7 @@ def main() -> int:
     parser.add_argument("--configurations", type=int, default=10_000)
     parser.add_argument("--options", type=int, default=5_000)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--structured", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one kind of file")
     given = parser.parse_args()
@@ -757,6 +907,7 @@ def main() -> int:
     for work, count, more in (
         (configurations, given.configurations, ()),
         (options, given.options, ()),
+        (structured, given.structured, (given.only,)),
         (files, given.files, (given.only,)),
     ):
         with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,8 +22,10 @@ from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import frames as frames_module
 from scopedepth.evaluation import score as score_stage
 from scopedepth.evaluation.single import evaluate_frame
+from scopedepth.statistics.panel import read_sorted
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.io import table_from
 from scopedepth.vocabulary import flags as bits
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.status import STATUSES
@@ -498,3 +501,38 @@ print([name for name in ("pandas", "scipy") if name in sys.modules])
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert [path.read_bytes() for path in paths[2:]] == [path.read_bytes() for path in paths[:2]]
+
+
+def damaged(table: pa.Table, kind: str) -> pa.Table:
+    """Return a table that another version, or another hand, might have written."""
+    if kind == "lacks":
+        return table.drop_columns(["status"])
+    if kind == "type":
+        return table.set_column(table.column_names.index("frame"), "frame", pa.array(["x"] * len(table)))
+    status: list[str | None] = [None if kind == "gap" else "unheard of"] * len(table)
+    return table.set_column(table.column_names.index("status"), "status", pa.array(status, pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("lacks", "not one column status"),
+        ("type", "is damaged"),
+        ("gap", "the column status has gaps"),
+        ("word", "unknown status 'unheard of'"),
+    ],
+)
+def test_tables_that_are_not_ours_are_one_line(tmp_path: Path, kind: str, said: str) -> None:
+    fits, scores = tmp_path / "fits.parquet", tmp_path / "scores.parquet"
+    keys = {**KEYS, "sequence": "s", "frame": 0, "frame_id": "0", "n_pixels": 1, "status": "ok"}
+    for path, schema in ((fits, ALIGNMENTS), (scores, SCORES)):
+        row = {**dict.fromkeys(schema.names), **keys}
+        table = table_from(schema, {name: [row[name]] for name in schema.names})
+        pq.write_table(damaged(table, kind), path)
+    if kind != "type":  # scoring asks for no frame numbers
+        with pytest.raises(ScopeDepthError, match=said):
+            score_stage.read_fits(fits)
+    if kind != "word":
+        with pytest.raises(ScopeDepthError, match=said) as caught:
+            read_sorted([scores], ["status", "abs_rel"])
+        assert str(scores) in str(caught.value)

@@ -21,7 +21,7 @@ import dataset_trees as trees
 from scopedepth.datasets import choose
 from scopedepth.datasets.reading.headers import stated_missing
 from scopedepth.datasets.reading.images import read_image, read_raw_depth
-from scopedepth.errors import ScopeDepthError
+from scopedepth.errors import ScopeDepthError, UnreadableFrame
 
 SHAPE = (48, 64)
 NUMBERS = (np.arange(SHAPE[0] * SHAPE[1]) % 199).reshape(SHAPE).astype(np.uint8)
@@ -94,6 +94,44 @@ def oriented(orientation: int, form: str) -> bytes:
     return pillow(Image.fromarray(NUMBERS), form, exif=exif)
 
 
+def looping(data: bytes) -> bytes:
+    """Return a little-endian TIFF whose directory names itself as the next one."""
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    at = first + 2 + 12 * count
+    return data[:at] + data[4:8] + data[at + 4 :]
+
+
+def halved(data: bytes) -> bytes:
+    """Return a TIFF of one strip that says of itself to have half of its bytes."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tag = file.pages[0].tags[279]
+        number = struct.pack("<I" if tag.dtype == 4 else "<H", tag.value[0] // 2)
+        return data[: tag.valueoffset] + number + data[tag.valueoffset + len(number) :]
+
+
+def special_exr(what: str) -> bytes:
+    """Return an EXR that is deep, sub-sampled, or of two parts of which the second is cut off."""
+    import tempfile
+
+    import OpenEXR
+
+    header: dict[str, Any] = {"compression": OpenEXR.ZIPS_COMPRESSION, "type": OpenEXR.scanlineimage}
+    given: Any = {"Z": OpenEXR.Channel(np.ascontiguousarray(Z[::2, ::2]), 2, 2)}
+    if what == "deep":
+        pixels = np.empty(SHAPE, object)
+        for place in np.ndindex(SHAPE):
+            pixels[place] = np.full(place[0] % 3, 2, np.float32)
+        header, given = header | {"type": OpenEXR.deepscanline}, {"Z": pixels}
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [OpenEXR.Part({**header, "name": name}, {"Z": Z}) for name in "ab"]
+        with OpenEXR.File(parts) if what == "parts" else OpenEXR.File(header, given) as file:
+            file.write(f"{folder}/x.exr")
+        data = Path(folder, "x.exr").read_bytes()
+    return data[:-5] if what == "parts" else data
+
+
+PICTURE = trees.picture(*SHAPE)
 Z = NUMBERS.astype(np.float32) / 4
 GREY_RGB = np.dstack([NUMBERS] * 3)
 INK = pillow(
@@ -126,7 +164,17 @@ DEPTHS: dict[str, tuple[str, Callable[[], bytes], NDArray[Any] | str]] = {
     "tiff palette": ("tiff", lambda: palette(list(range(256)), "TIFF"), "a palette"),
     "tiff upside down": ("tiff", lambda: tiff(LARGE, extratags=[(274, 3, 1, 4, True)]), "orientation 4"),
     "tiff of two pages": ("tiff", lambda: tiff(np.stack([LARGE, LARGE])), "2 pages"),
+    "tiff of 16 bits in planes": ("tiff", lambda: tiff(np.stack([LARGE] * 3), photometric="rgb", planarconfig="separate"), "in planes"),
+    "tiff of 16 bits with alpha": ("tiff", lambda: tiff(np.dstack([LARGE] * 2), extrasamples=["unassalpha"]), "2 channels of 16 bits"),
+    "tiff of 8 bits with alpha": ("tiff", lambda: tiff(np.dstack([NUMBERS] * 2), extrasamples=["unassalpha"]), "2 channels of 8 bits"),
+    "tiff that names itself as its next page": ("tiff", lambda: looping(tiff(LARGE)), LARGE),
+    "tiff of half its bytes": ("tiff", lambda: halved(tiff(LARGE)), "lacks some of its strips"),
+    "tiff half of half its bytes": ("tiff", lambda: halved(tiff(HALF)), "lacks some of its strips"),
+    "png of one row of colours": ("png", lambda: png(PICTURE[:1]), "channels that differ"),
     "npy": ("npy", lambda: npy(LARGE), LARGE),
+    "npy of two arrays": ("npy", lambda: npy(LARGE) + npy(LARGE), "more than the array"),
+    "npy with an axis of one before": ("npy", lambda: npy(LARGE[None]), LARGE),
+    "npy with an axis of one behind": ("npy", lambda: npy(LARGE[..., None]), LARGE),
     "npy big-endian": ("npy", lambda: npy(LARGE.astype(">u2")), LARGE),
     "npy in columns": ("npy", lambda: npy(np.asfortranarray(Z)), Z),
     "npy half": ("npy", lambda: npy(HALF), HALF),
@@ -138,6 +186,9 @@ DEPTHS: dict[str, tuple[str, Callable[[], bytes], NDArray[Any] | str]] = {
     "exr half": ("exr", lambda: exr(Y=HALF), HALF),
     "exr R, G, B and D": ("exr", lambda: exr(R=Z * 2, G=Z * 3, B=Z * 4, D=Z), "channels B, D, G, R, which differ"),
     "exr two depths": ("exr", lambda: exr(**{"left.Z": Z, "right.Z": Z * 2}), "which differ"),
+    "exr deep": ("exr", lambda: special_exr("deep"), "deep or sub-sampled"),
+    "exr sub-sampled": ("exr", lambda: special_exr("sub"), "deep or sub-sampled"),
+    "exr of two parts, one cut off": ("exr", lambda: special_exr("parts"), "2 parts"),
     "exr of a part": ("exr", lambda: exr(window=False, Z=Z), "a part of its picture"),
 }  # fmt: skip
 
@@ -158,7 +209,6 @@ def test_depth_of_every_encoding(tmp_path: Path, name: str) -> None:
     assert np.array_equal(found, expected)
 
 
-PICTURE = trees.picture(*SHAPE)
 DEEP = PICTURE.astype(np.uint16) * 257
 PICTURES: dict[str, tuple[str, Callable[[], bytes], NDArray[Any] | str]] = {
     "png 8": ("png", lambda: png(PICTURE[..., ::-1]), PICTURE),
@@ -175,6 +225,7 @@ PICTURES: dict[str, tuple[str, Callable[[], bytes], NDArray[Any] | str]] = {
     "tiff 8": ("tif", lambda: tiff(PICTURE, photometric="rgb"), PICTURE),
     "tiff 16 big-endian": ("tif", lambda: tiff(DEEP, photometric="rgb", byteorder=">"), PICTURE),
     "tiff in planes": ("tif", lambda: tiff(np.moveaxis(PICTURE, 2, 0), photometric="rgb", planarconfig="separate"), PICTURE),
+    "tiff of 16 bits in planes": ("tif", lambda: tiff(np.moveaxis(DEEP, 2, 0), photometric="rgb", planarconfig="separate"), "in planes"),
     "tiff opaque": ("tif", lambda: tiff(np.dstack([PICTURE, np.full(SHAPE, 255, np.uint8)]), photometric="rgb", extrasamples=["assocalpha"]), PICTURE),
     "tiff premultiplied": ("tif", lambda: tiff(np.dstack([PICTURE // 2, np.full(SHAPE, 128, np.uint8)]), photometric="rgb", extrasamples=["assocalpha"]), "partly transparent"),
     "tiff straight alpha": ("tif", lambda: tiff(np.dstack([PICTURE, NUMBERS]), photometric="rgb", extrasamples=["unassalpha"]), "partly transparent"),
@@ -196,6 +247,27 @@ def test_pictures_of_every_encoding(tmp_path: Path, name: str) -> None:
             read_image(path)
         return
     assert np.array_equal(read_image(path), expected)
+
+
+@pytest.mark.parametrize("kind", ["lzw", "deflate", "packbits"])
+def test_a_strip_that_does_not_decode_is_no_black_one(tmp_path: Path, kind: str) -> None:
+    """OpenCV goes on with black where libtiff fails on numbers of 8 bits."""
+    names = {"lzw": "tiff_lzw", "deflate": "tiff_adobe_deflate", "packbits": "packbits"}
+    fill = b"\x80" if kind == "packbits" else b"\xff"  # 80: nothing, to PackBits
+    image = Image.fromarray(np.tile(NUMBERS, (8, 1)))
+    data = pillow(image, "TIFF", compression=names[kind], tiffinfo={278: 8})
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        starts, lengths = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    assert len(starts) > 3
+    (tmp_path / "whole.tif").write_bytes(data)
+    assert np.array_equal(read_raw_depth(tmp_path / "whole.tif"), np.asarray(image))
+    at, half = starts[2], lengths[2] // 2
+    (tmp_path / "cut.tif").write_bytes(
+        data[: at + half] + fill * (lengths[2] - half) + data[at + lengths[2] :]
+    )
+    for read in (read_raw_depth, read_image):
+        with pytest.raises(UnreadableFrame, match=r"cut\.tif: does not decode"):
+            read(tmp_path / "cut.tif")
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])

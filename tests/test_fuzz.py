@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from scopedepth.errors import ScopeDepthError
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import fuzz
+import mutations
 
 CALM = settings(
     deadline=None, derandomize=True, max_examples=40, database=None, suppress_health_check=list(HealthCheck)
@@ -61,6 +63,27 @@ def test_no_file_ends_in_a_traceback(
             lambda reader=reader: reader.case(random.Random(seed), tmp_path_factory.mktemp("case"))
         )
         assert how in ("well", "error"), f"{name}: {how}"
+
+
+@pytest.mark.parametrize("name", mutations.FORMATS)
+def test_odd_files_are_read_right_or_refused(tmp_path: Path, name: str) -> None:
+    ends = Counter(
+        fuzz.outcome(lambda n=number: fuzz.structured_case(name, random.Random(n), tmp_path / str(n)))
+        for number in range(40)
+    )
+    assert set(ends) == {"well", "error"}, ends
+
+
+def test_other_numbers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scopedepth.datasets.reading import images
+
+    read = images.read_raw_depth
+    monkeypatch.setattr(images, "read_raw_depth", lambda path: read(path) + 1)
+    ends = [
+        fuzz.outcome(lambda n=number: fuzz.structured_case("npy", random.Random(n), tmp_path / str(n)))
+        for number in range(10)
+    ]
+    assert any("other numbers" in how for how in ends)
 
 
 @pytest.mark.parametrize(

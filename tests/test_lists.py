@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from scopedepth.config.frame_lists import fetched_lists, listed_files
 
 import dataset_trees as trees
 from project import CONFIG, Project, write_frames
-from scopedepth.config.frame_lists import fetched_lists, listed_files
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.datasets import Chosen, choose, choose_counted
 from scopedepth.datasets.check import check_dataset

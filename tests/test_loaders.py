@@ -53,8 +53,8 @@ def test_endoslam_unity_with_its_oddities(tmp_path: Path) -> None:
     assert found["stomach"].sequence.read(2).depth is None
     notes = " ".join(found["stomach"].sequence.notes)
     for part in (
-        "1 of 3 frames have no depth",
-        "1 depth files have no frame",
+        "1 of 3 images have no depth file, the first one image_0002",
+        "1 depth files have no image and are left out, the first one aov_image_0007.png",
         "1 truncated",
         "2 poses for 3 frames",
         "rotations are identical",
@@ -121,7 +121,13 @@ def test_simcol3d(tmp_path: Path) -> None:
     assert chosen.sequence.name == "Frames_S1"
     assert np.abs(read_depth(chosen, 1) - truth[1]).max() <= 200 / 65280 / 2 + 1e-4
     assert np.array_equal(chosen.sequence.read(0).rgb, trees.picture(475, 475, 0))
-    assert chosen.sequence.notes == ["1 of 3 frames have no Depth file"]
+    assert chosen.sequence.notes == ["1 of 3 images have no depth file, the first one 0002"]
+    (tmp_path / "SyntheticColon_I/Frames_S1/FrameBuffer_0001.png").unlink()
+    chosen = choose(trees.spec_of("simcol", "simcol3d", tmp_path), tmp_path)[0]
+    assert (
+        chosen.sequence.notes[1]
+        == "1 depth files have no image and are left out, the first one Depth_0001.png"
+    )
 
 
 @pytest.mark.parametrize("second_version", [False, True])

@@ -271,11 +271,35 @@ def test_onnx_that_is_given_what_it_does_not_take(tmp_path: Path) -> None:
 
 
 def test_bad_onnx(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
     export(tmp_path / "net.onnx", "n", "s", channels=2)
     with pytest.raises(ScopeDepthError, match="not one number a pixel"):
         load_model(spec("onnx"), tmp_path, "cpu").predict(FRAMES)
     with pytest.raises(ScopeDepthError, match="no output 'disp'"):
         load_model(spec("onnx", output="disp"), tmp_path, "cpu")
+    one = helper.make_tensor_value_info("more", TensorProto.FLOAT, [1])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    for inputs, node, said in [
+        (
+            [image, one],
+            helper.make_node("Mul", ["image", "more"], ["depth"]),
+            "takes image, more, and is given",
+        ),
+        (
+            [image],
+            helper.make_node("ReduceMean", ["image"], ["depth"], axes=[0, 1]),
+            r"\(1, 1, .*\) for 3 images",
+        ),
+        ([image], helper.make_node("Concat", ["image"] * 2, ["depth"], axis=0), r"\(6, 3, .*\) for 3 images"),
+    ]:
+        out = helper.make_empty_tensor_value_info("depth")
+        graph = helper.make_graph([node], "g", inputs, [out])
+        opset = helper.make_opsetid("", 17)
+        onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "net.onnx")
+        with pytest.raises(ScopeDepthError, match=said):
+            load_model(spec("onnx"), tmp_path, "cpu").predict(FRAMES)
     (tmp_path / "net.onnx").write_bytes(b"nothing")
     with pytest.raises(ScopeDepthError, match="does not load"):
         load_model(spec("onnx"), tmp_path, "cpu")

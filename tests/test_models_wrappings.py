@@ -118,6 +118,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: {**tensors(), "attention.weight": torch.zeros(3)},
         r"unknown attention\.weight",
     ),
+    "integers for fractions, as of a network that was quantised": (
+        lambda: {key: value.to(torch.uint8) for key, value in tensors().items()},
+        r"another shape or kind of number of",
+    ),
+    "complex numbers": (
+        lambda: {key: value.to(torch.complex64) for key, value in tensors().items()},
+        r"another shape or kind of number of",
+    ),
     "numbers for tensors": (
         lambda: {key: value.numpy() for key, value in tensors().items()},
         r"holds no named tensors",

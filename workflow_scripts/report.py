@@ -25,10 +25,11 @@ with rule_job(snakemake):
         *snakemake.input.predictions_record,
         *snakemake.input.timings_record,
     ]
+    stores = dict(zip(units, map(Path, snakemake.input.units_store), strict=True))
     write_report(
         **about,
         tables=tables,
-        stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
+        stores=stores,
         predictions=dict(
             zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
         ),
@@ -40,5 +41,9 @@ with rule_job(snakemake):
     )
     write_paper(**about, tables=tables, out=Path(snakemake.output.paper))
     write_ranking(
-        **about, tables=tables, report=Path(snakemake.output.html), out=Path(snakemake.output.ranking)
+        **about,
+        tables=tables,
+        stores=stores,
+        report=Path(snakemake.output.html),
+        out=Path(snakemake.output.ranking),
     )

@@ -17,11 +17,13 @@ from scopedepth.evaluation.protocol import Plan
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
-from scopedepth.tables.frames import SCORES
+from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
+# What scoring takes of a fit's row.
+FIT = ("sequence", "scale", "shift", "n_pixels", "status")
 # Metrics that every frame with a sound fit has. The others may be undefined for a frame (no edge, no pair).
 ALWAYS = tuple(name for name in PIXEL_METRICS if name != "nrmse")
 
@@ -81,7 +83,12 @@ def score_unit(
 
 def read_fits(path: Path) -> dict[str, list[Fit]]:
     """Return the fits of an alignments table by sequence, in the order of frames."""
-    table = read_table(path, ["sequence", "scale", "shift", "n_pixels", "status"]).to_pydict()
+    table = read_table(path, FIT, ALIGNMENTS).to_pydict()
+    unknown = sorted(set(table["status"]) - codes.CODES.keys())
+    if unknown:
+        raise ScopeDepthError(
+            f"The table {path} holds the unknown status {unknown[0][:60]!r}. Delete it and run again."
+        )
     fits: dict[str, list[Fit]] = {}
     nan = float("nan")
     for sequence, scale, shift, n, status in zip(*table.values(), strict=True):

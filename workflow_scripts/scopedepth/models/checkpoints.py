@@ -174,12 +174,12 @@ def load_strictly(
     # Older checkpoints lack this counter, which inference does not use.
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in wanted]
-    odd = [
-        key
-        for key, value in wanted.items()
-        if key in given and getattr(given[key], "shape", None) != value.shape
-    ]
-    for keys, what in ((missing, "lacks"), (unknown, "has the unknown"), (odd, "has another shape of")):
+    odd = [key for key, value in wanted.items() if key in given and not _fits(given[key], value)]
+    for keys, what in (
+        (missing, "lacks"),
+        (unknown, "has the unknown"),
+        (odd, "has another shape or kind of number of"),
+    ):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise ScopeDepthError(
@@ -187,6 +187,13 @@ def load_strictly(
                 "Check family and checkpoint."
             )
     network.load_state_dict(given, strict=False)
+
+
+def _fits(given: Any, wanted: torch.Tensor) -> bool:
+    """Whether a tensor may stand for another one: of its shape, and no integers or complex numbers for fractions."""
+    if getattr(given, "shape", None) != wanted.shape:
+        return False
+    return given.is_floating_point() or not wanted.is_floating_point()
 
 
 def _is_ignored(key: str, ignored: tuple[str, ...]) -> bool:

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import one_line
+from scopedepth.report.passed_over import passed_over
 from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
+from scopedepth.tables.study import FRAMES, RANKS, SUMMARY, TIMING
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
 
@@ -28,6 +30,7 @@ def write_ranking(
     models: Mapping[str, Mapping[str, Any]],
     protocols: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, Path],
+    stores: Mapping[str, Path],
     report: Path,
     out: Path,
 ) -> None:
@@ -35,16 +38,16 @@ def write_ranking(
     protocol, metric = study["headline"]["protocol"], study["headline"]["metric"]
     rows = [
         row
-        for row in read_table(tables["summary"]).to_pylist()
+        for row in read_table(tables["summary"], schema=SUMMARY).to_pylist()
         if row["protocol"] == protocol and row["metric"] == metric
     ]
     ranks = {
         (row["dataset"], row["model"]): row
-        for row in read_table(tables["ranks"]).to_pylist()
+        for row in read_table(tables["ranks"], schema=RANKS).to_pylist()
         if row["protocol"] == protocol and row["metric"] == metric
     }
     speeds: dict[str, float] = {}
-    for row in read_table(tables["timing"]).to_pylist():
+    for row in read_table(tables["timing"], schema=TIMING).to_pylist():
         if row["batch"] == 1 and row["frames_per_second"]:
             speeds.setdefault(row["model"], row["frames_per_second"])
     lines = []
@@ -60,6 +63,8 @@ def write_ranking(
             lines.append(
                 f"  ! nothing could be scored on {dataset}: {why_nothing(tables['frames'], protocol, dataset)}"
             )
+            of_it = [store for unit, store in stores.items() if unit.partition("@")[0] == dataset]
+            lines += [f"    {one_line(said)}" for said in passed_over(of_it)]
     failed = list(failed_frames(tables["frames"], protocol, datasets, models))
     lines += ["", *failed] if failed else []
     lines += ["", f"The report: {report}", ""]
@@ -69,7 +74,7 @@ def write_ranking(
 
 def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
     """Return the reasons for which no frame of a dataset has a number, the most frequent first, and where to look."""
-    read = read_table(frames, ["dataset", "protocol", "status"])
+    read = read_table(frames, ["dataset", "protocol", "status"], FRAMES)
     table = pa.table({name: read[name].cast(pa.string()) for name in read.column_names})
     here = table.filter(pc.and_(pc.equal(table["protocol"], protocol), pc.equal(table["dataset"], dataset)))
     counts = Counter(here["status"].to_pylist()).most_common(3)
@@ -86,7 +91,7 @@ def failed_frames(
     model without a number on any frame is left out where its row in the ranking says so already.
     """
     columns = ["dataset", "model", "protocol", "status"]
-    read = read_table(frames, columns)
+    read = read_table(frames, columns, FRAMES)
     # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
     table = pa.table({name: read[name].cast(pa.string()) for name in columns})
     table = table.filter(pc.equal(table["protocol"], protocol))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from scopedepth.report.words import METRICS, higher_is_better
 from scopedepth.tables.io import read_table
+from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.vocabulary.units import dataset_of
 
 Spec = Mapping[str, Any]
@@ -102,31 +103,31 @@ class Results:
 
     @cached_property
     def summary(self) -> list[Row]:
-        return read_table(self.tables["summary"]).to_pylist()
+        return read_table(self.tables["summary"], schema=STUDY_TABLES["summary"]).to_pylist()
 
     @cached_property
     def comparisons(self) -> list[Row]:
-        return read_table(self.tables["comparisons"]).to_pylist()
+        return read_table(self.tables["comparisons"], schema=STUDY_TABLES["comparisons"]).to_pylist()
 
     @cached_property
     def ranks(self) -> list[Row]:
-        return read_table(self.tables["ranks"]).to_pylist()
+        return read_table(self.tables["ranks"], schema=STUDY_TABLES["ranks"]).to_pylist()
 
     @cached_property
     def sensitivity(self) -> list[Row]:
-        return read_table(self.tables["sensitivity"]).to_pylist()
+        return read_table(self.tables["sensitivity"], schema=STUDY_TABLES["sensitivity"]).to_pylist()
 
     @cached_property
     def depth_error(self) -> list[Row]:
-        return read_table(self.tables["depth_error"]).to_pylist()
+        return read_table(self.tables["depth_error"], schema=STUDY_TABLES["depth_error"]).to_pylist()
 
     @cached_property
     def drift(self) -> list[Row]:
-        return read_table(self.tables["drift"]).to_pylist()
+        return read_table(self.tables["drift"], schema=STUDY_TABLES["drift"]).to_pylist()
 
     @cached_property
     def timing(self) -> list[Row]:
-        return read_table(self.tables["timing"]).to_pylist()
+        return read_table(self.tables["timing"], schema=STUDY_TABLES["timing"]).to_pylist()
 
     def frames(self, columns: Sequence[str], **where: str) -> pa.Table:
         """Return columns of the frames' table where key columns have the values asked for."""
@@ -135,7 +136,7 @@ class Results:
         # Read once for each choice of columns: the table holds every frame of every model and protocol.
         cache: dict[tuple[str, ...], pa.Table] = self.__dict__.setdefault("_frames", {})
         if tuple(wanted) not in cache:
-            cache[tuple(wanted)] = read_table(self.tables["frames"], wanted)
+            cache[tuple(wanted)] = read_table(self.tables["frames"], wanted, FRAMES)
         table = cache[tuple(wanted)]
         for key, value in where.items():
             # Decoded first: a dictionary column cannot be compared with a string in every version.

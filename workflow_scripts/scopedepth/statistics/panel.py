@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.statistics.drift import SCALE_DRIFT, drift_series, log_scales
+from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table
 
 # A frame with one of these has no measured depth to compare with, so long as no model has a number.
@@ -71,7 +72,7 @@ def group_paths(paths: Sequence[Path]) -> dict[Key, list[Path]]:
     """Return the score or alignment tables by (dataset, model, protocol), from the keys inside them."""
     groups: dict[Key, list[Path]] = {}
     for path in paths:
-        table = read_table(path, ["dataset", "model", "protocol"])
+        table = read_table(path, ["dataset", "model", "protocol"], SCORES)
         keys = [_only(table, name, path) for name in ("dataset", "model", "protocol")]
         groups.setdefault((keys[0], keys[1], keys[2]), []).append(path)
     return {key: sorted(groups[key]) for key in sorted(groups)}
@@ -89,7 +90,8 @@ def _only(table: pa.Table, name: str, path: Path) -> str:
 
 def read_sorted(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     """Return the tables of one dataset, model and protocol as one, sorted by sequence and frame."""
-    parts = [read_table(path, ["sequence", "frame", *columns]) for path in paths]
+    schema = SCORES if set(columns) <= set(SCORES.names) else ALIGNMENTS
+    parts = [read_table(path, ["sequence", "frame", *columns], schema) for path in paths]
     table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     order = np.lexsort((table["frame"].to_numpy(), sequence_names(table)))
     return table.take(pa.array(order))

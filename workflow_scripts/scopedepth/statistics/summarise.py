@@ -364,9 +364,7 @@ def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
         beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
-            parts = [
-                read_table(part).select(FRAMES.names).cast(FRAMES) for key in keys for part in scores[key]
-            ]
+            parts = [read_table(part, schema=FRAMES) for key in keys for part in scores[key]]
             whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)

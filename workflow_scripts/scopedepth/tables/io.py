@@ -13,6 +13,8 @@ from scopedepth.errors import ScopeDepthError
 
 # Keys repeat on every row: a dictionary-encoded string.
 KEY = pa.dictionary(pa.int32(), pa.string())
+# Columns that say what a row is about: a gap in one is damage.
+KEYS = ("dataset", "sequence", "frame", "model", "protocol", "status")
 
 
 def column(name: str, kind: pa.DataType, description: str) -> pa.Field:
@@ -67,16 +69,31 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table at `path`. A missing, empty or damaged file is a `ScopeDepthError` that names it."""
+def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+    """Return the table at `path`, or some of its columns; with a `schema` as that has them.
+
+    A file that is missing, empty or damaged, lacks a column that is asked for, or holds one of another type or a key
+    that is null, is a `ScopeDepthError` that names it.
+    """
+    wanted = list(columns) if columns else schema.names if schema else None
     try:
         # One file: pandas-style partition discovery from the path's folders is not wanted.
-        return pq.ParquetFile(path, page_checksum_verification=True).read(
-            columns=list(columns) if columns else None
-        )
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            lacking = [name for name in wanted or () if file.schema_arrow.names.count(name) != 1]
+            if lacking:
+                raise ValueError(f"not one column {lacking[0]}")
+            table = file.read(columns=wanted)
+        if schema is not None:
+            table = table.select(wanted).cast(
+                pa.schema([schema.field(name) for name in wanted or ()], schema.metadata)
+            )
+        unnamed = [name for name in KEYS if name in table.column_names and table[name].null_count]
+        if unnamed:
+            raise ValueError(f"the column {unnamed[0]} has gaps")
     except FileNotFoundError as error:
         raise ScopeDepthError(f"The table {path} is missing. Run the workflow again.") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ScopeDepthError(
             f"The table {path} is damaged ({error}). Delete it and run the workflow again."
         ) from error
+    return table

@@ -48,7 +48,7 @@ def summarise_timing(calls: Sequence[Path], realtime_fps: float) -> pa.Table:
 
 
 def _rows_of(path: Path, realtime_fps: float) -> list[dict[str, Any]]:
-    calls = _Calls(read_table(path))
+    calls = _Calls(read_table(path, schema=TIMING_CALLS))
     record = read_record(record_of(path))
     fastest = fastest_yardstick(rounds_of(record))
     rows = []

@@ -26,8 +26,8 @@ from scopedepth.datasets.reading.base import (
     origin,
 )
 from scopedepth.datasets.reading.images import read_depth_of
-from scopedepth.datasets.reading.listing import files_in, find_files, natural_key, without_litter
-from scopedepth.datasets.reading.pairing import unique_by
+from scopedepth.datasets.reading.listing import files_in, find_files, natural_key, not_read, without_litter
+from scopedepth.datasets.reading.pairing import unique_by, unpaired
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
@@ -57,15 +57,12 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     maps = files_in(place / "depth" if in_folders else place, *(["*.tif*"] if in_folders else FLAT))
     depths: dict[int | None, Path] = {**unique_by(maps, _number)}
     frames = [
-        FrameFiles(
-            re.sub("_color$", "", path.stem, flags=re.IGNORECASE), path, depths.pop(_number(path), None)
-        )
+        FrameFiles(re.sub("_color$", "", path.stem, flags=re.IGNORECASE), path, depths.get(_number(path)))
         for path in sorted(images, key=lambda path: natural_key(path.name))
     ]
-    without = sum(frame.depth is None for frame in frames)
     notes = ["the camera is omnidirectional; no pinhole matrix holds for the whole image"]
-    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += [f"{len(depths)} depth files have no frame and are left out"] if depths else []
+    notes += unpaired(frames, depths)
+    notes += not_read(place / "depth", (".tif", ".tiff")) if in_folders else []
     where = place.relative_to(raw).as_posix()
     return FileSequence.of(
         spec["name"] if where == "." else file_safe(place.name),

@@ -20,7 +20,7 @@ from scopedepth.datasets.loaders.folder import depth_reader
 from scopedepth.datasets.reading.base import FileSequence, FrameFiles, Sequence, file_safe, origin
 from scopedepth.datasets.reading.images import read_image, read_npy
 from scopedepth.datasets.reading.listing import files_in, not_read, without_litter
-from scopedepth.datasets.reading.pairing import last_number, left_over, unique_by
+from scopedepth.datasets.reading.pairing import last_number, unique_by, unpaired
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.vocabulary.flags import TOOL
 
@@ -43,9 +43,7 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     frames = [FrameFiles(path.stem, path, depths.get(n), masks.get(n)) for n, path in sorted(images.items())]
     if not frames:
         raise ScopeDepthError(f"{place / 'images'} holds no PNG.")
-    without = sum(frame.depth is None for frame in frames)
-    notes = [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += left_over(depths, (frame.depth for frame in frames))
+    notes = unpaired(frames, depths)
     notes += not_read(place / "images", (".png",)) + not_read(place / "depth", (".png",))
     notes += ["no tool masks"] if not masks else []
     depth = spec["depth"]

@@ -38,6 +38,7 @@ from scopedepth.datasets.reading.cameras import read_camera
 from scopedepth.datasets.reading.images import read_depth_of
 from scopedepth.datasets.reading.listing import find_files, without_litter
 from scopedepth.datasets.reading.missing import cleared
+from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError
 
 INTRINSICS = ((156.0418, 0.0, 178.5604), (0.0, 155.7529, 181.8043), (0.0, 0.0, 1.0))
@@ -146,11 +147,8 @@ def _sequence(
     spec: Mapping[str, Any],
 ) -> Sequence:
     frames = [FrameFiles(path.stem, path, files.depths.get(n)) for n, path in sorted(files.images.items())]
-    without = sum(frame.depth is None for frame in frames)
-    unused = len(files.depths.keys() - files.images.keys())
     notes = ["depth has no known unit and few grey levels; image and depth are reported to be misaligned"]
-    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += [f"{unused} depth files have no frame and are left out"] if unused else []
+    notes += unpaired(frames, files.depths)
     if files.twice:
         twice = (
             f"{len(files.twice)} files of a number found before are left out, the first one {files.twice[0]}"

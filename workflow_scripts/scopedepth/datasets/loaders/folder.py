@@ -45,7 +45,7 @@ from scopedepth.datasets.reading.images import (
 )
 from scopedepth.datasets.reading.listing import natural_key, not_read, with_suffix, without_litter
 from scopedepth.datasets.reading.missing import cleared, is_missing
-from scopedepth.datasets.reading.pairing import left_over, pair_by_name
+from scopedepth.datasets.reading.pairing import pair_by_name, unpaired
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.job.extensions import read_options
 
@@ -133,13 +133,10 @@ def pair(images: Path, depths: Path) -> tuple[list[FrameFiles], list[str]]:
         raise ScopeDepthError(f"{images} holds no image ({', '.join(IMAGE_SUFFIXES)}){found}.")
     pairs = pair_by_name(pictures, maps)
     frames = [FrameFiles(path.stem, path, pairs.get(path)) for path in pictures]
-    without = [frame.id for frame in frames if frame.depth is None]
-    notes = []
-    if without:
-        notes.append(f"{len(without)} of {len(frames)} images have no depth file, the first one {without[0]}")
+    notes = unpaired(frames, maps)
     if not depths.is_dir():
         notes.append(f"there is no folder {depths.name}/ beside {images.name}/")
-    return frames, notes + left_over(maps, pairs.values()) + others
+    return frames, notes + others
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

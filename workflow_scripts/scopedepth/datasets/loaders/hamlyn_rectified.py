@@ -36,6 +36,7 @@ from scopedepth.datasets.reading.listing import (
     without_litter,
 )
 from scopedepth.datasets.reading.missing import cleared
+from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.job.extensions import read_options
 
@@ -112,10 +113,7 @@ def _sequence(
             )
     maps = {path.stem: path for path in files_in(depths, "*.png")}
     frames = [FrameFiles(path.stem, path, maps.get(path.stem)) for path in pictures]
-    without = sum(frame.depth is None for frame in frames)
-    unused = len(maps.keys() - {frame.id for frame in frames})
-    notes += [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += [f"{unused} depth files have no frame and are left out"] if unused else []
+    notes += unpaired(frames, maps)
     notes += not_read(images, (".jpg", ".png")) + not_read(depths, (".png",))
     camera, said = _camera(number, calibrations, frames[0].image)
     scale = spec["depth"]["scale"]

@@ -32,7 +32,7 @@ from scopedepth.datasets.reading.base import (
 )
 from scopedepth.datasets.reading.images import read_depth_of, read_image
 from scopedepth.datasets.reading.listing import files_in, without_litter
-from scopedepth.datasets.reading.pairing import left_over
+from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
 from scopedepth.vocabulary.flags import NO_DEPTH, OCCLUDED
@@ -79,9 +79,7 @@ def _sequence(folder: Path, truth: Path, spec: Mapping[str, Any]) -> Sequence:
     frames = []
     for image in files_in(folder / "Left_rectified", "*.png"):
         frames.append(FrameFiles(image.stem, image, depths.get(image.stem), occlusions.get(image.stem)))
-    without = sum(frame.depth is None for frame in frames)
-    notes = [f"{without} of {len(frames)} frames have no depth file"] if without else []
-    notes += left_over(depths, (frame.depth for frame in frames))
+    notes = unpaired(frames, depths)
     camera, said = _camera(folder / "Rectified_calibration")
     return ServCtSequence(
         folder.name,

@@ -32,6 +32,7 @@ from scopedepth.datasets.reading.base import (
 from scopedepth.datasets.reading.images import read_depth_of
 from scopedepth.datasets.reading.listing import files_in, find_files, natural_key
 from scopedepth.datasets.reading.lists import NoFrame
+from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError
 
 DEPTH_IS_KNOWN = True
@@ -68,13 +69,10 @@ def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, st
 def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     images = sorted(files_in(folder, "FrameBuffer_*.png"), key=lambda path: natural_key(path.name))
     depths = {path.stem.lower(): path for path in files_in(folder, "Depth_*.png")}
-    files, notes = [], []
+    files = []
     for image in images:
         number = image.stem[len("FrameBuffer_") :]
         files.append(FrameFiles(number, image, depths.get(f"depth_{number}".lower())))
-    without = sum(file.depth is None for file in files)
-    if without:
-        notes.append(f"{without} of {len(files)} frames have no Depth file")
     place = folder.relative_to(raw).as_posix()
     return FileSequence.of(
         spec["name"] if place == "." else file_safe(folder.name),
@@ -83,7 +81,7 @@ def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
         read_depth=_read_depth,
         intrinsics=np.array(INTRINSICS),
         depth_origin=origin(spec, "rendered"),
-        notes=notes,
+        notes=unpaired(files, depths),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import re
 import struct
 from collections.abc import Iterator
@@ -123,15 +124,26 @@ def _is_grey_ramp(palette: bytes) -> bool:
 def _of_tiff(data: bytes, depth: bool) -> str | None:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         whole = [
-            page for page in file.pages if not _number(page, 254, 0) & 1
+            page for page in _pages(file) if not _number(page, 254, 0) & 1
         ]  # 1: a smaller copy of another page
         if len(whole) > 1:
             return f"holds {len(whole)} pages; save one a file"
         page: Any = file.pages[0]
         if turned := _turned(_number(page, ORIENTATION, 1)):
             return turned
-        photometric = _number(page, 262, 1)
+        photometric, channels = _number(page, 262, 1), page.samplesperpixel
         bits = page.bitspersample
+        if len(page.dataoffsets) < math.prod(page.chunked) or (
+            page.compression == 1 and bits >= 8 and _is_short(page)
+        ):
+            return "lacks some of its strips or tiles, or a part of one; it is damaged, so make it again"
+        # OpenCV decodes both to other numbers: planes that are no plain bytes, and grey with alpha.
+        if channels > 1 and page.planarconfig == 2 and (bits > 8 or page.sampleformat != 1):
+            return (
+                f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
+            )
+        if depth and channels == 2:
+            return f"holds 2 channels of {bits} bits; export the depth as one channel"
         if depth and bits not in (8, 16, 32, 64):
             return f"holds numbers of {bits} bits; export the depth with 16 bits or as float32"
         if not depth and bits not in (1, 2, 4, 8, 16):
@@ -143,6 +155,27 @@ def _of_tiff(data: bytes, depth: bool) -> str | None:
             remedy = "export the depth as one channel" if depth else "convert it to RGB"
             return f"says that its numbers are {name}; {remedy}"
     return None
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[Any]:
+    """Yield a TIFF's pages once each: a directory may name an earlier one as the next, and so for ever."""
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen:
+            return
+        seen.add(page.offset)
+        yield page
+
+
+def _is_short(page: Any) -> bool:
+    """Whether a strip or tile of numbers that are not compressed holds fewer bytes than its pixels take."""
+    rows, columns, *channels = page.chunks
+    row = math.prod([columns, *channels]) * page.bitspersample // 8
+    for place, count in enumerate(page.databytecounts):
+        above = 0 if page.is_tiled else place % page.chunked[-2 - len(channels)] * rows
+        if 0 < count < row * (rows if page.is_tiled else min(rows, page.imagelength - above)):
+            return True
+    return False
 
 
 def _number(page: Any, tag: int, default: int) -> int:

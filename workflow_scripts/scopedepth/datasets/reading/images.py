@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from scopedepth.datasets.reading.headers import TIFF, objection
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
@@ -58,7 +60,7 @@ def decode(path: Path, depth: bool = False) -> NDArray[Any]:
         raise UnreadableFrame(f"{path}: does not decode ({error.err})") from error
     if array is None and depth and content[:4] in TIFF:
         array = _half_floats(content)  # OpenCV reads all that we do but these
-    if array is None:
+    if array is None or (content[:4] in TIFF and array.dtype.itemsize == 1 and _is_cut(content)):
         raise UnreadableFrame(f"{path}: does not decode (truncated, damaged or not an image)")
     if content[:4] in TIFF and array.ndim == 3 and array.shape[2] == 4 and not _is_opaque(array):
         # Whether a TIFF's colours were multiplied by alpha differs by file, and decoders do it themselves.
@@ -73,12 +75,29 @@ def _is_opaque(array: NDArray[Any]) -> bool:
     return bool((array[:, :, 3] == most).all())
 
 
+def _is_cut(content: bytes) -> bool:
+    """Whether a strip of a TIFF of 8 bits does not decode: OpenCV leaves it black, Pillow raises."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except UnidentifiedImageError:  # a kind that it does not read
+        return False
+    except Exception:  # what its parser stumbles over has many types
+        return True
+    return False
+
+
 def _half_floats(content: bytes) -> NDArray[Any] | None:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages[0]
             if page.dtype != np.float16 or page.size > MOST_NUMBERS:  # a damaged header can claim any size
                 return None
+            if not {279, 325} & {
+                tag.code for tag in page.tags
+            }:  # it would guess how long strips and tiles are
+                return None
+            page.nodata = np.nan  # what a strip or tile lacks is filled up with this
             return np.asarray(page.asarray())
     except Exception:  # what its parser stumbles over has many types
         return None
@@ -151,7 +170,10 @@ def read_raw_depth(path: Path) -> NDArray[Any]:
         array = _read_exr(path)
     else:
         array = decode(path, depth=True)
-    array = np.squeeze(array) if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]) else array
+    if array.ndim == 3 and array.shape[2] == 1:
+        return array[:, :, 0]
+    if array.ndim == 3 and array.shape[0] == 1 and suffix == ".npy":
+        return array[0]
     if array.ndim == 2:
         return array
     if array.ndim == 3 and array.shape[2] in (2, 3, 4):
@@ -179,13 +201,19 @@ def read_depth_of(path: Path, dtype: type[np.generic], dataset: str) -> NDArray[
 def read_npy(path: Path) -> NDArray[Any]:
     """Return an NPY file's array of numbers. Nothing in the file is run: arrays of objects are refused."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
+            more = file.read(1)
     except FileNotFoundError as error:
         raise UnreadableFrame(f"{path}: {error.strerror}") from error
     except Exception as error:  # the header is parsed as Python's literals, and fails in as many ways
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise UnreadableFrame(f"{path}: does not decode (no array of numbers)")
+    if more:
+        raise ScopeDepthError(
+            f"{path} holds more than the array that its header names; save one array a file."
+        )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -199,13 +227,21 @@ def _read_exr(path: Path) -> NDArray[Any]:
 
     read_bytes(path)
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            parts = len(file.parts)  # with the pixels come those parts only that could be read
         with OpenEXR.File(str(path), separate_channels=True) as file:
-            parts, header = len(file.parts), dict(file.header())
-            channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
+            header = dict(file.header())
+            given = file.channels()
+            channels = {name: np.asarray(channel.pixels) for name, channel in given.items()}
+            coarse = any((channel.xSampling, channel.ySampling) != (1, 1) for channel in given.values())
     except Exception as error:
         raise UnreadableFrame(f"{path}: does not decode ({error})") from error
     if parts > 1:
         raise ScopeDepthError(f"{path} holds {parts} parts; export the depth alone.")
+    if coarse or any(pixels.ndim != 2 or pixels.dtype == object for pixels in channels.values()):
+        raise ScopeDepthError(
+            f"{path} has deep or sub-sampled channels; export flat ones, one number a pixel."
+        )
     if not _fills_its_window(header):
         raise ScopeDepthError(
             f"{path} holds a part of its picture only (dataWindow is not displayWindow); export the whole of it."

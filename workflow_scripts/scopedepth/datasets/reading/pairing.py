@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scopedepth.datasets.reading.base import FrameFiles
 from scopedepth.errors import ScopeDepthError
 
 Key = TypeVar("Key", bound=Hashable)
@@ -109,6 +110,15 @@ def unique_by(paths: Iterable[Path], key: Callable[[Path], Key | None]) -> dict[
             raise ScopeDepthError(f"{found[here]} and {path.name} are both {here}; keep one of them.")
         found[here] = path
     return found
+
+
+def unpaired(frames: Sequence[FrameFiles], depths: Mapping[Any, Path] | Iterable[Path]) -> list[str]:
+    """Return notes on frames without a depth file and on depth files without a frame: how many, and the first one."""
+    without = [frame.id for frame in frames if frame.depth is None]
+    notes = []
+    if without:
+        notes = [f"{len(without)} of {len(frames)} images have no depth file, the first one {without[0]}"]
+    return notes + left_over(depths, (frame.depth for frame in frames))
 
 
 def left_over(paths: Mapping[Any, Path] | Iterable[Path], used: Iterable[Path | None]) -> list[str]:

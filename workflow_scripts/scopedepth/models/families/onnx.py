@@ -66,7 +66,13 @@ class Onnx(DepthModel):
         self.device = choose_device(device, self.name)
         self.threads = 0  # the runtime's own choice
         self.session = self._open()
-        first = self.session.get_inputs()[0]
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(one.name for one in inputs) or "nothing"
+            raise ScopeDepthError(
+                f"Model {self.name}: {path.name} takes {names}, and is given images alone. Export it with one input."
+            )
+        first = inputs[0]
         if len(first.shape) != 4 or (first.shape[1] not in (3, None) and not isinstance(first.shape[1], str)):
             raise ScopeDepthError(
                 f"Model {self.name}: {path.name} takes {first.shape}, not images (n, 3, h, w)."
@@ -173,7 +179,12 @@ class Onnx(DepthModel):
             if short:  # an export for a fixed number of images
                 piece = np.concatenate([piece, np.repeat(piece[-1:], short, axis=0)])
             values = self.session.run([self.output_name], {self.input_name: piece})[0]
-            out.append(np.asarray(values, np.float32)[: step - short])
+            maps = np.asarray(values, np.float32)
+            if maps.ndim < 3 or len(maps) != step:
+                raise ScopeDepthError(
+                    f"Model {self.name}: output {self.output_name} is {maps.shape} for {step} images, not a map each."
+                )
+            out.append(maps[: step - short])
         joined = np.concatenate(out)
         if joined.ndim == 4 and joined.shape[1] == 1:
             joined = joined[:, 0]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from scopedepth.report.html.sections.datasets import read_page
 from scopedepth.report.html.verdict import Leader, leader, said, titles
+from scopedepth.report.passed_over import passed_over, read_page
 from scopedepth.report.results import Results, latency
 from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
 from scopedepth.statistics.bootstrap import (
@@ -279,6 +279,8 @@ def _cautions_of(results: Results, dataset: str) -> list[Markup]:
     without = [model for model, row in scores.items() if not row or row["value"] is None]
     if len(without) == len(scores):
         sentences.append(Markup("Nothing could be scored on {}{}.").format(where, _why(results, dataset)))
+        stores = [results.stores[unit] for unit in results.units_of(dataset)]
+        sentences += [Markup("{}.").format(line) for line in passed_over(stores)]
     elif without:
         text = Markup("{} {} no score on {} under this protocol.")
         sentences.append(text.format(titles(results, without), "has" if len(without) == 1 else "have", where))

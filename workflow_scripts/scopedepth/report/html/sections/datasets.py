@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from scopedepth.job.manifest import manifest_of, page_of
+from scopedepth.job.manifest import manifest_of
 from scopedepth.report.html.parts.svg import Drawing
 from scopedepth.report.html.parts.table import Cell, Column, Table, link, value_cell
 from scopedepth.report.html.sections.provenance import read_json
+from scopedepth.report.passed_over import read_page
 from scopedepth.report.results import Results
 from scopedepth.report.words import count, significant
 
@@ -76,15 +76,6 @@ def list_facts(stores: Sequence[Path]) -> list[tuple[str, str | Markup]]:
         )
         for word, one in lists.items()
     ]
-
-
-def read_page(store: Path) -> dict[str, Any] | None:
-    """Return the facts written beside a dataset's store, or None."""
-    try:
-        page = json.loads(page_of(manifest_of(store)).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return page if isinstance(page, dict) else None
 
 
 def page_facts(page: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
