@@ -289,7 +289,7 @@ class Plan:
         if rule == "prepare":
             if self.study.unit(job.values[0]).base is not None:
                 steps = kinds_of(self.dataset(job.wildcards)["steps"])
-                return self._code("scopedepth/views/make", *map(step_module, steps))
+                return self._code("scopedepth/datasets/view", *map(step_module, steps))
             # The dataset's own loader: another loader's code is no part of it.
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
         if rule == "predict":
