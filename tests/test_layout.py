@@ -19,6 +19,7 @@ from scopedepth.study.layout import (
     INCOMPLETE,
     LOGS,
     MAKERS,
+    NAME_TABLES,
     NO_RESULTS,
     STAGES,
     STUDY_TABLES,
@@ -156,6 +157,7 @@ def test_stages_read_what_stages_before_them_make() -> None:
 
 def test_the_tables_of_a_study_have_a_schema_each() -> None:
     assert list(tables.STUDY_TABLES) == list(STUDY_TABLES)
+    assert list(tables.NAME_TABLES) == list(NAME_TABLES)
 
 
 def test_the_scheduler_writes_its_logs_beside_the_others(root: Path) -> None:
