@@ -150,32 +150,30 @@ def plan_everything(path: Path, scripts: Path) -> None:
     """Load a configuration as the commands do, and work out every job of its study as the workflow does."""
     from scopedepth.commands.configuration import read_config
     from scopedepth.config.load import select_study
+    from scopedepth.study.layout import STAGES
     from scopedepth.study.made_from import MadeFrom
     from scopedepth.study.needs import Needs
     from scopedepth.study.plan import Plan
 
     plan = Plan(select_study(read_config(path)), scripts)
     study, needs = plan.study, Needs(plan.study)
-    paths = [*plan.every_unit("results/datasets/{unit}.zarr"), *plan.tables(study.name).values()]
-    paths += plan.every_prediction("results/predictions/{unit}/{model}.zarr")
-    paths += plan.every_score("results/scores/{unit}/{model}/{protocol}.parquet")
-    paths += plan.every_timing("results/timing/{timing}/{model}.parquet")
+    paths = plan.targets()
     made_from = MadeFrom(plan)
+    inputs = {rule: plan.inputs(rule) for rule in STAGES}
     for job in plan.jobs():
         made_from.shown(job), plan.needed_by(job)
+        for found in inputs[job.rule].values():
+            if callable(found):
+                paths += found(job.wildcards)
         paths += [path.as_posix() for path in (*job.outputs().values(), job.log())]
     for model in study.models:
         wildcards: Any = SimpleNamespace(model=model, unit=next(iter(study.units)))
         plan.local_weights(wildcards)
-        paths += [*plan.weights(wildcards), *plan.weights_folder(wildcards)]
         needs.predict_gpus(wildcards), needs.predict_kind(wildcards), needs.predict_cpus(wildcards)
         if study.timing:
             needs.time_runtime(wildcards, 1), needs.time_mem_mb(wildcards, 1)
-        given = SimpleNamespace(store_manifest="results/datasets/none.json")
+        given = SimpleNamespace(unit_manifest="results/datasets/none.json")
         needs.predict_mem_mb(wildcards, given, 1), needs.predict_runtime(wildcards, given, 1)
-        for protocol in study.protocols:
-            wildcards.protocol = protocol
-            plan.stores_to_fit(wildcards)
     for made in paths:
         if "\n" in made or os.path.normpath(made) != made or not made.startswith("results/"):
             raise AssertionError(f"a path that is none below results/: {made!r}")

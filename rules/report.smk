@@ -48,6 +48,9 @@ rule report:
             category="For a paper",
             labels={"study": "{study}", "shows": "{shown}"},
         ),
+        models=STAGES["report"].pattern("models"),
+        metrics=STAGES["report"].pattern("metrics"),
+        protocols=STAGES["report"].pattern("protocols"),
         record=STAGES["report"].pattern("record"),
     log:
         STAGES["report"].log,

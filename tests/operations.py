@@ -211,7 +211,7 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     named = job.named
     inputs = Named(
         {
-            name: found.format(**named) if isinstance(found, str) else found(job.wildcards)
+            name: found(job.wildcards) if callable(found) else found and found.format(**named)
             for name, found in plan.inputs(job.rule).items()
         }
     )

@@ -28,7 +28,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.report.html.sections.datasets import list_facts
 from scopedepth.study.layout import Job
 from scopedepth.study.made_from import MadeFrom
-from scopedepth.study.plan import Plan
+from scopedepth.study.plan import Plan, fetched_lists, lists_of
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
 VIDEOS = {(1, 3): 78, (2, 4): 71, (3, 4): 79, (4, 4): 76, (5, 4): 87, (6, 4): 83, (7, 4): 77}
@@ -376,16 +376,17 @@ def test_the_files_of_a_datasets_lists(hamlyn: Path, tmp_path: Path, monkeypatch
     url = "https://example.org/splits/test_files.txt"
     frames = {"list": {"url": url, "sha256": sha256}, "exclude": "bad.txt"}
     spec = trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn, frames=frames)
-    fetched = Path(f"results/lists/{sha256}.txt")
-    assert listed_files(spec) == [fetched, Path("bad.txt")]
+    fetched = Path("fetched.txt")
+    assert [source["path"] for source in lists_of(spec)] == [None, "bad.txt"]
     assert fetched_lists(spec) == {sha256: url}
-    assert listed_files(trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn)) == []
+    assert lists_of(trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn)) == []
     with pytest.raises(ScopeDepthError, match=f"has not been fetched. Run: snakemake --cores 1 {fetched}"):
+        choose_counted(spec, hamlyn, {sha256: fetched})
+    with pytest.raises(ScopeDepthError, match=f"the list {url} has not been fetched.$"):
         choose(spec, hamlyn)
-    fetched.parent.mkdir(parents=True)
     fetched.write_bytes(text)
     Path("bad.txt").write_text("rectified14 0\n")
-    assert named(choose(spec, hamlyn)) == {"rectified14": ["0000000003"]}
+    assert named(choose_counted(spec, hamlyn, {sha256: fetched})[0]) == {"rectified14": ["0000000003"]}
 
 
 def test_listed_and_found_are_said_and_kept(hamlyn: Path, tmp_path: Path) -> None:
@@ -449,10 +450,11 @@ def test_a_list_at_an_address_is_fetched_before_its_dataset_is_prepared(root: Pa
     }
     config["studies"]["small"]["datasets"] = ["cut", "two"]
     plan = Plan(select_study(config), root / "workflow_scripts")
-    assert plan.lists_to_fetch(SimpleNamespace(unit="one")) == [
+    lists = plan.inputs("prepare")["lists_list"]
+    assert lists(SimpleNamespace(unit="one")) == [
         f"results/lists/{digest}.txt" for digest in digests.values()
     ]
-    assert plan.lists_to_fetch(SimpleNamespace(unit="two")) == []
+    assert lists(SimpleNamespace(unit="two")) == lists(SimpleNamespace(unit="cut")) == []
     fetch = Job("fetch_list", (digests["b"],))
     assert json.loads(plan.spec(fetch)) == {"sha256": digests["b"], "url": "https://example.org/b.txt"}
     assert fetch in plan.needed_by(Job("prepare", ("one",)))

@@ -14,7 +14,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.statistics.summarise import summarise_study
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import STUDY_TABLES
+from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
+from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.vocabulary.metrics import METRICS
 
 Row = dict[str, Any]
@@ -81,9 +82,9 @@ class Bench:
             columns = {name: values[name][part] if name in values else nothing for name in METRICS}
             self.scores.append(self.folder / "scores" / stem)
             write_table(self.scores[-1], SCORES, keys | columns)
-            if scale is not None:
-                self.alignments.append(self.folder / "alignments" / stem)
-                write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": scale[part], "shift": nothing})
+            self.alignments.append(self.folder / "alignments" / stem)
+            factors = nothing if scale is None else scale[part]
+            write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": factors, "shift": np.ones(n)})
 
     def run(
         self, to: str = "out", order: Callable[[list[Path]], list[Path]] = list, **study: Any
@@ -124,6 +125,38 @@ def bench(tmp_path: Path) -> Bench:
 
 def noisy(rng: np.random.Generator, level: float, n: int = 60, spread: float = 0.01) -> dict[str, np.ndarray]:
     return {"abs_rel": level + spread * rng.random(n), "delta1": 1 - level + spread * rng.random(n)}
+
+
+def test_each_frame_has_its_fit_and_its_protocols_version(bench: Bench, rng: np.random.Generator) -> None:
+    values, scale = noisy(rng, 0.1), rng.random(60)
+    bench.add("a", "p", values, scale=scale, split=True)
+    bench.protocols["p"]["version"] = 7
+    rows = bench.rows("frames")
+    assert [row["scale"] for row in rows] == scale.tolist()
+    assert [row["abs_rel"] for row in rows] == values["abs_rel"].tolist()
+    assert {(row["offset"], row["protocol_version"]) for row in rows} == {(1.0, 7)}
+
+
+def test_fits_of_other_frames_and_missing_ones_are_refused(bench: Bench, rng: np.random.Generator) -> None:
+    bench.add("a", "p", noisy(rng, 0.1))
+    fits = bench.alignments[0]
+    table = read_table(fits)
+    write_table(fits, ALIGNMENTS, [table.slice(1), table.slice(0, 1)])
+    with pytest.raises(ScopeDepthError, match="are not of the same frames"):
+        bench.run()
+    bench.alignments.clear()
+    with pytest.raises(ScopeDepthError, match="No fits of a on"):
+        bench.run()
+
+
+def test_no_column_is_called_as_something_that_pandas_has() -> None:
+    """`frame.rank` and the like would be a method, and not the column."""
+    pandas = pytest.importorskip("pandas")
+    taken = {*dir(pandas.DataFrame), *dir(pandas.Series)}
+    schemas = {**STUDY_TABLES, **NAME_TABLES, "scores": SCORES, "calls": TIMING_CALLS}
+    assert {
+        (table, name) for table, schema in schemas.items() for name in schema.names if name in taken
+    } == set()
 
 
 def test_all_tables_have_their_schemas(bench: Bench, rng: np.random.Generator) -> None:
@@ -188,7 +221,12 @@ def test_the_better_of_two(bench: Bench, rng: np.random.Generator) -> None:
     assert row["p"] == row["p_holm"] < 0.001
     for metric in ("abs_rel", "delta1"):
         first = bench.row("ranks", metric=metric, model="a")
-        assert (first["rank"], first["rank_low"], first["rank_high"], first["tied_with"]) == (1, 1, 1, [])
+        assert (first["rank_by_value"], first["rank_low"], first["rank_high"], first["tied_with"]) == (
+            1,
+            1,
+            1,
+            [],
+        )
         assert first["protocols_won"] == 1
         assert bench.row("ranks", metric=metric, model="b")["rank_low"] == 2
 
@@ -198,7 +236,7 @@ def test_models_too_close_to_tell_apart(bench: Bench, rng: np.random.Generator) 
     bench.add("b", "p", noisy(rng, 0.1, spread=0.05))
     bench.add("c", "p", noisy(rng, 0.5, spread=0.05))
     ranks = {row["model"]: row for row in bench.rows("ranks")}
-    assert {ranks["a"]["rank"], ranks["b"]["rank"]} == {1, 2}
+    assert {ranks["a"]["rank_by_value"], ranks["b"]["rank_by_value"]} == {1, 2}
     assert (ranks["a"]["tied_with"], ranks["b"]["tied_with"]) == (["b"], ["a"])
     assert [ranks[name]["rank_low"] for name in "abc"] == [1, 1, 3]
     assert [ranks[name]["rank_high"] for name in "abc"] == [2, 2, 3]
@@ -264,10 +302,10 @@ def test_a_model_that_fails_on_frames_is_not_ranked(bench: Bench, rng: np.random
     assert row["value"] is not None
     assert row["ci_low"] is not None
     rank = bench.row("ranks", model="b")
-    assert [rank[key] for key in ("rank", "rank_low", "rank_high", "tied_with", "status")] == [None] * 4 + [
-        "incomplete"
-    ]
-    assert [bench.row("ranks", model=name)["rank"] for name in "ac"] == [1, 2]
+    assert [rank[key] for key in ("rank_by_value", "rank_low", "rank_high", "tied_with", "status")] == [
+        None
+    ] * 4 + ["incomplete"]
+    assert [bench.row("ranks", model=name)["rank_by_value"] for name in "ac"] == [1, 2]
     pair = bench.row("comparisons", model_a="a", model_b="b")
     assert (pair["difference"], pair["p"], pair["n_frames"], pair["status"]) == (None, None, 57, "incomplete")
     assert bench.row("comparisons", model_a="a", model_b="c")["p_holm"] is not None
@@ -283,7 +321,7 @@ def test_frames_without_depth_are_nobodys_fault(bench: Bench, rng: np.random.Gen
     row = bench.row("summary", model="a")
     assert (row["n_frames"], row["n_failed"], row["status"]) == (57, 0, "ok")
     assert bench.row("comparisons")["n_frames"] == 57
-    assert bench.row("ranks", model="a")["rank"] == 1
+    assert bench.row("ranks", model="a")["rank_by_value"] == 1
 
 
 def test_a_frame_that_one_model_could_do_is_due_from_all(bench: Bench, rng: np.random.Generator) -> None:
@@ -306,14 +344,14 @@ def test_a_model_that_fails_everywhere(bench: Bench, rng: np.random.Generator) -
         60,
     ]
     assert row["status"] == "failed_prediction"
-    assert bench.row("ranks", model="a")["rank"] == 1
+    assert bench.row("ranks", model="a")["rank_by_value"] == 1
 
 
 def test_all_models_fail(bench: Bench) -> None:
     for name in "ab":
         bench.add(name, "p", {}, np.full(60, "nonfinite_prediction"))
     assert [row["n_failed"] for row in bench.rows("summary")] == [60, 60]
-    assert [row["rank"] for row in bench.rows("ranks")] == [None, None]
+    assert [row["rank_by_value"] for row in bench.rows("ranks")] == [None, None]
     assert bench.row("comparisons")["difference"] is None
     assert [row["protocols_won"] for row in bench.rows("ranks")] == [None, None]
 
@@ -345,7 +383,7 @@ def test_order_without_alignment_is_all_that_a_disparity_permits(
     assert status == {
         "abs_rel": ("not_applicable", 0), "spearman": ("ok", 0), "scale_drift": ("not_applicable", 0)
     }  # fmt: skip
-    assert bench.row("ranks", model="b", metric="spearman")["rank"] in (1, 2)
+    assert bench.row("ranks", model="b", metric="spearman")["rank_by_value"] in (1, 2)
 
 
 def test_metrics_with_a_unit_want_depth_with_one(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -386,7 +424,7 @@ def test_one_frame(tmp_path: Path) -> None:
         "no_interval",
     )
     rank = bench.row("ranks", model="a")
-    assert (rank["rank"], rank["rank_low"], rank["rank_high"], rank["tied_with"]) == (1, 1, 2, ["b"])
+    assert (rank["rank_by_value"], rank["rank_low"], rank["rank_high"], rank["tied_with"]) == (1, 1, 2, ["b"])
 
 
 def test_constant_scores(bench: Bench) -> None:
@@ -397,7 +435,7 @@ def test_constant_scores(bench: Bench) -> None:
     assert row["ci_high"] == pytest.approx(0.1)
     assert bench.row("comparisons", model_a="a", model_b="b")["p"] == 1
     assert bench.row("comparisons", model_a="a", model_b="c")["p_holm"] < 0.001
-    assert [bench.row("ranks", model=name)["rank"] for name in "abc"] == [1, 1, 3]
+    assert [bench.row("ranks", model=name)["rank_by_value"] for name in "abc"] == [1, 1, 3]
     assert [row["protocols_won"] for row in bench.rows("ranks")] == [1, 1, 0]
 
 
@@ -447,7 +485,7 @@ def test_scale_drift_of_each_sequence(bench: Bench, rng: np.random.Generator) ->
     assert row["value"] == pytest.approx((logs[:20].std(ddof=1) + logs[20:].std(ddof=1)) / 2)
     assert row["ci_low"] < row["value"] < row["ci_high"]
     assert bench.row("summary", model="a")["value"] == pytest.approx(0, abs=1e-12)
-    assert bench.row("ranks", model="a")["rank"] == 1
+    assert bench.row("ranks", model="a")["rank_by_value"] == 1
 
 
 def test_no_drift_where_frames_share_a_factor(bench: Bench, rng: np.random.Generator) -> None:
@@ -501,7 +539,7 @@ def test_a_constant_map_has_no_factor_to_drift(bench: Bench, rng: np.random.Gene
     bench.add("constant", "p", noisy(rng, 0.1), scale=np.zeros(60))
     row = bench.row("summary", model="constant", metric="scale_drift")
     assert (row["value"], row["n_failed"], row["status"]) == (None, 0, "undefined")
-    assert bench.row("ranks", model="a", metric="scale_drift")["rank"] == 1
+    assert bench.row("ranks", model="a", metric="scale_drift")["rank_by_value"] == 1
 
 
 def test_drift_by_sequence_is_what_the_summary_averages(tmp_path: Path, rng: np.random.Generator) -> None:

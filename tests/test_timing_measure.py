@@ -46,7 +46,7 @@ def calls(measurement: Measurement) -> list[dict[str, Any]]:
 def test_model_and_yardstick_take_turns_and_every_call_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     use_watch(monkeypatch)
     rows = calls(measure())
-    turns = list(dict.fromkeys((row["subject"], row["clock"], row["round"]) for row in rows))
+    turns = list(dict.fromkeys((row["subject"], row["clock"], row["round_number"]) for row in rows))
     assert turns == [
         ("model", "load", 0),
         ("model", "first_call", 0),

@@ -305,8 +305,9 @@ def test_units_of_a_view_are_those_of_its_base(root: Path) -> None:
     assert study.datasets["outer"]["lineage"] == ["outer", "cut", "mine"]
     plan = Plan(study, root / "workflow_scripts")
     job = SimpleNamespace(unit="outer@right~3", protocol="median_depth", model="constant")
-    assert plan.stores_to_fit(job) == [f"results/datasets/outer@right~{first}.zarr" for first in (3, 0)]
-    assert plan.bases_to_fit(job) == [f"results/datasets/mine@right~{first}.zarr" for first in (3, 0)]
+    fit = plan.inputs("align")
+    assert fit["units_store"](job) == [f"results/datasets/outer@right~{first}.zarr" for first in (3, 0)]
+    assert fit["bases_store"](job) == [f"results/datasets/mine@right~{first}.zarr" for first in (3, 0)]
     store, stored_job = Job("prepare", (job.unit,)), Job("prepare", ("mine@right~3",))
     assert plan.needed_by(store) == [stored_job]
     assert plan.needed_by(stored_job) == [Job("fetch_dataset", ("mine",))]
@@ -321,12 +322,15 @@ def test_units_of_a_view_are_those_of_its_base(root: Path) -> None:
     assert "scopedepth.views.crop" not in plan.code(Job("predict", (job.unit, "constant")))
     stored = json.loads(plan.spec(stored_job))
     assert (stored["name"], stored["part"]) == ("mine", [3, None])
-    assert plan.raw(job) == "results/datasets/mine@right~3.zarr"
-    assert plan.raw_manifest(job) == "results/datasets/mine@right~3.json"
-    assert plan.raw(SimpleNamespace(unit="mine@right~3")) == "results/raw/mine"
+    prepared = plan.inputs("prepare")
+    assert prepared["bases_store"](job) == ["results/datasets/mine@right~3.zarr"]
+    assert prepared["bases_manifest"](job) == ["results/datasets/mine@right~3.json"]
+    assert prepared["raw_files"](job) == []
+    assert prepared["raw_files"](SimpleNamespace(unit="mine@right~3")) == ["results/raw/mine"]
     others = plan.code(stored_job)
     assert "scopedepth.views.crop" not in others
-    assert "make_view" not in others
+    assert '"view.py"' in plan.code(store)
+    assert '"view.py"' not in others
 
 
 def test_what_a_view_and_the_store_behind_it_need() -> None:

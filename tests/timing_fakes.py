@@ -230,7 +230,7 @@ def write_calls(
 
     def add(subject: str, clock: str, number: int, *durations: float) -> None:
         rows.extend(
-            {**key, "subject": subject, "clock": clock, "round": number, "milliseconds": ms}
+            {**key, "subject": subject, "clock": clock, "round_number": number, "milliseconds": ms}
             for ms in durations
         )
 

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 with rule_job(snakemake):
     from scopedepth.report.html.page import write_report
+    from scopedepth.report.names import write_names
     from scopedepth.report.paper.folder import write_paper
     from scopedepth.report.ranking import write_ranking
-    from scopedepth.tables.study import STUDY_TABLES
+    from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
 
     about = spec_of(snakemake)
     tables = {name: Path(snakemake.input[f"tables_{name}"]) for name in STUDY_TABLES}
@@ -38,6 +39,9 @@ with rule_job(snakemake):
         ),
         records=[Path(path) for path in records],
         out=Path(snakemake.output.html),
+    )
+    write_names(
+        about["models"], about["protocols"], {name: Path(snakemake.output[name]) for name in NAME_TABLES}
     )
     write_paper(**about, tables=tables, out=Path(snakemake.output.paper))
     write_ranking(

@@ -79,7 +79,7 @@ class Execution(Spec):
     batch: int | None = Field(None, ge=1, description="frames in a batch; null chooses from size and memory")
     scratch: str | None = Field(
         None,
-        description="folder on a node's own disk, such as $TMPDIR, in which stores are built; null: where they stay",
+        description="folder on a node's own disk, such as $TMPDIR, in which stores are built; null: in results/",
     )
     gpu_kind: GpuKind = Field(GpuKind(), description="kinds of GPU, where a cluster has several")
 

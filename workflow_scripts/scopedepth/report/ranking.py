@@ -118,7 +118,7 @@ def failed_frames(
 
 
 def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[float, str]:
-    number = rank["rank"] if rank and rank["rank"] is not None else float("inf")
+    number = rank["rank_by_value"] if rank and rank["rank_by_value"] is not None else float("inf")
     return number, row["model"]
 
 
@@ -131,7 +131,7 @@ def _line(
     title = one_line(models[row["model"]]["title"] or row["model"])
     title = title if len(title) <= 26 else title[:25] + "…"
     seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
-    number = "–" if rank is None or rank["rank"] is None else str(rank["rank"])
+    number = "–" if rank is None or rank["rank_by_value"] is None else str(rank["rank_by_value"])
     if rank is not None and rank["tied_with"]:
         number += "="
     speed = speeds.get(row["model"])

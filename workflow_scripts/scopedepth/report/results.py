@@ -174,8 +174,8 @@ class Results:
         found = []
         for model in self.model_names:
             row = self.rank(dataset, model, protocol, metric)
-            if row and row["rank"] is not None:
-                found.append((row["rank"], model))
+            if row and row["rank_by_value"] is not None:
+                found.append((row["rank_by_value"], model))
         return [model for _, model in sorted(found, key=lambda pair: pair[0])]
 
     def in_order(self, dataset: str, protocol: str | None = None, metric: str | None = None) -> list[str]:

@@ -160,14 +160,11 @@ def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> np.ndarray:
 
 def read_log_scales(
     panel: Panel, alignments: Mapping[Key, list[Path]], protocol: Mapping[str, Any]
-) -> np.ndarray | None:
-    """Return ln(factor) of each frame, (model, frame), from the fits; None where a model has none."""
+) -> np.ndarray:
+    """Return ln(factor) of each frame, (model, frame), from the fits; NaN where there is none."""
     logs = np.full(panel.status.shape, np.nan)
     for row, model in enumerate(panel.models):
-        paths = alignments.get((panel.dataset, model, panel.protocol))
-        if not paths:
-            return None
-        table = read_sorted(paths, ["scale", "shift"])
+        table = read_sorted(alignments[panel.dataset, model, panel.protocol], ["scale", "shift"])
         if table.num_rows != panel.n_frames:
             raise ScopeDepthError(
                 f"The alignments of {model} on {panel.dataset} under {panel.protocol} have {table.num_rows} "

@@ -30,6 +30,7 @@ from scopedepth.statistics.panel import (
 )
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
+from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES, TIMING
 from scopedepth.vocabulary.metrics import METRICS
@@ -65,7 +66,8 @@ def summarise_study(
     are damaged, are a `ScopeDepthError`.
     """
     score_paths, alignment_paths = group_paths(scores), group_paths(alignments)
-    _check_complete(study, score_paths)
+    _check_complete(study, score_paths, "scores")
+    _check_complete(study, alignment_paths, "fits")
     rows: dict[str, list[Row]] = {name: [] for name in ROW_TABLES}
     for name in sorted(study["datasets"]):
         parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths, alignment_paths)
@@ -73,7 +75,7 @@ def summarise_study(
             rows[table] += part
     if places is not None:
         rows["depth_error"] = _depth_error_rows(study, protocols, score_paths, places)
-    _write_frames(out["frames"], score_paths)
+    _write_frames(out["frames"], score_paths, alignment_paths, protocols)
     for table in ROW_TABLES:
         _write_rows(out[table], STUDY_TABLES[table], rows[table])
     write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
@@ -86,13 +88,13 @@ def chosen_metrics(study: Mapping[str, Any], protocol: Mapping[str, Any]) -> lis
     return [name for name in SUMMARY_METRICS if name in wanted]
 
 
-def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]]) -> None:
+def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]], what: str) -> None:
     for dataset in study["datasets"]:
         for model in study["models"]:
             for protocol in study["protocols"]:
                 if (dataset, model, protocol) not in paths:
                     raise ScopeDepthError(
-                        f"No scores of {model} on {dataset} under {protocol}: run the workflow again."
+                        f"No {what} of {model} on {dataset} under {protocol}: run the workflow again."
                     )
 
 
@@ -313,7 +315,7 @@ def _rank_rows(
                     "protocol": protocol,
                     "metric": metric,
                     "model": model,
-                    "rank": int(ranking.rank[index]) if ranked else None,
+                    "rank_by_value": int(ranking.rank[index]) if ranked else None,
                     "rank_low": int(ranking.low[index]) if ranked else None,
                     "rank_high": int(ranking.high[index]) if ranked else None,
                     "tied_with": tied if ranked else None,
@@ -356,18 +358,45 @@ def _timing(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
     return summarise_timing(list(timings), study["timing"]["realtime_fps"])
 
 
-def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
-    """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
+def _write_frames(
+    path: Path,
+    scores: Mapping[Key, Sequence[Path]],
+    alignments: Mapping[Key, Sequence[Path]],
+    protocols: Specs,
+) -> None:
+    """Write all scores and fits as one table, a dataset and model at a time: a large study's do not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     with pq.ParquetWriter(
         beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
-            parts = [read_table(part, schema=FRAMES) for key in keys for part in scores[key]]
+            parts = [
+                _with_fits(scored, fitted, protocols[key[2]]["version"])
+                for key in keys
+                for scored, fitted in zip(scores[key], alignments[key], strict=True)
+            ]
             whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)
+
+
+def _with_fits(scored: Path, fitted: Path, version: int) -> pa.Table:
+    """Return a table of scores as part of FRAMES: with the fit of each frame and the protocol's version."""
+    table = read_table(scored, schema=SCORES)
+    fits = read_table(fitted, ["sequence", "frame", "scale", "shift"], ALIGNMENTS)
+    if any(table[name].to_pylist() != fits[name].to_pylist() for name in ("sequence", "frame")):
+        raise ScopeDepthError(
+            f"The scores {scored} and the fits {fitted} are not of the same frames. Delete both and run again."
+        )
+    added = {
+        "protocol_version": pa.array([version] * len(table), pa.int32()),
+        "scale": fits["scale"],
+        "offset": fits["shift"],
+    }
+    for name, values in added.items():
+        table = table.append_column(name, values)
+    return table.select(FRAMES.names).cast(FRAMES)
 
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:

@@ -36,6 +36,8 @@ HALF_MADE = ".partial"
 STUDY_TABLES = (
     "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "timing",
 )  # fmt: skip
+# What the names in them stand for; made with the report, for they hold its words.
+NAME_TABLES = ("models", "metrics", "protocols")
 
 _NAME = r"[a-z0-9_]+"
 WILDCARDS = {
@@ -191,6 +193,7 @@ STAGES: dict[str, Stage] = {
                 "html": "report.html",
                 "ranking": "ranking.txt",
                 "paper": "paper/",
+                **{name: f"{name}.parquet" for name in NAME_TABLES},
                 "record": "report" + RECORD,
             },
             {
@@ -256,8 +259,8 @@ class Job:
 
 def tables_of(study: str, folder: Path | None = None) -> dict[str, Path]:
     """Return where the tables of a study lie, by name; or would, in another folder."""
-    job = Job("summarise", (study,))
-    paths = {name: job.path(name) for name in STUDY_TABLES}
+    made_by = {**dict.fromkeys(STUDY_TABLES, "summarise"), **dict.fromkeys(NAME_TABLES, "report")}
+    paths = {name: Job(rule, (study,)).path(name) for name, rule in made_by.items()}
     return paths if folder is None else {name: folder / path.name for name, path in paths.items()}
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from scopedepth.tables.io import KEY, column
 from scopedepth.vocabulary.metrics import METRICS
 
-_FRAME_KEYS = [
+FRAME_KEYS = [
     column("dataset", KEY, "name of the dataset in the configuration"),
     column("sequence", KEY, "name of the video sequence"),
     column("frame", pa.int32(), "index of the frame in the sequence's store, from 0"),
@@ -15,8 +15,10 @@ _FRAME_KEYS = [
     column("model", KEY, "name of the model in the configuration"),
     column("protocol", KEY, "name of the protocol in the configuration"),
 ]
-_N_PIXELS = column("n_pixels", pa.int64(), "pixels that took part")
-_STATUS = column("status", KEY, "ok, or why there is no number")
+FRAME_OUTCOME = [
+    column("n_pixels", pa.int64(), "pixels that took part"),
+    column("status", KEY, "ok, or why there is no number"),
+]
 
 
 def metric_columns() -> list[pa.Field]:
@@ -32,16 +34,15 @@ def metric_columns() -> list[pa.Field]:
 
 ALIGNMENTS = pa.schema(
     [
-        *_FRAME_KEYS,
+        *FRAME_KEYS,
         column("scale", pa.float64(), "factor on the prediction, in the alignment's space"),
         column("shift", pa.float64(), "offset added after the factor, in the alignment's space"),
-        _N_PIXELS,
-        _STATUS,
+        *FRAME_OUTCOME,
     ],
     metadata={"description": "one row a frame: the fit of a prediction to the measured depth"},
 )
 
 SCORES = pa.schema(
-    [*_FRAME_KEYS, *metric_columns(), _N_PIXELS, _STATUS],
+    [*FRAME_KEYS, *metric_columns(), *FRAME_OUTCOME],
     metadata={"description": "one row a frame: its metrics under one protocol"},
 )

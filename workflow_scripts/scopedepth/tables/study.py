@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from scopedepth.tables.frames import SCORES
+from scopedepth.tables.frames import FRAME_KEYS, FRAME_OUTCOME, metric_columns
 from scopedepth.tables.io import KEY, column
 from scopedepth.tables.timing import TIMING
 
-FRAMES = SCORES.with_metadata({"description": "all scores of a study, one row a frame, model and protocol"})
+PROTOCOL_VERSION = column(
+    "protocol_version", pa.int32(), "version of the protocol, raised when its numbers can change"
+)
+
+FRAMES = pa.schema(
+    [
+        *FRAME_KEYS,
+        PROTOCOL_VERSION,
+        *metric_columns(),
+        column("scale", pa.float64(), "fitted factor on the prediction, in the alignment's space"),
+        column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
+        *FRAME_OUTCOME,
+    ],
+    metadata={
+        "description": "all scores of a study and the fits behind them, one row a frame, model and protocol"
+    },
+)
 
 SUMMARY = pa.schema(
     [
         column("dataset", KEY, "name of the dataset"),
         column("model", KEY, "name of the model"),
         column("protocol", KEY, "name of the protocol"),
-        column("protocol_version", pa.int32(), "version of the protocol, raised when its numbers can change"),
+        PROTOCOL_VERSION,
         column("metric", KEY, "name of the metric"),
         column("value", pa.float64(), "mean, averaged as the protocol says"),
         column("ci_low", pa.float64(), "lower end of the 95 % bootstrap interval"),
@@ -117,7 +133,11 @@ RANKS = pa.schema(
         column("protocol", KEY, "name of the protocol"),
         column("metric", KEY, "name of the metric"),
         column("model", KEY, "name of the model"),
-        column("rank", pa.int32(), "rank by value, 1 is best; null where the model has no complete score"),
+        column(
+            "rank_by_value",
+            pa.int32(),
+            "rank by value, 1 is best; null where the model has no complete score",
+        ),
         column("rank_low", pa.int32(), "best rank that the significant differences leave room for"),
         column("rank_high", pa.int32(), "worst rank that the significant differences leave room for"),
         column(
@@ -205,7 +225,84 @@ DRIFT = pa.schema(
     },
 )
 
-# The tables of a study, by the name of their file.
+MODELS = pa.schema(
+    [
+        column("model", KEY, "name of the model"),
+        column("title", pa.string(), "its name in reports"),
+        column(
+            "family",
+            KEY,
+            "how it is loaded and run; baseline: a trivial one, which all models are measured by",
+        ),
+        column(
+            "output_kind",
+            KEY,
+            "what the network's number means: disparity, depth, metric_depth or metric_disparity",
+        ),
+        column("output_unit", KEY, "unit of a metric output; null where there is none"),
+        column("precision", KEY, "arithmetic of the forward pass"),
+        column("parameters", pa.int64(), "parameters as published; null where unknown"),
+        column(
+            "trained_on",
+            pa.list_(pa.string()),
+            "datasets seen in training, as far as the configuration tells",
+        ),
+        column("licence", pa.string(), "terms of the weights"),
+    ],
+    metadata={"description": "the models of a study"},
+)
+
+METRIC_TABLE = pa.schema(
+    [
+        column("metric", KEY, "name of the metric: its column in the table of frames"),
+        column("label", pa.string(), "what people call it"),
+        column("direction", KEY, "which values are better: lower or higher"),
+        column(
+            "unit", KEY, "1 for a pure number; one with a unit is null where the reference depth's is unknown"
+        ),
+        column(
+            "chance", pa.float64(), "what a prediction without information gets, where that is a fixed number"
+        ),
+        column("formula", pa.string(), "what is computed of a frame; of scale_drift, of a sequence"),
+        column("source", pa.string(), "where the definition comes from"),
+    ],
+    metadata={"description": "the metrics that a study's tables may hold"},
+)
+
+PROTOCOLS = pa.schema(
+    [
+        column("protocol", KEY, "name of the protocol"),
+        PROTOCOL_VERSION,
+        column("title", pa.string(), "what it is, in a line"),
+        column("source", pa.string(), "where it is published, or ScopeDepth"),
+        column("method", KEY, "kind of the fit of a prediction to the reference"),
+        column("space", KEY, "what the fit is made in: depth, disparity or log_depth"),
+        column("scope", KEY, "what shares one fit: frame, sequence or dataset"),
+        column(
+            "least_depth", pa.float64(), "least reference depth that counts, mm; null: anything above zero"
+        ),
+        column("greatest_depth", pa.float64(), "greatest reference depth that counts, mm; null: no limit"),
+        column(
+            "own_ranges",
+            pa.list_(pa.string()),
+            "datasets, as patterns, that have a range of their own (`spec`)",
+        ),
+        column(
+            "averaging", KEY, "sequences: mean over frames, then over sequences; frames: mean over all frames"
+        ),
+        column("metrics", pa.list_(pa.string()), "the metrics that it computes"),
+        column(
+            "not_comparable", pa.string(), "why its numbers must not stand beside others; empty: they may"
+        ),
+        column("spec", pa.string(), "all that decides its numbers, and its words, as JSON"),
+    ],
+    metadata={"description": "the protocols of a study"},
+)
+
+# What the names in a study's tables stand for: tables made with its report, for they hold its words.
+NAME_TABLES = {"models": MODELS, "metrics": METRIC_TABLE, "protocols": PROTOCOLS}
+
+# The tables of a study's numbers, by the name of their file.
 STUDY_TABLES = {
     "frames": FRAMES,
     "summary": SUMMARY,

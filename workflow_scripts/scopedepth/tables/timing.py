@@ -27,7 +27,7 @@ TIMING_CALLS = pa.schema(
             "forward, turns (forward, call by call with the yardstick), end_to_end, load or first_call",
         ),
         column(
-            "round",
+            "round_number",
             pa.int32(),
             "round of the alternation between model and yardstick; for load and first_call 0 is a fresh process",
         ),

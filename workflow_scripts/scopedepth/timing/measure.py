@@ -277,7 +277,7 @@ class Measurement:
     def _keep(
         self, key: Mapping[str, Any], subject: str, clock: str, number: int, durations: list[float]
     ) -> None:
-        row = {**key, "subject": subject, "clock": clock, "round": number}
+        row = {**key, "subject": subject, "clock": clock, "round_number": number}
         for name, values in self.columns.items():
             values += durations if name == "milliseconds" else [row[name]] * len(durations)
 

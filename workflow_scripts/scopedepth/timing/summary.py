@@ -95,14 +95,14 @@ class _Calls:
 
     def of(self, setting: Mapping[str, Any], **wanted: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return durations in ms and rounds of the calls of a setting, as far as `wanted` fits."""
-        chosen = np.ones(len(self.columns["round"]), bool)
+        chosen = np.ones(len(self.columns["round_number"]), bool)
         for name, value in {**{name: setting[name] for name in SETTING}, **wanted}.items():
             chosen &= self.columns[name] == value
-        return self.columns["milliseconds"][chosen], self.columns["round"][chosen]
+        return self.columns["milliseconds"][chosen], self.columns["round_number"][chosen]
 
     def first(self, clock: str, number: int, precision: str | None = None) -> float | None:
         """Return the first duration in ms of a clock's round `number`, of one precision if given."""
-        chosen = (self.columns["clock"] == clock) & (self.columns["round"] == number)
+        chosen = (self.columns["clock"] == clock) & (self.columns["round_number"] == number)
         if precision is not None:
             chosen &= self.columns["precision"] == precision
         found = self.columns["milliseconds"][chosen]

@@ -67,6 +67,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         return None
     from scopedepth.evaluation.maps import Places
     from scopedepth.report.html.page import write_report
+    from scopedepth.report.names import write_names
     from scopedepth.statistics.summarise import summarise_study
 
     scores = [
@@ -111,6 +112,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         out=tables,
         places=places,
     )
+    write_names(about["models"], about["protocols"], tables)
     write_report(
         **about,
         tables=tables,

@@ -44,7 +44,7 @@ def leader(results: Results, dataset: str, protocol: str | None = None) -> Leade
         for name in ranked[1:]
         # An equal rank is a tie, and a pair without a test is no proof of a difference.
         if name in (row["tied_with"] or ())
-        or _place(results, dataset, name, protocol) == row["rank"]
+        or _place(results, dataset, name, protocol) == row["rank_by_value"]
         or frozenset((first, name)) not in tested
     )
     return Leader(first, tied, len(ranked) - 1)
@@ -52,7 +52,7 @@ def leader(results: Results, dataset: str, protocol: str | None = None) -> Leade
 
 def _place(results: Results, dataset: str, model: str, protocol: str | None) -> int | None:
     row = results.rank(dataset, model, protocol)
-    return row["rank"] if row else None
+    return row["rank_by_value"] if row else None
 
 
 def _tested(results: Results, dataset: str, protocol: str) -> set[frozenset[str]]:

@@ -141,7 +141,7 @@ def protocols_figure(results: Results, dataset: str, out: Path) -> list[Path]:
     protocols = results.protocol_names
     ranks = {
         model: [
-            (row["rank"] if (row := results.rank(dataset, model, protocol)) else None)
+            (row["rank_by_value"] if (row := results.rank(dataset, model, protocol)) else None)
             for protocol in protocols
         ]
         for model in results.model_names

@@ -198,7 +198,7 @@ def ranks_table(results: Results, dataset: str) -> str:
         cells = [model_name(results, model, dataset)]
         for protocol in protocols:
             rank, value = results.rank(dataset, model, protocol), results.value(dataset, model, protocol)
-            place = str(rank["rank"]) if rank and rank["rank"] is not None else "--"
+            place = str(rank["rank_by_value"]) if rank and rank["rank_by_value"] is not None else "--"
             cells.append(
                 f"{place} ({escape(metric_value(value, results.metric))})" if value is not None else "--"
             )

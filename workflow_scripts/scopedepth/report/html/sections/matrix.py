@@ -84,7 +84,7 @@ def flipped_models(results: Results, dataset: str, metric: str, protocol: str) -
 
 def _rank(results: Results, dataset: str, metric: str, model: str, protocol: str) -> int | None:
     row = results.rank(dataset, model, protocol, metric)
-    return row["rank"] if row else None
+    return row["rank_by_value"] if row else None
 
 
 def rank_cell(

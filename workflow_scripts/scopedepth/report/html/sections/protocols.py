@@ -78,7 +78,7 @@ def chooser(results: Results) -> dict[str, Any]:
             ranks.setdefault(row["dataset"], {}).setdefault(row["metric"], {}).setdefault(row["protocol"], {})
         )
         value = results.value(row["dataset"], row["model"], row["protocol"], row["metric"])
-        place[row["model"]] = [row["rank"], metric_value(value, row["metric"])]
+        place[row["model"]] = [row["rank_by_value"], metric_value(value, row["metric"])]
     return {
         "protocols": {
             name: {"words": results.protocol_words(name), "fields": flat(results.protocols[name])}

@@ -91,17 +91,17 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
         place: Cell = Cell()
         ties: Cell = Cell()
         won: Cell = Cell()
-        if rank and rank["rank"] is not None:
-            place = value_cell(str(rank["rank"]), rank["rank"], "rank")
+        if rank and rank["rank_by_value"] is not None:
+            place = value_cell(str(rank["rank_by_value"]), rank["rank_by_value"], "rank")
             if (
                 rank["rank_low"] is not None
                 and rank["rank_high"] is not None
                 and rank["rank_low"] != rank["rank_high"]
             ):
                 text = Markup("{} <small>{}–{}</small>").format(
-                    rank["rank"], rank["rank_low"], rank["rank_high"]
+                    rank["rank_by_value"], rank["rank_low"], rank["rank_high"]
                 )
-                place = Cell(text, rank["rank"], str(rank["rank"]), "rank")
+                place = Cell(text, rank["rank_by_value"], str(rank["rank_by_value"]), "rank")
             tied = [results.model_title(name) for name in rank["tied_with"] or ()]
             ties = Cell(
                 listed(tied) or "all others separable",
