@@ -240,7 +240,7 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     source, repo = spec["source"], spec["source"]["repo"]
     if not sys.stderr.isatty():

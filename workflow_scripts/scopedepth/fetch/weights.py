@@ -113,7 +113,7 @@ def _hub(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     from scopedepth.fetch.archives import safe_path
     from scopedepth.fetch.download import check_digest, disk_error
