@@ -382,7 +382,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     from scopedepth.datasets.reading.cameras import read_intrinsics
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.errors import UnreadableFrame
-    from scopedepth.fetch.archives import Limits, unpack
+    from scopedepth.fetch.archives import UnpackLimits, unpack
     from scopedepth.job.manifest import read_manifest
     from scopedepth.models.checkpoints import read_checkpoint
     from scopedepth.stores.dataset import DatasetStore
@@ -487,7 +487,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         before = set(path.parent.rglob("*"))
         target = path.parent / "out" / "data"
         try:
-            unpack(path, target, Limits(total_bytes=10**7, free_bytes=10**6))
+            unpack(path, target, UnpackLimits(total_bytes=10**7, free_bytes=10**6))
         finally:
             strays = set(path.parent.rglob("*")) - before
             inside = [p for p in strays if target.parent in (p, *p.parents)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.fetch.archives import Limits, unpack
+from scopedepth.fetch.archives import UnpackLimits, unpack
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:
@@ -34,7 +34,7 @@ def tar_of(files: dict[str, bytes], compression: str = "") -> bytes:
     return data.getvalue()
 
 
-def unpacked(tmp_path: Path, name: str, data: bytes, limits: Limits | None = None) -> dict[str, bytes]:
+def unpacked(tmp_path: Path, name: str, data: bytes, limits: UnpackLimits | None = None) -> dict[str, bytes]:
     """Unpack `data` as the archive `name`; return the files found."""
     (tmp_path / name).write_bytes(data)
     unpack(tmp_path / name, tmp_path / "out", limits)
@@ -95,12 +95,12 @@ def test_links_of_a_zip(tmp_path: Path) -> None:
 )
 def test_bombs(tmp_path: Path, name: str, pack: object) -> None:
     assert callable(pack)
-    limits = Limits(free_bytes=1_000_000, times_archive=100)
+    limits = UnpackLimits(free_bytes=1_000_000, times_archive=100)
     with pytest.raises(ScopeDepthError, match="decompression bomb"):
         unpacked(tmp_path, name, pack({"zeros": bytes(20_000_000)}), limits)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with pytest.raises(ScopeDepthError, match="more than 3 files"):
-        unpacked(tmp_path, name, pack({str(number): b"" for number in range(5)}), Limits(entries=3))
+        unpacked(tmp_path, name, pack({str(number): b"" for number in range(5)}), UnpackLimits(entries=3))
 
 
 def test_archives_in_archives_have_an_end(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_folder_of_the_same_name_beside_a_nested_archive(tmp_path: Path) -> No
 def test_archives_that_multiply_in_all(tmp_path: Path) -> None:
     """Each archive inside is within the limits of one; together they are not."""
     inner = zip_of({"zeros": bytes(400_000)})
-    limits = Limits(free_bytes=1_000_000, times_archive=100)
+    limits = UnpackLimits(free_bytes=1_000_000, times_archive=100)
     four = zip_of({f"{number}.zip": inner for number in range(4)})
     assert len(unpacked(tmp_path, "two.zip", zip_of({"a.zip": inner, "b.zip": inner}), limits)) == 2
     with pytest.raises(
@@ -144,7 +144,7 @@ def test_archives_that_multiply_in_all(tmp_path: Path) -> None:
         unpacked(tmp_path, "four.zip", four, limits)
     many = zip_of({f"{number}.zip": zip_of({"1": b"1", "2": b"2"}) for number in range(4)})
     with pytest.raises(ScopeDepthError, match=r"many\.zip holds more than 9 files"):
-        unpacked(tmp_path, "many.zip", many, Limits(entries=9))
+        unpacked(tmp_path, "many.zip", many, UnpackLimits(entries=9))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from scopedepth.job.manifest import write_json
 from scopedepth.study.forecast import JOB_SECONDS, UnitSize, compare_with_actual
-from scopedepth.study.forecast_known import forecast_study, prediction_records, unit_size
+from scopedepth.study.forecast_known import forecast_study, prediction_records, known_size
 from timing_fakes import write_calls
 
 
@@ -30,9 +30,9 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_sizes_come_from_the_stores_manifest(results: Path) -> None:
-    assert unit_size(results, "one") == UnitSize("one", 100, 320, 320, prepared=True)
-    assert unit_size(results, "two") == UnitSize("two", None)
-    assert unit_size(results, "two", UnitSize("two", 7, 8, 9)) == UnitSize("two", 7, 8, 9)
+    assert known_size(results, "one") == UnitSize("one", 100, 320, 320, prepared=True)
+    assert known_size(results, "two") == UnitSize("two", None)
+    assert known_size(results, "two", UnitSize("two", 7, 8, 9)) == UnitSize("two", 7, 8, 9)
 
 
 def test_a_folder_with_nothing_in_it_gives_the_defaults(tmp_path: Path) -> None:

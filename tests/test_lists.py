@@ -22,7 +22,7 @@ from scopedepth.datasets import Chosen, choose, choose_counted
 from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.loaders import scared
 from scopedepth.datasets.place import point_to
-from scopedepth.datasets.prepare import make_plan, prepare_unit, read_block
+from scopedepth.datasets.prepare import make_outline, prepare_unit, read_block
 from scopedepth.datasets.reading.video import KEPT
 from scopedepth.errors import ScopeDepthError
 from scopedepth.report.html.sections.datasets import list_facts
@@ -418,7 +418,7 @@ def test_frames_far_apart_are_read_in_one_pass_over_the_archive(
     split.write_text("".join(f"dataset3/keyframe4 {number} l\n" for number in (1, 2, 42, 82, 90)))
     spec = scared_spec(tmp_path / "data", split, "video")
     chosen = choose(spec, tmp_path / "data")[0]
-    plan = make_plan(chosen)
+    plan = make_outline(chosen)
     opened, held = [], []
     step = scared.ScenePoints._step
 

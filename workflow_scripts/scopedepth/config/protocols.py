@@ -97,7 +97,7 @@ class Alignment(Spec):
     min_pixels: int = Field(10, ge=1, description="fewer valid pixels than this give no fit (too_few_pixels)")
 
 
-class Limits(Spec):
+class DepthLimits(Spec):
     """A least and a greatest depth."""
 
     min: float | None = Field(None, ge=0, description="least depth, mm; null: anything above zero")
@@ -110,13 +110,13 @@ class Limits(Spec):
         return self
 
 
-class RangeFor(Limits):
+class RangeFor(DepthLimits):
     """A depth range of its own for some datasets."""
 
     datasets: Globs = Field(description="names of datasets, * and ? allowed")
 
 
-class DepthRange(Limits):
+class DepthRange(DepthLimits):
     """Which reference depths count, in mm."""
 
     inclusive: bool = Field(

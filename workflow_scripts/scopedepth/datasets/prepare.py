@@ -58,7 +58,7 @@ PROBED = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class Outline:
     """One sequence, ready to be written: size in pixels, the border found, frames a shard.
 
     `first` is the place of its first frame among the sequence's chosen ones: not 0 in a later part of a sequence.
@@ -73,7 +73,7 @@ class Plan:
 
     @property
     def sequence(self) -> Sequence:
-        """The sequence behind the plan."""
+        """The sequence behind the outline."""
         return self.chosen.sequence
 
 
@@ -101,20 +101,20 @@ def prepare_unit(
     if spec["undistort"]:
         before = {one.sequence.name: registration(one).facts() for one in chosen}
         chosen = [replace(one, sequence=undistorted(one.sequence)) for one in chosen]
-    plans = [make_plan(one, spec.get("part")) for one in chosen]
+    outlines = [make_outline(one, spec.get("part")) for one in chosen]
     digest = raw_digest(raw)
     fingerprint = {
         "spec": dict(spec),
         "raw": digest,
         "code": module_digests(Path(__file__), [f"scopedepth.datasets.loaders.{spec['loader']}"]),
-        "frames": {plan.sequence.name: plan.chosen.frame_ids for plan in plans},
+        "frames": {outline.sequence.name: outline.chosen.frame_ids for outline in outlines},
     }
     words = about(raw, spec)
-    groups = {plan.sequence.name: describe_group(plan, spec, words) for plan in plans}
+    groups = {outline.sequence.name: describe_group(outline, spec, words) for outline in outlines}
     for name, facts in before.items():
         groups[name]["attrs"]["registration_before_undistortion"] = facts
-    shard_frames = {plan.sequence.name: plan.shard_frames for plan in plans}
-    by_name = {plan.sequence.name: plan for plan in plans}
+    shard_frames = {outline.sequence.name: outline.shard_frames for outline in outlines}
+    by_name = {outline.sequence.name: outline for outline in outlines}
     attrs = {"dataset": spec["name"], "sequences": list(groups), "spec": dict(spec), **words}
     with (
         ShardedStore(store, fingerprint, groups, shard_frames, attrs) as writer,
@@ -133,7 +133,7 @@ def prepare_unit(
                         f"No space left on the disk of {store}. Make room and run again: what is done is kept."
                     ) from error
                 advance(stop - start)
-        counts = {plan.sequence.name: count_frames(writer, plan, spec) for plan in plans}
+        counts = {outline.sequence.name: count_frames(writer, outline, spec) for outline in outlines}
         # Data used in place may change while they are read.
         check_unchanged(before_reading, signatures([data_root(raw)]))
         writer.finish()
@@ -167,7 +167,7 @@ def say_what_was_passed_over(
         )
 
 
-def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Plan:
+def make_outline(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Outline:
     """Look at a sequence's first readable frame and at its border, those of the whole where a `part` is wanted."""
     sequence = chosen.sequence
     images = sample_images(chosen)
@@ -203,7 +203,7 @@ def make_plan(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> Pla
         chosen = replace(chosen, indices=indices)
     pixel = 3 + 1 + np.dtype(sequence.encoding.dtype).itemsize
     shard = max(1, min(SHARD_FRAMES, SHARD_BYTES // (height * width * pixel), len(chosen.indices)))
-    return Plan(chosen, height, width, border, shard, place)
+    return Outline(chosen, height, width, border, shard, place)
 
 
 def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
@@ -241,10 +241,10 @@ def registration(chosen: Chosen) -> Agreement:
     return edge_agreement(pairs())
 
 
-def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+def describe_group(outline: Outline, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
     """Return a sequence's arrays and attributes, as the store's writer wants them."""
-    sequence, encoding = plan.sequence, plan.sequence.encoding
-    size = (plan.height, plan.width)
+    sequence, encoding = outline.sequence, outline.sequence.encoding
+    size = (outline.height, outline.width)
     depth_attrs: dict[str, Any] = {"units": "mm" if encoding.unit == "mm" else "1", "long_name": "depth"}
     if encoding.unit == "mm":
         depth_attrs["long_name"] = "distance along the optical axis"
@@ -256,7 +256,7 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
     # Measured on rendered frames: shuffled by bytes, 16-bit depth is a tenth smaller than by bits; images not.
     shuffle = "shuffle" if encoding.is_integer else "bitshuffle"
     return {
-        "n_frames": len(plan.chosen.indices),
+        "n_frames": len(outline.chosen.indices),
         "arrays": {
             "rgb": ArraySpec((*size, 3), "uint8", ("y", "x", "channel"), 0, "bitshuffle"),
             "depth": ArraySpec(
@@ -268,7 +268,7 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
         },
         "attrs": {
             "sequence": sequence.name,
-            "first_frame": plan.first,
+            "first_frame": outline.first,
             "units": encoding.unit,
             "intrinsics": None if camera is None else [[float(value) for value in row] for row in camera],
             "depth_origin": sequence.depth_origin,
@@ -280,32 +280,32 @@ def describe_group(plan: Plan, spec: Mapping[str, Any], words: Mapping[str, str]
     }
 
 
-def read_block(plan: Plan, start: int, stop: int, pool: ThreadPoolExecutor) -> dict[str, NDArray[Any]]:
-    """Read frames `start` to `stop` of a plan into the arrays of a shard, in the pool's threads."""
-    count, size = stop - start, (plan.height, plan.width)
-    encoding = plan.sequence.encoding
+def read_block(outline: Outline, start: int, stop: int, pool: ThreadPoolExecutor) -> dict[str, NDArray[Any]]:
+    """Read frames `start` to `stop` of an outline into the arrays of a shard, in the pool's threads."""
+    count, size = stop - start, (outline.height, outline.width)
+    encoding = outline.sequence.encoding
     block: dict[str, NDArray[Any]] = {
         "rgb": np.zeros((count, *size, 3), np.uint8),
         "depth": np.full((count, *size), encoding.missing(), encoding.dtype),
         "flags": np.zeros((count, *size), np.uint8),
         "status": np.zeros(count, np.uint8),
-        "frame_id": np.array(plan.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
+        "frame_id": np.array(outline.chosen.frame_ids[start:stop], dtype=np.dtypes.StringDType()),
     }
 
-    indices = plan.chosen.indices[start:stop]
+    indices = outline.chosen.indices[start:stop]
 
     def fill(place: int) -> None:
-        fill_in(block, place, plan, indices[place], read_frame(plan.sequence, indices[place]))
+        fill_in(block, place, outline, indices[place], read_frame(outline.sequence, indices[place]))
 
-    if not plan.sequence.forward_only:
+    if not outline.sequence.forward_only:
         list(pool.map(fill, range(count)))
         return block
     # What comes forward only is read in its order, by nobody else: chosen frames may lie far apart, and one thread
     # that runs ahead would make another start again from the first frame.
     waiting = []
     for place, index in enumerate(indices):
-        frame = read_frame(plan.sequence, index)
-        waiting.append(pool.submit(fill_in, block, place, plan, index, frame))
+        frame = read_frame(outline.sequence, index)
+        waiting.append(pool.submit(fill_in, block, place, outline, index, frame))
     for done in waiting:
         done.result()
     return block
@@ -322,16 +322,16 @@ def read_frame(sequence: Sequence, index: int) -> Frame | None:
 
 
 def fill_in(
-    block: Mapping[str, NDArray[Any]], place: int, plan: Plan, index: int, frame: Frame | None
+    block: Mapping[str, NDArray[Any]], place: int, outline: Outline, index: int, frame: Frame | None
 ) -> None:
     """Put frame `index` of the sequence into position `place` of a block, with its flags and status."""
-    sequence, encoding = plan.sequence, plan.sequence.encoding
+    sequence, encoding = outline.sequence, outline.sequence.encoding
     flags = block["flags"][place]
     if frame is None:
         block["status"][place] = FRAME_UNREADABLE
         flags[:] = NO_DEPTH
         return
-    check_size(frame, plan, index)
+    check_size(frame, outline, index)
     block["rgb"][place] = frame.rgb
     if frame.depth is not None:
         if frame.depth.dtype != np.dtype(encoding.dtype):
@@ -341,31 +341,31 @@ def fill_in(
         block["depth"][place] = frame.depth
     valid = encoding.valid(block["depth"][place])
     flags[~valid] |= NO_DEPTH
-    flags[plan.border] |= BORDER
+    flags[outline.border] |= BORDER
     flags[find_specular(frame.rgb)] |= SPECULAR
     if frame.flags is not None:
         flags |= frame.flags
     block["status"][place] = FRAME_OK if valid.any() else FRAME_NO_DEPTH
 
 
-def check_size(frame: Frame, plan: Plan, index: int) -> None:
+def check_size(frame: Frame, outline: Outline, index: int) -> None:
     """Raise a `ScopeDepthError` where a frame has not the size of its sequence's first frames."""
-    if frame.rgb.shape[:2] != (plan.height, plan.width):
+    if frame.rgb.shape[:2] != (outline.height, outline.width):
         raise ScopeDepthError(
-            f"Sequence {plan.sequence.name}: frame {plan.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
-            f"{plan.chosen.frame_ids[0]} is {plan.width}x{plan.height}. A sequence has one size; put it into another "
+            f"Sequence {outline.sequence.name}: frame {outline.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
+            f"{outline.chosen.frame_ids[0]} is {outline.width}x{outline.height}. A sequence has one size; put it into another "
             "folder."
         )
 
 
-def count_frames(writer: ShardedStore, plan: Plan, spec: Mapping[str, Any]) -> dict[str, Any]:
+def count_frames(writer: ShardedStore, outline: Outline, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a finished sequence's counts; too many unreadable frames are a `ScopeDepthError`."""
-    name = plan.sequence.name
+    name = outline.sequence.name
     status = np.asarray(zarr.open_array(writer.partial / "store" / name / "status", mode="r")[:])
     bad = np.flatnonzero(status == FRAME_UNREADABLE)
     share = len(bad) / len(status)
     if share > spec["max_bad_frames"]:
-        first = plan.chosen.frame_ids[int(bad[0])]
+        first = outline.chosen.frame_ids[int(bad[0])]
         raise ScopeDepthError(
             f"Sequence {name}: {len(bad)} of {len(status)} frames cannot be read ({share:.1%}, allowed "
             f"{spec['max_bad_frames']:.1%}), the first one {first}. Fetch the data again, or raise max_bad_frames."
@@ -373,10 +373,10 @@ def count_frames(writer: ShardedStore, plan: Plan, spec: Mapping[str, Any]) -> d
     return {
         "frames": len(status),
         "unreadable": len(bad),
-        "unreadable_frames": [plan.chosen.frame_ids[int(place)] for place in bad],
+        "unreadable_frames": [outline.chosen.frame_ids[int(place)] for place in bad],
         "no_depth": int((status == FRAME_NO_DEPTH).sum()),
-        "width": plan.width,
-        "height": plan.height,
-        "units": plan.sequence.encoding.unit,
-        "notes": list(plan.sequence.notes),
+        "width": outline.width,
+        "height": outline.height,
+        "units": outline.sequence.encoding.unit,
+        "notes": list(outline.sequence.notes),
     }

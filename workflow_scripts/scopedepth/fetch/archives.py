@@ -37,7 +37,7 @@ DAMAGED = (
 
 
 @dataclass
-class Limits:
+class UnpackLimits:
     """What an archive may unpack to."""
 
     total_bytes: int = 500 * 10**9
@@ -54,7 +54,7 @@ class Spent:
 
     name: str
     size: int
-    limits: Limits
+    limits: UnpackLimits
     bytes: int = 0
     entries: int = 0
 
@@ -107,7 +107,7 @@ def is_wanted(name: str, which: bool | list[str]) -> bool:
 def unpack(
     archive: Path,
     folder: Path,
-    limits: Limits | None = None,
+    limits: UnpackLimits | None = None,
     depth: int = 1,
     which: bool | list[str] = True,
     spent: Spent | None = None,
@@ -119,7 +119,7 @@ def unpack(
     archive, one that is encrypted, an entry that would leave the folder or comes twice, a link or device, and what
     exceeds `limits`.
     """
-    limits = limits or Limits()
+    limits = limits or UnpackLimits()
     spent = spent or Spent(archive.name, archive.stat().st_size, limits)
     beside = folder.with_name(folder.name + ".unpacking")
     shutil.rmtree(beside, ignore_errors=True)

@@ -56,7 +56,7 @@ class TorchModel(DepthModel):
         # Into pinned memory, so that the copy runs beside the next batch's forward pass.
         host = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
         host.copy_(out, non_blocking=True)
-        copied = torch.cuda.Event()
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record()
         return host, copied
 

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scopedepth.report.words import METRICS, higher_is_better
+from scopedepth.report.words import higher_is_better
+from scopedepth.statistics.drift import SUMMARY_METRICS
 from scopedepth.tables.io import read_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.vocabulary.units import dataset_of
@@ -69,7 +70,7 @@ class Results:
     def metric_names(self) -> list[str]:
         """The metrics that were summarised, the headline's first."""
         found = {row["metric"] for row in self.summary}
-        known = [name for name in METRICS if name in found]
+        known = [name for name in SUMMARY_METRICS if name in found]
         return sorted(known + sorted(found - set(known)), key=lambda name: name != self.metric)
 
     def is_baseline(self, model: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scopedepth.statistics.drift import SUMMARY_METRICS as METRICS
+from scopedepth.statistics.drift import SUMMARY_METRICS
 
 NOTHING = "–"
 
@@ -16,25 +16,25 @@ def decimals(metric: str) -> int:
     """Return how many decimals a metric is printed with."""
     if metric == "silog":  # a hundredfold ratio
         return 2
-    known = METRICS.get(metric)
+    known = SUMMARY_METRICS.get(metric)
     return _DECIMALS.get(known.unit, 3) if known else 3
 
 
 def metric_label(metric: str) -> str:
     """Return what people call a metric."""
-    known = METRICS.get(metric)
+    known = SUMMARY_METRICS.get(metric)
     return known.label if known else metric
 
 
 def metric_unit(metric: str) -> str:
     """Return a metric's unit, empty for a pure number."""
-    known = METRICS.get(metric)
+    known = SUMMARY_METRICS.get(metric)
     return known.unit if known and known.has_unit else ""
 
 
 def higher_is_better(metric: str) -> bool:
     """Return a metric's direction."""
-    known = METRICS.get(metric)
+    known = SUMMARY_METRICS.get(metric)
     return bool(known and known.higher_is_better)
 
 

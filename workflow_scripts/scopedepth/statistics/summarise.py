@@ -32,7 +32,8 @@ from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import FRAMES, STUDY_TABLES, TIMING
+from scopedepth.tables.study import FRAMES, STUDY_TABLES
+from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
 
 if TYPE_CHECKING:

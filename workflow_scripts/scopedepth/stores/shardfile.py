@@ -48,7 +48,7 @@ def blosc_of(array: zarr.Array) -> BloscCodec | None:
     return inner[1] if known else None
 
 
-def write_shard(path: Path, in_shard: int, blosc: BloscCodec, frames: NDArray) -> None:
+def write_shard(path: Path, in_shard: int, blosc: BloscCodec, frames: NDArray[Any]) -> None:
     """Write `frames`, contiguous (n, ...) with n up to `in_shard`, as the shard at `path`, at once and to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
@@ -76,7 +76,7 @@ def _checksum(data: bytes) -> bytes:
     return int(google_crc32c.value(data)).to_bytes(CHECKSUM_BYTES, "little")
 
 
-def read_shard(path: Path, in_shard: int, first: int, out: NDArray) -> None:
+def read_shard(path: Path, in_shard: int, first: int, out: NDArray[Any]) -> None:
     """Decode frames [first, first + len(out)) of the shard at `path` into `out`, contiguous (n, ...).
 
     `in_shard`: chunks that the index has room for. Raises `DamagedShard` where a checksum or a length is wrong.

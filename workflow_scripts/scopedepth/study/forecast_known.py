@@ -33,7 +33,7 @@ def forecast_study(
     """
     units, models = list(units), list(models)
     return plan_study(
-        [unit_size(results, unit, (expected or {}).get(unit)) for unit in units],
+        [known_size(results, unit, (expected or {}).get(unit)) for unit in units],
         models,
         timing_rows(results, timing, models),
         finished_predictions(results, units, models) - set(stale),
@@ -42,7 +42,7 @@ def forecast_study(
     )
 
 
-def unit_size(results: Path, unit: str, expected: UnitSize | None = None) -> UnitSize:
+def known_size(results: Path, unit: str, expected: UnitSize | None = None) -> UnitSize:
     """Return frames and frame size of a unit, from its store's manifest; what is expected where there is none.
 
     Where its sequences differ in size, the one with most frames stands for all.

@@ -40,7 +40,8 @@ from scopedepth.report.html.sections import (
 )
 from scopedepth.report.methods import methods_text
 from scopedepth.report.results import Results, Spec
-from scopedepth.report.words import METRICS, higher_is_better, listed, metric_label, plural
+from scopedepth.report.words import higher_is_better, listed, metric_label, plural
+from scopedepth.statistics.drift import SUMMARY_METRICS
 from scopedepth.version import own_version
 
 HERE = Path(__file__).parent
@@ -155,7 +156,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "records": provenance.records_table(found),
         "stores": provenance.stores_table(results),
         "methods": methods_text(results),
-        "metric_list": [METRICS[name] for name in results.metric_names if name in METRICS],
+        "metric_list": [SUMMARY_METRICS[name] for name in results.metric_names if name in SUMMARY_METRICS],
         "style": Markup(style()),
         "script": Markup(script),
         "early": Markup(early),

@@ -12,7 +12,6 @@ from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
 from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results
 from scopedepth.report.words import (
-    METRICS,
     NOTHING,
     higher_is_better,
     interval,
@@ -20,6 +19,7 @@ from scopedepth.report.words import (
     metric_unit,
     metric_value,
 )
+from scopedepth.statistics.drift import SUMMARY_METRICS
 
 
 def scores(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
     for metric in metrics:
         unit = metric_unit(metric)
         direction = "higher is better" if higher_is_better(metric) else "lower is better"
-        formula = METRICS[metric].formula if metric in METRICS else ""
+        formula = SUMMARY_METRICS[metric].formula if metric in SUMMARY_METRICS else ""
         columns.append(
             Column(
                 f"{metric_label(metric)}{f' ({unit})' if unit else ''} {'↑' if higher_is_better(metric) else '↓'}",
