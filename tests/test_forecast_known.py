@@ -8,7 +8,7 @@ import pytest
 
 from scopedepth.job.manifest import write_json
 from scopedepth.study.forecast import JOB_SECONDS, UnitSize, compare_with_actual
-from scopedepth.study.forecast_known import forecast_study, prediction_records, known_size
+from scopedepth.study.forecast_known import forecast_study, known_size, prediction_records
 from timing_fakes import write_calls
 
 

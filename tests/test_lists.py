@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from scopedepth.config.frame_lists import fetched_lists, listed_files
 
 import dataset_trees as trees
 from project import CONFIG, Project, write_frames

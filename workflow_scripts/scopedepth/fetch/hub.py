@@ -57,7 +57,7 @@ def fetch_repository(
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     repo, whose = source["repo"], f"{kind.capitalize()} {name}"
     field = {"dataset": "source", "model": "weights"}[kind]

@@ -50,15 +50,16 @@ def bring(built: Path, final: Path) -> None:
         target.mkdir(parents=True)
         for name in names:
             shutil.copyfile(Path(folder, name), target / name)
-            _sync(target / name)
-        _sync(target)
+            sync(target / name)
+        sync(target)
     if final.exists():
         shutil.rmtree(final)
     os.replace(beside, final)
-    _sync(final.parent)
+    sync(final.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or what a folder lists, is safe on its disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -30,6 +30,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import write_json
+from scopedepth.job.scratch import sync
 from scopedepth.stores.shardfile import SHUFFLES, blosc_of, read_shard, write_shard
 
 # Beyond level 3 zstd writes several times slower for a few per cent of size.
@@ -149,13 +150,13 @@ class ShardedStore:
                 write_shard(path, shard_length(array), blosc, np.ascontiguousarray(block, array.dtype))
             else:
                 array[start:stop] = block
-                _sync(path)
+                sync(path)
             # The folders down to the file are new as well.
             for folder in list(path.parents)[: array.ndim]:
-                _sync(folder)
+                sync(folder)
         mark = self._mark(group, shard)
         mark.touch()
-        _sync(mark.parent)
+        sync(mark.parent)
 
     def finish(self) -> None:
         """Check that no shard is missing and give the store its final name, replacing an older one."""
@@ -172,7 +173,7 @@ class ShardedStore:
         if self.final.exists():
             shutil.rmtree(self.final)
         os.replace(store, self.final)
-        _sync(self.final.parent)
+        sync(self.final.parent)
 
     def _resumable(self) -> bool:
         try:
@@ -291,11 +292,3 @@ def readable(where: Path | str) -> Iterator[None]:
         raise ScopeDepthError(
             f"{where} is not a readable store ({type(error).__name__}: {error}). Delete it and make it again."
         ) from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
