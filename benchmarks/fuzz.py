@@ -612,6 +612,7 @@ def rectified(camera: Any) -> None:
 def check_depth_file(made: Made, path: Path) -> None:
     """Read a file as depth and as a picture; numbers that are not those written are a finding."""
     from scopedepth.datasets.loaders.folder import depth_reader
+    from scopedepth.datasets.loaders.scared import z_of
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.errors import UnreadableFrame
 
@@ -631,6 +632,9 @@ def check_depth_file(made: Made, path: Path) -> None:
         assert read(path).dtype == np.dtype(encoding.dtype)
     except (ScopeDepthError, UnreadableFrame) as error:
         refusals.append(error)
+    if path.suffix in (".tif", ".tiff"):
+        with contextlib.suppress(UnreadableFrame):
+            assert z_of(made.data, path.name).ndim == 2
     if path.suffix in (".png", ".tif", ".tiff"):
         try:
             rgb = read_image(path)

@@ -453,7 +453,7 @@ def tiff(chance: Chance) -> Made:
                 segments[at] = segments[at][: len(segments[at]) // 2]
                 counts[at] = len(segments[at])
                 tags[325 if shape else 279] = (4, counts)
-        elif lie == 14:
+        elif lie == 14 and 266 not in extra:
             extra[266] = (3, [2])
             turned_bits = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
             segments = [segment.translate(turned_bits) for segment in segments]

@@ -19,6 +19,7 @@ from PIL import Image
 
 import dataset_trees as trees
 from scopedepth.datasets import choose
+from scopedepth.datasets.loaders.scared import z_of
 from scopedepth.datasets.reading.headers import stated_missing
 from scopedepth.datasets.reading.images import read_image, read_raw_depth
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
@@ -292,6 +293,15 @@ def test_bright_and_black_pictures_of_sixteen_bits_are_taken(tmp_path: Path) -> 
     assert np.array_equal(
         choose(trees.spec_of("mine", "folder", tmp_path), tmp_path)[0].sequence.image(1), PICTURE
     )
+
+
+def test_point_maps_of_odd_tiffs(tmp_path: Path) -> None:
+    points = tiff(np.dstack([Z, Z, Z + 1]), photometric="rgb")
+    assert np.array_equal(z_of(looping(points), "x"), Z + 1)
+    two = tiff(np.stack([np.dstack([Z, Z, Z + 1])] * 2), photometric="rgb")
+    for data in (halved(points), two):
+        with pytest.raises(UnreadableFrame, match="x: does not decode"):
+            z_of(data, "x")
 
 
 def test_what_a_tiff_declares_to_be_missing() -> None:

@@ -33,8 +33,8 @@ def _of(sequence: Mapping[str, Any]) -> Iterator[str]:
     yield str(sequence.get("name"))
     frames, without = sequence.get("frames"), sequence.get("no_depth")
     said = [f"{without} of {frames} frames have no depth"] if without else []
-    depth = sequence.get("depth")
-    if depth:
+    depth = sequence.get("depth") or {}
+    if {"min", "max"} <= depth.keys():
         said.append(f"depth {depth['min']:.4g} to {depth['max']:.4g}")
     flags = {name: share for name, share in (sequence.get("flag_shares") or {}).items() if share >= 0.01}
     if flags:

@@ -50,7 +50,8 @@ from scopedepth.datasets.reading.base import (
     origin,
     same_size,
 )
-from scopedepth.datasets.reading.images import read_bytes, read_image
+from scopedepth.datasets.reading.headers import lacks_bytes, pages_of
+from scopedepth.datasets.reading.images import MOST_NUMBERS, read_bytes, read_image
 from scopedepth.datasets.reading.listing import find_files, is_litter, natural_key
 from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.pairing import unique_by
@@ -377,7 +378,11 @@ def _number(name: str) -> int:
 def z_of(data: bytes, where: str) -> NDArray[np.float32]:
     """Return the third channel of a point map, NaN where unknown (NaN in key frames, 0 in videos)."""
     try:
-        points = tifffile.imread(io.BytesIO(data))
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page: Any = file.pages[0]
+            if len(list(pages_of(file))) > 1 or page.size > MOST_NUMBERS or lacks_bytes(page):
+                raise ValueError("several pages, too large, or bytes are missing")
+            points = page.asarray()
     except Exception as error:  # what its parser stumbles over has many types
         raise UnreadableFrame(f"{where}: does not decode ({error})") from error
     if points.ndim != 3 or points.shape[2] != 3:

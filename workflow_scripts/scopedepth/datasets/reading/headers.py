@@ -123,9 +123,8 @@ def _is_grey_ramp(palette: bytes) -> bool:
 
 def _of_tiff(data: bytes, depth: bool) -> str | None:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        whole = [
-            page for page in _pages(file) if not _number(page, 254, 0) & 1
-        ]  # 1: a smaller copy of another page
+        # 1: a smaller copy of another page.
+        whole = [page for page in pages_of(file) if not _number(page, 254, 0) & 1]
         if len(whole) > 1:
             return f"holds {len(whole)} pages; save one a file"
         page: Any = file.pages[0]
@@ -133,15 +132,11 @@ def _of_tiff(data: bytes, depth: bool) -> str | None:
             return turned
         photometric, channels = _number(page, 262, 1), page.samplesperpixel
         bits = page.bitspersample
-        if len(page.dataoffsets) < math.prod(page.chunked) or (
-            page.compression == 1 and bits >= 8 and _is_short(page)
-        ):
+        if lacks_bytes(page):
             return "lacks some of its strips or tiles, or a part of one; it is damaged, so make it again"
         # OpenCV decodes both to other numbers: planes that are no plain bytes, and grey with alpha.
         if channels > 1 and page.planarconfig == 2 and (bits > 8 or page.sampleformat != 1):
-            return (
-                f"keeps its {channels} channels of {bits} bits in planes; save each pixel's channels together"
-            )
+            return f"keeps its {channels} channels of {bits} bits in planes; save them pixel by pixel"
         if depth and channels == 2:
             return f"holds 2 channels of {bits} bits; export the depth as one channel"
         if depth and bits not in (8, 16, 32, 64):
@@ -157,7 +152,7 @@ def _of_tiff(data: bytes, depth: bool) -> str | None:
     return None
 
 
-def _pages(file: tifffile.TiffFile) -> Iterator[Any]:
+def pages_of(file: tifffile.TiffFile) -> Iterator[Any]:
     """Yield a TIFF's pages once each: a directory may name an earlier one as the next, and so for ever."""
     seen: set[int] = set()
     for page in file.pages:
@@ -167,8 +162,12 @@ def _pages(file: tifffile.TiffFile) -> Iterator[Any]:
         yield page
 
 
-def _is_short(page: Any) -> bool:
-    """Whether a strip or tile of numbers that are not compressed holds fewer bytes than its pixels take."""
+def lacks_bytes(page: Any) -> bool:
+    """Whether a TIFF's page lacks a strip or tile, or one that is not compressed holds fewer bytes than its pixels."""
+    if len(page.dataoffsets) < math.prod(page.chunked):
+        return True
+    if page.compression != 1 or page.bitspersample < 8:
+        return False
     rows, columns, *channels = page.chunks
     row = math.prod([columns, *channels]) * page.bitspersample // 8
     for place, count in enumerate(page.databytecounts):

@@ -61,7 +61,7 @@ def decode(path: Path, depth: bool = False) -> NDArray[Any]:
     if array is None and depth and content[:4] in TIFF:
         array = _half_floats(content)  # OpenCV reads all that we do but these
     if array is None or (content[:4] in TIFF and array.dtype.itemsize == 1 and _is_cut(content)):
-        raise UnreadableFrame(f"{path}: does not decode (truncated, damaged or not an image)")
+        raise UnreadableFrame(f"{path}: does not decode (truncated, damaged, not an image or of a rare kind)")
     if content[:4] in TIFF and array.ndim == 3 and array.shape[2] == 4 and not _is_opaque(array):
         # Whether a TIFF's colours were multiplied by alpha differs by file, and decoders do it themselves.
         raise ScopeDepthError(
@@ -76,13 +76,18 @@ def _is_opaque(array: NDArray[Any]) -> bool:
 
 
 def _is_cut(content: bytes) -> bool:
-    """Whether a strip of a TIFF of 8 bits does not decode: OpenCV leaves it black, Pillow raises."""
+    """Whether a strip of a TIFF of 8 bits does not decode: OpenCV leaves it black, Pillow raises.
+
+    What Pillow does not read at all is taken where nothing is compressed, so that counting bytes was enough.
+    """
     try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            plain = file.pages[0].compression == 1
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as image:
             image.load()
-    except UnidentifiedImageError:  # a kind that it does not read
-        return False
-    except Exception:  # what its parser stumbles over has many types
+    except UnidentifiedImageError:
+        return not plain
+    except Exception:  # what the parsers stumble over has many types
         return True
     return False
 
