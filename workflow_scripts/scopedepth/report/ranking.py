@@ -14,7 +14,8 @@ from scopedepth.errors import one_line
 from scopedepth.report.passed_over import passed_over
 from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
-from scopedepth.tables.study import FRAMES, RANKS, SUMMARY, TIMING
+from scopedepth.tables.study import FRAMES, RANKS, SUMMARY
+from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
 
