@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.config.protocols import ProtocolSpec
-from scopedepth.evaluation.protocol import Plan, plan_for
+from scopedepth.evaluation.protocol import Terms, terms_for
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ def protocol(name: str = "p", **fields: Any) -> dict[str, Any]:
     return {"name": name, **checked.model_dump(mode="json")}
 
 
-def plan(
+def terms(
     kind: str = "depth",
     unit: str | None = None,
     units: str = "mm",
@@ -34,8 +34,8 @@ def plan(
     family: str = "",
     spec: dict[str, Any] | None = None,
     **fields: Any,
-) -> Plan:
-    return plan_for(
+) -> Terms:
+    return terms_for(
         spec or protocol(**fields),
         dataset=dataset,
         sequence=sequence,

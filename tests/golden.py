@@ -13,9 +13,11 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -183,27 +185,37 @@ def together(name: str) -> list[str]:
     return [name, *others]
 
 
+def evaluate(folder: Path, name: str, model: str, specs: dict[str, dict[str, Any]]) -> dict[str, list[Path]]:
+    """Fit and score a model on a unit in one pass each; returns the files of each protocol, alignments first."""
+    stores = {one: unit(one, model) for one in together(name)}
+    paths = [Path(one) for one in stores]
+    files = {
+        protocol: [folder / f"{name}_{model}_{protocol}_{kind}.parquet" for kind in ("fits", "scores")]
+        for protocol in specs
+    }
+    fits, scores = ({protocol: found[place] for protocol, found in files.items()} for place in (0, 1))
+    keys = {"dataset": UNITS[name][0], "model": model}
+    with ExitStack() as patches:
+        for module, (place, reader) in product(
+            (align, score), enumerate(("DatasetStore", "PredictionStore"))
+        ):
+            opened = {one: pair[place] for one, pair in stores.items()}
+            patches.enter_context(patch.object(module, reader, lambda path, opened=opened: opened[path.name]))
+        align.align_unit(specs, paths, paths, keys, fits)
+        score.score_unit(specs, paths[0], paths[0], fits, keys, scores)
+    return files
+
+
 def tables(folder: Path) -> Iterator[tuple[str, str, list[Path]]]:
     """Make all tables below `folder`; yield (model, protocol, the files of all units), alignments first."""
     specs = protocols()
-    made: dict[tuple[str, str], list[Path]] = {key: [] for key in product(MODELS, specs)}
     for model in MODELS:
-        stores = {name: unit(name, model) for name in UNITS}
+        made: dict[str, list[Path]] = {name: [] for name in specs}
         for name in UNITS:
-            for protocol_name, spec in specs.items():
-                whole = spec["alignment"]["scope"] == "dataset"
-                units = together(name) if whole else [name]
-                align.DatasetStore = score.DatasetStore = lambda path: stores[path.name][0]
-                align.PredictionStore = score.PredictionStore = lambda path: stores[path.name][1]
-                paths = [Path(unit_name) for unit_name in units]
-                keys = {"dataset": UNITS[name][0], "model": model, "protocol": protocol_name}
-                fits = folder / f"{name}_{model}_{protocol_name}_fits.parquet"
-                scores = folder / f"{name}_{model}_{protocol_name}_scores.parquet"
-                align.align_unit(spec, paths, paths, keys, fits)
-                score.score_unit(spec, paths[0], paths[0], fits, keys, scores)
-                made[model, protocol_name] += [fits, scores]
-    for (model, protocol_name), files in made.items():
-        yield model, protocol_name, files
+            for protocol_name, files in evaluate(folder, name, model, specs).items():
+                made[protocol_name] += files
+        for protocol_name, files in made.items():
+            yield model, protocol_name, files
 
 
 def summary(files: list[Path]) -> list[Any]:

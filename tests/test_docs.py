@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from describe_protocols import IN_LATEX
 
+from describe_protocols import IN_LATEX
 from project import Project
 from scopedepth.config.load import select_study
 from scopedepth.vocabulary.metrics import METRICS

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from describe_protocols import pages
 from pydantic import ValidationError
 
+from describe_protocols import pages
 from evaluation_fakes import Array, holed_depth, plan, protocol, smooth_depth
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
