@@ -3,7 +3,7 @@
 
 
 rule align:
-    """Fit one model's predictions to the measured depth, as one protocol says."""
+    """Fit one model's predictions to the measured depth, as each of the study's protocols says."""
     input:
         stores=ancient(PLAN.stores_to_fit),
         store_manifests=PLAN.store_manifests_to_fit,
@@ -11,17 +11,19 @@ rule align:
         predictions=ancient(PLAN.predictions_to_fit),
         prediction_manifests=PLAN.prediction_manifests_to_fit,
     output:
-        table="results/alignments/{unit}/{model}/{protocol}.parquet",
-        record="results/alignments/{unit}/{model}/{protocol}.run.json",
+        # What holds is kept: the job makes what does not, as `parts` says.
+        tables=update(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.parquet")),
+        records=update(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.run.json")),
     log:
-        "results/logs/align/{unit}/{model}/{protocol}.log",
+        "results/logs/align/{unit}/{model}.log",
     conda:
         "../envs/scopedepth.yaml"
-    threads: 1
+    threads: NEEDS.compare_threads
     resources:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.align_runtime,
     params:
         made_from=MADE_FROM.param("align"),
+        parts=MADE_FROM.parts("align"),
     script:
         "../workflow_scripts/align.py"

@@ -44,7 +44,7 @@ config["fetched_lists"] = PLAN.fetched_lists()
 # What each result is made from, as that lies on disk now: a parameter of every rule.
 MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 # What each job asks of a cluster's scheduler.
-NEEDS = Needs(PLAN.study)
+NEEDS = Needs(PLAN.study, CORES)
 # Bars for running jobs, where Snakemake runs in a terminal.
 DISPLAY = Display(
     Path("results/logs/running"),

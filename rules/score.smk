@@ -3,26 +3,29 @@
 
 
 rule score:
-    """Compare one model's aligned predictions with the measured depth, as one protocol says."""
+    """Compare one model's aligned predictions with the measured depth, as each of the study's protocols says."""
     input:
         store=ancient("results/datasets/{unit}.zarr"),
         store_manifest="results/datasets/{unit}.json",
         base=ancient(PLAN.bases),
         prediction=ancient("results/predictions/{unit}/{model}.zarr"),
         prediction_manifest="results/predictions/{unit}/{model}.json",
-        alignments="results/alignments/{unit}/{model}/{protocol}.parquet",
+        # By their content: see `MadeFrom.param`.
+        alignments=ancient(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.parquet")),
     output:
-        table="results/scores/{unit}/{model}/{protocol}.parquet",
-        record="results/scores/{unit}/{model}/{protocol}.run.json",
+        # What holds is kept: the job makes what does not, as `parts` says.
+        tables=update(PLAN.each_protocol("results/scores/{unit}/{model}/{protocol}.parquet")),
+        records=update(PLAN.each_protocol("results/scores/{unit}/{model}/{protocol}.run.json")),
     log:
-        "results/logs/score/{unit}/{model}/{protocol}.log",
+        "results/logs/score/{unit}/{model}.log",
     conda:
         "../envs/scopedepth.yaml"
-    threads: 1
+    threads: NEEDS.compare_threads
     resources:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.score_runtime,
     params:
         made_from=MADE_FROM.param("score"),
+        parts=MADE_FROM.parts("score"),
     script:
         "../workflow_scripts/score.py"

@@ -17,7 +17,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,13 +147,17 @@ class Study:
         failed: set[Job] = set()
         with self.here():
             plan = self.plan()
-            for job in waiting:
-                if any(needed in failed for needed in plan.needed_by(job)):
-                    failed.add(job)
+            for parts in together(waiting):
+                job = parts[0]
+                whole = plan.parts(job.rule, job.wildcards)
+                if any(needed in failed for part in whole for needed in plan.needed_by(part)):
+                    failed.update(parts)
                     continue
-                delete(job)
+                kept = {path: path.read_bytes() for path in files_of(whole) if path.exists()}
+                if not job.stage.each:
+                    delete(job)
                 hit = trouble is not None and job.rule == trouble[0]
-                self.ran.append(job)
+                self.ran += parts
                 try:
                     well = run_job(job, plan, trouble[1] if hit and trouble else None)
                 except Killed:
@@ -161,8 +165,11 @@ class Study:
                 if hit:
                     trouble = None
                 if not well:
-                    delete(job)
-                    failed.add(job)
+                    for part in whole:
+                        delete(part)
+                    for path, content in kept.items():
+                        path.write_bytes(content)
+                    failed.update(parts)
         return not failed
 
     def settle(self, most: int = 4) -> int:
@@ -196,6 +203,19 @@ class Study:
         return digest.hexdigest()
 
 
+def together(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Return jobs in the same order, those that are parts of one job of Snakemake's in one list."""
+    found: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        found.setdefault(job.whole, []).append(job)
+    return list(found.values())
+
+
+def files_of(jobs: list[Job]) -> list[Path]:
+    """Return the files that Snakemake keeps for a job that runs in parts, and puts back if it fails."""
+    return [path for job in jobs if job.stage.each for path in job.outputs().values()]
+
+
 def delete(job: Job) -> None:
     """Delete a job's outputs, as Snakemake does before it starts a job and after one that failed."""
     for path in job.outputs().values():
@@ -206,23 +226,28 @@ def delete(job: Job) -> None:
 
 
 def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
-    """Run a rule's own script for one job; returns whether it ended well."""
+    """Run a rule's own script for one job, all of its parts; returns whether it ended well."""
     made_from = MadeFrom(plan, planning=False)
     inputs = Named()
-    needs = plan.needed_by(job)
-    for needed in needs:
+    whole = plan.parts(job.rule, job.wildcards)
+    for needed in dict.fromkeys(needed for part in whole for needed in plan.needed_by(part)):
         for name in read_outputs(job.rule, needed.rule):
             inputs.add(job, needed, name)
     outputs = Named({name: str(path) for name, path in job.outputs().items()})
+    params: dict[str, Any] = {"made_from": made_from.param(job.rule)(job.wildcards)}
+    if job.stage.each:
+        outputs = Named()
+        for part in whole:
+            outputs.append_to("tables", str(part.path("table")))
+            outputs.append_to("records", str(part.path("record")))
+        params["parts"] = made_from.parts(job.rule)(job.wildcards, inputs)
     for path in outputs:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = (SCRIPTS / f"{SCRIPT_OF.get(job.rule, job.rule)}.py").read_text(encoding="utf-8")
     given = SimpleNamespace(
         input=inputs,
         output=outputs,
-        params=SimpleNamespace(
-            made_from=made_from.param(job.rule)(job.wildcards), units=list(plan.study.units)
-        ),
+        params=Params(**params, units=list(plan.study.units)),
         wildcards=job.wildcards,
         log=[str(job.log())],
         threads=1,
@@ -264,17 +289,24 @@ NAMES = {
     ("predict", "prepare", "store"): "store",
     ("score", "prepare", "store"): "store",
     ("score", "predict", "store"): "prediction",
-    ("score", "align", "table"): "alignments",
 }
 MANY = {
     ("predict", "fetch_weights", "files"): "weights_folder",
     ("align", "prepare", "store"): "stores",
     ("align", "predict", "store"): "predictions",
+    ("score", "align", "table"): "alignments",
     ("summarise", "prepare", "store"): "stores",
     ("summarise", "predict", "store"): "predictions",
     ("summarise", "align", "table"): "alignments",
     ("summarise", "score", "table"): "scores",
 }
+
+
+class Params(SimpleNamespace):
+    """A job's parameters."""
+
+    def get(self, name: str) -> Any:
+        return getattr(self, name, None)
 
 
 class Named(list[str]):
@@ -294,6 +326,11 @@ class Named(list[str]):
             setattr(self, NAMES[key], path)
         elif key in MANY:
             self.__dict__.setdefault(MANY[key], []).append(path)
+
+    def append_to(self, name: str, path: str) -> None:
+        """Add a path to those of one name."""
+        self.append(path)
+        self.__dict__.setdefault(name, []).append(path)
 
     def __getitem__(self, key: Any) -> Any:
         return getattr(self, key) if isinstance(key, str) else super().__getitem__(key)

@@ -1,4 +1,4 @@
-"""Fit one model's predictions to the measured depth, as one protocol says."""
+"""Fit one model's predictions to the measured depth, as each protocol says."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,12 @@ with rule_job(snakemake):
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.align import align_unit
 
+    # Those that do not hold: the others' tables stay as they are.
     align_unit(
-        protocol=json.loads(snakemake.params.made_from)["spec"],
+        protocols={name: json.loads(part)["spec"] for name, part in snakemake.params.parts.items()},
         dataset=[Path(path) for path in snakemake.input.stores],
         predictions=[Path(path) for path in snakemake.input.predictions],
-        keys={
-            "dataset": snakemake.wildcards.unit.partition("@")[0],
-            "model": snakemake.wildcards.model,
-            "protocol": snakemake.wildcards.protocol,
-        },
-        out=Path(snakemake.output.table),
+        keys={"dataset": snakemake.wildcards.unit.partition("@")[0], "model": snakemake.wildcards.model},
+        out={Path(path).stem: Path(path) for path in snakemake.output.tables},
         threads=snakemake.threads,
     )

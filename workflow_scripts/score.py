@@ -1,4 +1,4 @@
-"""Compare one model's aligned predictions with the measured depth, as one protocol says."""
+"""Compare one model's aligned predictions with the measured depth, as each protocol says."""
 
 import json
 from pathlib import Path
@@ -15,16 +15,13 @@ with rule_job(snakemake):
     leave_out("pandas", "scipy")
     from scopedepth.evaluation.score import score_unit
 
+    # Those that do not hold: the others' tables stay as they are.
     score_unit(
-        protocol=json.loads(snakemake.params.made_from)["spec"],
+        protocols={name: json.loads(part)["spec"] for name, part in snakemake.params.parts.items()},
         dataset=Path(snakemake.input.store),
         predictions=Path(snakemake.input.prediction),
-        alignments=Path(snakemake.input.alignments),
-        keys={
-            "dataset": snakemake.wildcards.unit.partition("@")[0],
-            "model": snakemake.wildcards.model,
-            "protocol": snakemake.wildcards.protocol,
-        },
-        out=Path(snakemake.output.table),
+        alignments={Path(path).stem: Path(path) for path in snakemake.input.alignments},
+        keys={"dataset": snakemake.wildcards.unit.partition("@")[0], "model": snakemake.wildcards.model},
+        out={Path(path).stem: Path(path) for path in snakemake.output.tables},
         threads=snakemake.threads,
     )

@@ -44,9 +44,12 @@ def align_unit(
     one where a fit spans them, a dataset that is split or a sequence that is cut. The first is the unit that the tables
     are for. keys: dataset and model names. Stores that do not fit together are `ScopeDepthError`.
     """
+    if not protocols:
+        return
+    alone = all(spec["alignment"]["scope"] == "frame" for spec in protocols.values())
     units = [
         open_pairs(protocols, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
-        for data, predicted in zip(dataset, predictions, strict=True)
+        for data, predicted in list(zip(dataset, predictions, strict=True))[: 1 if alone else None]
     ]
     label = f"align {keys['model']}, {protocols_in_words(protocols)}"
     with progress(label, frames_to_fit(units)) as advance:

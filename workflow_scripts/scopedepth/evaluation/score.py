@@ -50,6 +50,8 @@ def score_unit(
     protocols: the specs by name; alignments, out: tables by protocol. dataset, predictions: stores. keys: dataset and
     model names. Every frame of the unit has a row: metrics, or nulls with the status that says why.
     """
+    if not protocols:
+        return
     pairs = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
     fits = {protocol: read_fits(alignments[protocol]) for protocol in protocols}
     for protocol in protocols:

@@ -35,11 +35,13 @@ class Stage:
     """One rule. `outputs`: what it makes, by name, as patterns below results/; those that end in a slash are folders.
 
     `record` among them is the run record. A folder with a `manifest` beside it is vouched for by that.
+    `each`: the wildcard for all of whose values one job of the rule makes what is here: `Job` is a part of it then.
     """
 
     rule: str
     outputs: dict[str, str]
     log: str
+    each: str = ""
 
     @cached_property
     def wildcards(self) -> tuple[str, ...]:
@@ -109,7 +111,8 @@ STAGES: dict[str, Stage] = {
                 "table": "alignments/{unit}/{model}/{protocol}.parquet",
                 "record": "alignments/{unit}/{model}/{protocol}.run.json",
             },
-            "align/{unit}/{model}/{protocol}.log",
+            "align/{unit}/{model}.log",
+            each="protocol",
         ),
         Stage(
             "score",
@@ -117,7 +120,8 @@ STAGES: dict[str, Stage] = {
                 "table": "scores/{unit}/{model}/{protocol}.parquet",
                 "record": "scores/{unit}/{model}/{protocol}.run.json",
             },
-            "score/{unit}/{model}/{protocol}.log",
+            "score/{unit}/{model}.log",
+            each="protocol",
         ),
         Stage(
             "time",
@@ -164,7 +168,11 @@ def read_outputs(reader: str, maker: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a study: a rule and the values of its wildcards, in the order of `Stage.wildcards`."""
+    """One job of a study: a rule and the values of its wildcards, in the order of `Stage.wildcards`.
+
+    Of a rule that makes several tables in one go, each table is a part of a job: it has its own record, is stale by
+    itself and made by itself; `whole` says which parts run together.
+    """
 
     rule: str
     values: tuple[str, ...]
@@ -178,6 +186,12 @@ class Job:
     def wildcards(self) -> SimpleNamespace:
         """The wildcards by name, as Snakemake gives them."""
         return SimpleNamespace(**dict(zip(self.stage.wildcards, self.values, strict=True)))
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The rule and the wildcards of the job that Snakemake runs: without the one that it takes all values of."""
+        values = zip(self.stage.wildcards, self.values, strict=True)
+        return self.rule, *(value for name, value in values if name != self.stage.each)
 
     def path(self, output: str, results: Path = RESULTS) -> Path:
         """Return where one of the job's outputs lies."""

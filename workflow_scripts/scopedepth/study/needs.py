@@ -65,8 +65,9 @@ SUMMARY_ROWS_PER_MINUTE = 100_000
 class Needs:
     """The needs of a study's jobs."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, cores: int | None = None) -> None:
         self.study = study
+        self.cores = cores or 1
         self.batch: int = study.execution["batch"] or BATCH_FRAMES
         self.kinds: Mapping[str, Any] = study.execution["gpu_kind"]
 
@@ -114,6 +115,10 @@ class Needs:
         return 100 + math.ceil(2 * PREDICTION_BYTES_PER_VALUE * pixels(size) / MB)
 
     # align, score
+
+    def compare_threads(self, wildcards: Any) -> int:
+        """Return more threads than one where there are more cores than models and units to compare."""
+        return max(1, self.cores // (len(self.study.units) * len(self.study.models)))
 
     def compare_mem_mb(self, wildcards: Any, attempt: int) -> int:
         return COMPARE_MEM_MB * attempt

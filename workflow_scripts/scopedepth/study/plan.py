@@ -26,7 +26,7 @@ from scopedepth.config.load import (
 from scopedepth.errors import without_secrets
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
-from scopedepth.study.layout import STUDY_TABLES, Job
+from scopedepth.study.layout import STAGES, STUDY_TABLES, Job
 from scopedepth.study.signatures import signed
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.metrics import METRICS, standing_for
@@ -116,7 +116,7 @@ class Plan:
             first = self._prepared(values[0]) if job.rule == "predict" else []
             return first + [Job("fetch_weights", values[1:])] * self.has_weights(values[1])
         if job.rule == "align":
-            units = self.fitted_together(job.wildcards)
+            units = self._together(values[0], values[2])
             prepared = dict.fromkeys(one for unit in units for one in self._prepared(unit))
             return [*prepared, *(Job("predict", (unit, values[1])) for unit in units)]
         if job.rule == "score":
@@ -138,6 +138,15 @@ class Plan:
         """Return the address of each list of frames that is to be fetched, by its digest."""
         lists = [fetched_lists(self.study.dataset(name)) for name in self.study.stored()]
         return {digest: url for one in lists for digest, url in one.items()}
+
+    def parts(self, rule: str, wildcards: Any) -> list[Job]:
+        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align and score."""
+        stage = STAGES[rule]
+        values = [
+            list(self.study.protocols) if name == stage.each else [str(getattr(wildcards, name))]
+            for name in stage.wildcards
+        ]
+        return [Job(rule, key) for key in product(*values)]
 
     # What decides a job, as canonical JSON.
 
@@ -318,6 +327,10 @@ class Plan:
         base = self.study.unit(wildcards.unit).base
         return [] if base is None else [f"results/datasets/{base}.zarr"]
 
+    def each_protocol(self, pattern: str) -> list[str]:
+        """Return a pattern of paths once for each of the study's protocols, the other wildcards left as they are."""
+        return [pattern.replace("{protocol}", name) for name in self.study.protocols]
+
     def bases_to_fit(self, wildcards: Any) -> list[str]:
         bases = (self.study.units[unit].base for unit in self.fitted_together(wildcards))
         return [f"results/datasets/{base}.zarr" for base in bases if base is not None]
@@ -334,11 +347,12 @@ class Plan:
         return [path.removesuffix(".json") for path in self.weights(wildcards)]
 
     def fitted_together(self, wildcards: Any) -> list[str]:
-        """Return the units that share one fit, the job's own first.
+        """Return the units that share a fit with a job's own under any of the study's protocols, its own first.
 
         More than one where the fit spans a dataset that is split, or a sequence that is cut.
         """
-        return self._together(wildcards.unit, wildcards.protocol)
+        found = (self._together(wildcards.unit, protocol) for protocol in self.study.protocols)
+        return list(dict.fromkeys(unit for units in found for unit in units))
 
     def _find_together(self, unit: str, protocol: str) -> list[str]:
         scope = self.study.protocols[protocol]["alignment"]["scope"]
