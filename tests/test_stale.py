@@ -327,7 +327,7 @@ def test_an_upgrade_that_changes_no_number_is_accepted(project: Project) -> None
 def test_files_that_change_while_a_job_reads_them_fail_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from scopedepth.job.run import job
+    from scopedepth.job.run import Made, job
 
     weights = tmp_path / "weights"
     weights.mkdir()
@@ -341,7 +341,7 @@ def test_files_that_change_while_a_job_reads_them_fail_it(
         file.write_bytes(b"one")
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    with pytest.raises(SystemExit), job(tmp_path / "x.log", record, inputs=[weights]):
+    with pytest.raises(SystemExit), job(tmp_path / "x.log", [Made(record)], inputs=[weights]):
         swap()
     said = capsys.readouterr().err
     assert f"{file} changed while this job read it" in said

@@ -25,10 +25,6 @@ def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | N
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
         values = pixel_metrics(pixels, aligned)
-        if "nrmse" in wanted:
-            least, greatest = pixels.ends_y()
-            rmse = values["rmse"]
-            values["nrmse"] = None if rmse is None or greatest == least else rmse / (greatest - least)
     if "median_rel" in wanted or ("abs_rel" in wanted and terms.error_epsilon):
         errors = relative_errors(pixels, aligned, terms.error_epsilon)
         values["median_rel"] = median_error(errors) if "median_rel" in wanted else None
@@ -102,7 +98,7 @@ def median_error(values: NDArray[np.float64]) -> float | None:
 
 
 def pixel_metrics(pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
-    """Return every metric but nrmse that one pass over the pixels gives (n >= 1), None where it has no value.
+    """Return every metric that one pass over the pixels gives (n >= 1), None where it has no value.
 
     Metrics with a logarithm or an inverse are None where an aligned depth is not positive, which only a
     protocol without a lower limit lets happen.
@@ -111,10 +107,12 @@ def pixel_metrics(pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
     mean = sums / pixels.x.size
     square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
     variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
+    rmse = math.sqrt(mean[k.SQUARE])
+    least, greatest = pixels.ends_y()
     values: dict[str, float | None] = {
         "abs_rel": mean[k.ABS_REL],
         "sq_rel": mean[k.SQ_REL],
-        "rmse": math.sqrt(mean[k.SQUARE]),
+        "rmse": rmse,
         "rmse_log": math.sqrt(max(square_log, 0.0)),
         "mae": mean[k.ABSOLUTE],
         "log10": mean[k.LOG_ABSOLUTE] / math.log(10.0),
@@ -123,6 +121,7 @@ def pixel_metrics(pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
         "delta1": mean[k.WITHIN_1],
         "delta2": mean[k.WITHIN_2],
         "delta3": mean[k.WITHIN_3],
+        "nrmse": rmse / (greatest - least) if greatest > least else None,
     }
     if sums[k.NOT_POSITIVE]:
         for name in ("rmse_log", "log10", "silog", "irmse"):

@@ -67,7 +67,7 @@ def score_unit(
             scored = {
                 protocol: fits[protocol][sequence] for protocol in protocols if pair.terms[protocol].metrics
             }
-            for frame, scores in enumerate(_scores(pair, scored, threads) if scored else ()):
+            for frame, scores in enumerate(frame_scores(pair, scored, threads) if scored else ()):
                 for protocol, score in zip(scored, scores, strict=True):
                     tables[protocol].set(frame, score)
                 advance()
@@ -75,7 +75,7 @@ def score_unit(
         write_table(out[protocol], SCORES, tables[protocol].columns())
 
 
-def _scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Iterator[list[Score]]:
+def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Iterator[list[Score]]:
     """Yield for each frame of a sequence its score under each protocol that has fits."""
     every = [pair.terms[protocol] for protocol in fits]
     found = list(fits.values())
