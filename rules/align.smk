@@ -13,6 +13,7 @@ rule align:
     output:
         # What holds is kept: the job makes what does not, as `parts` says.
         tables=update(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.parquet")),
+        done=touch("results/logs/align/{unit}/{model}.done"),
         records=update(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.run.json")),
     log:
         "results/logs/align/{unit}/{model}.log",

@@ -10,7 +10,9 @@ rule score:
         base=ancient(PLAN.bases),
         prediction=ancient("results/predictions/{unit}/{model}.zarr"),
         prediction_manifest="results/predictions/{unit}/{model}.json",
-        # By their content: see `MadeFrom.param`.
+        # That they were made says the empty file; what is in them, the parameter. Snakemake would compare them with what
+        # it recorded of every table made from them, those of other studies among them.
+        aligned="results/logs/align/{unit}/{model}.done",
         alignments=ancient(PLAN.each_protocol("results/alignments/{unit}/{model}/{protocol}.parquet")),
     output:
         # What holds is kept: the job makes what does not, as `parts` says.

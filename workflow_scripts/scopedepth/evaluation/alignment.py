@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
 from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset
 from scopedepth.evaluation.pixels import Pixels
-from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Terms
+from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Source, Terms
 from scopedepth.evaluation.selection import middle
 from scopedepth.job.compiled import njit
 from scopedepth.vocabulary import status as codes
@@ -158,18 +158,17 @@ def frame_moments(terms: Terms, pixels: Pixels) -> Moments:
     counted = counted._replace(least_x=least, greatest_x=greatest)
     if terms.method in ("median_mad", "minmax"):
         return counted
-    key = ("moments", terms.source, terms.space, terms.weighted, terms.depth_epsilon)
-    weight, mean_x, mean_y, sxx, sxy = pixels.once(key, lambda: _frame_moments(terms, pixels))
+    source = pixels.source(terms.source)
+    key = ("moments", source, terms.space, terms.weighted, terms.depth_epsilon)
+    weight, mean_x, mean_y, sxx, sxy = pixels.once(key, lambda: _frame_moments(terms, source, pixels))
     return counted._replace(weight=weight, mean_x=mean_x, mean_y=mean_y, sxx=sxx, sxy=sxy)
 
 
-def _frame_moments(terms: Terms, pixels: Pixels) -> tuple[float, float, float, float, float]:
+def _frame_moments(terms: Terms, source: Source, pixels: Pixels) -> tuple[float, float, float, float, float]:
     x, y = pixels.x, pixels.y
     if terms.depth_epsilon:
         x, y = x.astype(np.float64), y.astype(np.float64) + terms.depth_epsilon
-    found: tuple[float, float, float, float, float] = _moments(
-        x, y, terms.source, terms.space, terms.weighted
-    )
+    found: tuple[float, float, float, float, float] = _moments(x, y, source, terms.space, terms.weighted)
     return found
 
 
@@ -222,8 +221,9 @@ def extremes(terms: Terms, pixels: Pixels) -> tuple[float, float, float, float]:
 
 def frame_deviations(terms: Terms, pixels: Pixels, middles: tuple[float, float]) -> tuple[float, float]:
     """Return the sums of absolute deviations of x and y from given middles, in the alignment's space."""
-    key = ("deviations", terms.source, terms.space, middles)
-    return pixels.once(key, lambda: deviations(pixels.x, pixels.y, terms.source, terms.space, *middles))
+    source = pixels.source(terms.source)
+    key = ("deviations", source, terms.space, middles)
+    return pixels.once(key, lambda: deviations(pixels.x, pixels.y, source, terms.space, *middles))
 
 
 def least_absolute(terms: Terms, pixels: Pixels) -> tuple[float, float]:

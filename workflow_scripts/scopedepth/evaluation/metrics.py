@@ -13,14 +13,14 @@ from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.boundary import boundary_f1
 from scopedepth.evaluation.order import ordinal_accuracy, spearman
 from scopedepth.evaluation.pixels import Pixels
-from scopedepth.evaluation.protocol import Limits, Source, Terms
+from scopedepth.evaluation.protocol import DISPARITY, Limits, Source, Terms
 from scopedepth.evaluation.selection import middle
 from scopedepth.vocabulary.metrics import PIXEL_METRICS
 
 
 def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
     """Return the terms' metrics of one frame, whose fit has succeeded."""
-    aligned = Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels))
+    aligned = alike(Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels)), pixels)
     wanted = set(terms.metrics)
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
@@ -57,6 +57,28 @@ class Aligned(NamedTuple):
     scale: float
     shift: float
     limits: Limits
+
+
+# Ends are told from limits with room for the last digit, which depends on the lane of a register.
+ROOM = 1e-12
+
+
+def alike(aligned: Aligned, pixels: Pixels) -> Aligned:
+    """Return a way from outputs to depths without what does nothing to these pixels: ways that are alike become equal.
+
+    Between the two ends of the outputs depths rise or fall throughout, unless an output or a disparity changes sign.
+    """
+    aligned = aligned._replace(source=pixels.source(aligned.source))
+    space = aligned.limits.space
+    if aligned.source.negative:
+        return aligned
+    ends, depths = np.array(pixels.ends_x(), np.float64), np.empty(2)
+    k.aligned_depths(ends, *aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf)), depths)
+    least, greatest = depths.min() * (1 - ROOM), depths.max() * (1 + ROOM)
+    floor = aligned.limits.disparity * (1 + ROOM) if space == DISPARITY else -np.inf
+    if least > max(aligned.limits.low, 0.0) and greatest < aligned.limits.high and floor * greatest <= 1.0:
+        return aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf))
+    return aligned
 
 
 def frame_limits(terms: Terms, pixels: Pixels) -> Limits:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scopedepth.evaluation.kernels import gather
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
-from scopedepth.evaluation.protocol import Terms
+from scopedepth.evaluation.protocol import Source, Terms
 from scopedepth.evaluation.resample import inverse, resample
 from scopedepth.evaluation.selection import middle
 from scopedepth.vocabulary import status as codes
@@ -68,7 +68,22 @@ class Pixels:
 
     def above(self, least: float) -> Pixels:
         """Return those whose output is above `least`."""
-        return self if least == -np.inf else self.once(("above", least), lambda: self._above(least))
+        if least == -np.inf or (self.x.size and self.ends_x()[0] > self.x.dtype.type(least)):
+            return self
+        return self.once(("above", least), lambda: self._above(least))
+
+    def source(self, source: Source) -> Source:
+        """Return how these outputs enter a space, without what does nothing to them; n >= 1."""
+        return self.once(("source", source), lambda: self._source(source))
+
+    def _source(self, source: Source) -> Source:
+        least, greatest = (end * source.unit for end in self.ends_x())
+        if source.low <= least and greatest <= source.high:
+            source = source._replace(low=-np.inf, high=np.inf)
+        if not source.flip:
+            return source._replace(epsilon=0.0, negative=False)
+        # Only what is below zero is taken for something else when it is inverted.
+        return source._replace(negative=False) if max(least, source.low) > 0.0 else source
 
     def _above(self, least: float) -> Pixels:
         enters = self.x > self.x.dtype.type(least)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +54,16 @@ class MadeFrom:
         self._shown.clear()
 
     def param(self, rule: str) -> Param:
-        """Return the parameter of a rule, as a function of a job's wildcards alone.
-
-        A job in parts holds where all of its parts and all parts of other jobs that these need do. Snakemake would
-        compare such tables with what it recorded of each table made from them, those of other studies among them.
-        """
+        """Return the parameter of a rule, as a function of a job's wildcards alone."""
 
         def made_from(wildcards: Any) -> str:
             return self.shown(job_for(rule, wildcards))
 
         def current(wildcards: Any) -> str:
-            if not self._is_planning():
-                return CURRENT
-            parts = self.plan.parts(rule, wildcards)
-            above = (needed for part in parts for needed in self.plan.needed_by(part) if needed.stage.each)
-            return CURRENT if all(map(self.holds, chain(parts, above))) else STALE
+            planning = self._is_planning()
+            return (
+                STALE if planning and not all(map(self.holds, self.plan.parts(rule, wildcards))) else CURRENT
+            )
 
         return with_signature(current if STAGES[rule].each else made_from)
 
