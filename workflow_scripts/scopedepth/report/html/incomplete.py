@@ -156,7 +156,7 @@ def _reason(job: Job) -> str:
 
 
 def _is_older(record: Path, log: Path) -> bool:
-    """Say whether a job wrote to its log after the run that a record is of: where it failed, the record was put back."""
+    """Say whether a job wrote to its log after the run that a record is of: it failed, and the record was put back."""
     content = read_record(record)
     try:
         ended = calendar.timegm(time.strptime(content["began"], "%Y-%m-%dT%H:%M:%SZ")) + content["seconds"]
