@@ -50,7 +50,8 @@ GPU_CPUS = 4
 # A forecast is no promise: other machines are slower and shared.
 MARGIN = 3
 START_MINUTES = 10
-# Seconds to fit or score a pixel of a frame: four times what one core took for frames of 320 x 320.
+# Seconds to fit or score a pixel of a frame under a protocol: four times what one core took for frames of 320 x 320 and
+# one protocol. Several share work, as far as a study's frames and protocols let them.
 COMPARE_SECONDS_PER_PIXEL = 5e-8
 # Forward, end to end, and turns for half as long.
 TIMING_CLOCKS = 2.5
@@ -130,7 +131,7 @@ class Needs:
         return self._compare_runtime([input.store_manifest], attempt)
 
     def _compare_runtime(self, manifests: list[str], attempt: int) -> int:
-        seconds = COMPARE_SECONDS_PER_PIXEL * pixels(unit_size(manifests))
+        seconds = COMPARE_SECONDS_PER_PIXEL * len(self.study.protocols) * pixels(unit_size(manifests))
         return attempt * math.ceil(START_MINUTES + MARGIN * seconds / 60)
 
     # time
