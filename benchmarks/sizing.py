@@ -37,7 +37,7 @@ SLURM_CPU_SECONDS = 6.0
 SCRIPT_CPU_SECONDS = 1.0
 PLAN_CPU_SECONDS, PLAN_BYTES = 2.1e-3, 26_000
 START_CPU_SECONDS, START_BYTES = 3.0, 165_000_000
-PAIRS_IN_A_GROUP = 20
+PAIRS_IN_A_GROUP = 5
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ SIZES = (
 
 
 def row(size: Size) -> list[str]:
-    pairs = size.units * MODELS * PROTOCOLS
+    pairs = size.units * MODELS
     jobs = size.units * (1 + MODELS) + 2 * pairs
     sent = size.units * (1 + MODELS) + math.ceil(pairs / PAIRS_IN_A_GROUP)
     gpu_hours = size.frames * NETWORKS * ASSUMED_SECONDS_PER_FRAME["cuda"] / 3600
@@ -73,7 +73,8 @@ def row(size: Size) -> list[str]:
     files = size.frames * (
         DATASET_ARRAYS / dataset_shard + MODELS * PREDICTION_ARRAYS / PREDICTION_SHARD_FRAMES
     )
-    files += 4 * pairs
+    # A table and its record, of fits and of scores.
+    files += 4 * pairs * PROTOCOLS
     table = size.frames * MODELS * PROTOCOLS * ROW_BYTES
     plan_minutes = (START_CPU_SECONDS + jobs * PLAN_CPU_SECONDS) / 60
     plan_bytes = START_BYTES + jobs * PLAN_BYTES

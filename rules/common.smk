@@ -46,7 +46,7 @@ config["fetched_lists"] = PLAN.fetched_lists()
 # What each result is made from, as that lies on disk now: a parameter of every rule.
 MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 # What each job asks of a cluster's scheduler.
-NEEDS = Needs(PLAN.study)
+NEEDS = Needs(PLAN.study, CORES)
 # Bars for running jobs, where Snakemake runs in a terminal.
 DISPLAY = Display(
     RUNNING,
@@ -85,14 +85,20 @@ def inputs_of(rule):
 def outputs_of(rule):
     """Return what a rule makes, by name."""
     stage = STAGES[rule]
-    outputs = {name: stage.pattern(name) for name in stage.makes}
+    outputs = {name: PLAN.each(rule, stage.pattern(name)) for name in stage.makes}
+    if stage.each:
+        return {name: update(paths) for name, paths in outputs.items()}
     return outputs | {name: directory(outputs[name]) for name in stage.folders}
 
 
 def params_of(rule):
-    """Return a rule's parameters: what its result is made from, and of a whole study the units in their order."""
-    made_from = {"made_from": known(MADE_FROM.param(rule))}
-    return made_from | ({"units": list(PLAN.study.units)} if "study" in STAGES[rule].wildcards else {})
+    """Return a rule's parameters: what its result is made from, what of it is to be made, the units in their order."""
+    params = {"made_from": known(MADE_FROM.param(rule))}
+    if STAGES[rule].each:
+        params["parts"] = known(MADE_FROM.parts(rule))
+    if "study" in STAGES[rule].wildcards:
+        params["units"] = list(PLAN.study.units)
+    return params
 
 
 wildcard_constraints:

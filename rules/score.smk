@@ -3,16 +3,20 @@
 
 
 rule score:
-    """Compare one model's aligned predictions with the measured depth, as one protocol says."""
+    """Compare one model's aligned predictions with the measured depth, as each of the study's protocols says."""
     input:
         **inputs_of("score"),
+        # That the fits were made says the empty file; what is in them, the parameter. Snakemake would compare them with
+        # what it recorded of every table made from them, those of other studies among them.
+        aligned=STAGES["align"].done,
     output:
+        # What holds is kept: the job makes what does not, as `parts` says.
         **outputs_of("score"),
     log:
         STAGES["score"].log,
     conda:
         "../envs/scopedepth.yaml"
-    threads: 1
+    threads: NEEDS.compare_threads
     resources:
         mem_mb=NEEDS.compare_mem_mb,
         runtime=NEEDS.score_runtime,

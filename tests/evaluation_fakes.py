@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.config.protocols import ProtocolSpec
-from scopedepth.evaluation.protocol import Plan, plan_for
+from scopedepth.evaluation.masks import bounds_as, valid_pixels
+from scopedepth.evaluation.pixels import Pixels
+from scopedepth.evaluation.protocol import Terms, terms_for
 
 Array = NDArray[Any]
 
@@ -24,7 +26,7 @@ def protocol(name: str = "p", **fields: Any) -> dict[str, Any]:
     return {"name": name, **checked.model_dump(mode="json")}
 
 
-def plan(
+def terms(
     kind: str = "depth",
     unit: str | None = None,
     units: str = "mm",
@@ -34,8 +36,8 @@ def plan(
     family: str = "",
     spec: dict[str, Any] | None = None,
     **fields: Any,
-) -> Plan:
-    return plan_for(
+) -> Terms:
+    return terms_for(
         spec or protocol(**fields),
         dataset=dataset,
         sequence=sequence,
@@ -45,6 +47,19 @@ def plan(
         output_unit=unit,
         family=family,
     )
+
+
+def pixels(x: Array, y: Array) -> Pixels:
+    """Outputs and depths (n,) as the pixels of a frame of one row, all of them valid."""
+    valid = np.ones((1, x.size), bool)
+    return Pixels(x, y, np.empty_like(x), int((x <= 0).sum()), maps=(x[None], y[None], valid))
+
+
+def valid(chosen: Terms, depth: Array, flags: Array | None = None, rgb: Array | None = None) -> Array:
+    """The mask of a frame's pixels that count."""
+    ends = bounds_as(depth.dtype, chosen.depth_low, chosen.depth_high, chosen.ends_count)
+    marks = np.zeros(depth.shape, np.uint8) if flags is None else flags
+    return valid_pixels(chosen, depth, marks, rgb, ends, np.empty(depth.shape, bool))
 
 
 def holed_depth(rng: np.random.Generator, shape: tuple[int, ...] = (48, 64), holes: float = 0.2) -> Array:

@@ -17,7 +17,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,13 +147,17 @@ class Study:
         failed: set[Job] = set()
         with self.here():
             plan = self.plan()
-            for job in waiting:
-                if any(needed in failed for needed in plan.needed_by(job)):
-                    failed.add(job)
+            for parts in together(waiting):
+                job = parts[0]
+                whole = plan.parts(job.rule, job.wildcards)
+                if any(needed in failed for part in whole for needed in plan.needed_by(part)):
+                    failed.update(parts)
                     continue
-                delete(job)
+                kept = {path: path.read_bytes() for path in files_of(whole) if path.exists()}
+                if not job.stage.each:
+                    delete(job)
                 hit = trouble is not None and job.rule == trouble[0]
-                self.ran.append(job)
+                self.ran += parts
                 try:
                     well = run_job(job, plan, trouble[1] if hit and trouble else None)
                 except Killed:
@@ -161,8 +165,11 @@ class Study:
                 if hit:
                     trouble = None
                 if not well:
-                    delete(job)
-                    failed.add(job)
+                    for part in whole:
+                        delete(part)
+                    for path, content in kept.items():
+                        path.write_bytes(content)
+                    failed.update(parts)
         return not failed
 
     def settle(self, most: int = 4) -> int:
@@ -196,6 +203,19 @@ class Study:
         return digest.hexdigest()
 
 
+def together(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Return jobs in the same order, those that are parts of one job of Snakemake's in one list."""
+    found: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        found.setdefault(job.whole, []).append(job)
+    return list(found.values())
+
+
+def files_of(jobs: list[Job]) -> list[Path]:
+    """Return the files that Snakemake keeps for a job that runs in parts, and puts back if it fails."""
+    return [path for job in jobs if job.stage.each for path in job.outputs().values()]
+
+
 def delete(job: Job) -> None:
     """Delete a job's outputs, as Snakemake does before it starts a job and after one that failed."""
     for path in job.outputs().values():
@@ -206,27 +226,34 @@ def delete(job: Job) -> None:
 
 
 def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
-    """Run a rule's own script for one job; returns whether it ended well."""
+    """Run a rule's own script for one job, all of its parts; returns whether it ended well."""
     made_from = MadeFrom(plan, planning=False)
     named = job.named
+    whole = plan.parts(job.rule, job.wildcards)
     inputs = Named(
         {
-            name: found(job.wildcards) if callable(found) else found and found.format(**named)
+            name: found(job.wildcards)
+            if callable(found)
+            else [path.format(**named) for path in found]
+            if isinstance(found, list)
+            else found.format(**named)
             for name, found in plan.inputs(job.rule).items()
         }
     )
     outputs = Named({name: str(path) for name, path in job.outputs().items()})
+    params: dict[str, Any] = {"made_from": made_from.param(job.rule)(job.wildcards)}
+    if job.stage.each:
+        outputs = Named({name: [str(part.path(name)) for part in whole] for name in job.stage.makes})
+        params["parts"] = made_from.parts(job.rule)(job.wildcards, inputs)
     for path in outputs:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = (SCRIPTS / f"{SCRIPT_OF.get(job.rule, job.rule)}.py").read_text(encoding="utf-8")
     given = SimpleNamespace(
         input=inputs,
         output=outputs,
-        params=SimpleNamespace(
-            made_from=made_from.param(job.rule)(job.wildcards), units=list(plan.study.units)
-        ),
+        params=Params(**params, units=list(plan.study.units)),
         rule=job.rule,
-        wildcards=Named(job.named),
+        wildcards=Named({name: job.named[name] for name in job.stage.job_wildcards}),
         log=[str(job.log())],
         threads=1,
         resources={},
@@ -259,6 +286,13 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise Killed
     return True
+
+
+class Params(SimpleNamespace):
+    """A job's parameters."""
+
+    def get(self, name: str) -> Any:
+        return getattr(self, name, None)
 
 
 class Named(list[str]):

@@ -256,19 +256,20 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
             write_json(record, {"began": "2026-01-01T00:00:00Z", "seconds": 1.5, "host": "host", "device": "cpu",
                                 "python": "3.11", "versions": {"torch": version}})  # fmt: skip
             records.append(record)
-            for protocol in protocols:
-                path = results / "alignments" / unit / name / f"{protocol}.parquet"
-                keys = {"dataset": unit, "model": name, "protocol": protocol}
-                align_unit(protocols[protocol], [stores[unit]], [predictions[unit, name]], keys, path)
-                alignments[unit, name, protocol] = path
-                score = results / "scores" / unit / name / f"{protocol}.parquet"
-                score_unit(protocols[protocol], stores[unit], predictions[unit, name], path, keys, score)
-                scores.append(score)
+            keys = {"dataset": unit, "model": name}
+            fits, scored = (
+                {one: results / stage / unit / name / f"{one}.parquet" for one in protocols}
+                for stage in ("alignments", "scores")
+            )
+            align_unit(protocols, [stores[unit]], [predictions[unit, name]], keys, fits)
+            score_unit(protocols, stores[unit], predictions[unit, name], fits, keys, scored)
+            alignments |= {(unit, name, one): path for one, path in fits.items()}
+            scores += scored.values()
     write_json(stores["tube"].with_suffix(".page.json"), PAGE)
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
-    scored = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
+    of_study = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
     places = Places(stores, predictions, alignments)
-    summarise_study(scored, datasets, models, protocols, scores, list(alignments.values()), [], out, places)
+    summarise_study(of_study, datasets, models, protocols, scores, list(alignments.values()), [], out, places)
     from scopedepth.tables.io import write_table
 
     write_table(out["timing"], TIMING, timing_rows([name for name in models if name != "brightness"]))

@@ -30,7 +30,7 @@ from scopedepth.vocabulary import flags as bits
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.status import STATUSES
 
-KEYS = {"dataset": "d", "model": "m", "protocol": "p"}
+KEYS = {"dataset": "d", "model": "m"}
 Rows = list[dict[str, Any]]
 Run = Callable[..., tuple[Rows, Rows]]
 
@@ -40,6 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Align and score stores that are held in memory; returns the rows of both tables."""
 
     def go(spec: dict[str, Any], *units: tuple[FakeStore, FakeStore], threads: int = 2) -> tuple[Rows, Rows]:
+        specs = {"p": spec}
         stores = {
             f"{kind}{i}": store
             for i, unit in enumerate(units)
@@ -49,10 +50,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.setattr(module, "DatasetStore", lambda path: stores[path.name])
             monkeypatch.setattr(module, "PredictionStore", lambda path: stores[path.name])
         data, predicted = ([Path(f"{kind}{i}") for i in range(len(units))] for kind in "dp")
-        fits, scores = tmp_path / "fits.parquet", tmp_path / "scores.parquet"
-        align_stage.align_unit(spec, data, predicted, KEYS, fits, threads)
-        score_stage.score_unit(spec, data[0], predicted[0], fits, KEYS, scores, threads)
-        return pq.read_table(fits).to_pylist(), pq.read_table(scores).to_pylist()
+        fits, scores = {"p": tmp_path / "fits.parquet"}, {"p": tmp_path / "scores.parquet"}
+        align_stage.align_unit(specs, data, predicted, KEYS, fits, threads)
+        score_stage.score_unit(specs, data[0], predicted[0], fits, KEYS, scores, threads)
+        return pq.read_table(fits["p"]).to_pylist(), pq.read_table(scores["p"]).to_pylist()
 
     return go
 
@@ -336,10 +337,15 @@ def test_alignments_of_other_frames_are_refused(run: Run, tmp_path: Path) -> Non
     unit = dict(zip("dp", stores(*longer), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DatasetStore", "PredictionStore"):
-            patch.setattr(score_stage, name, lambda path: unit[path.name])
+            patch.setattr(score_stage, name, lambda path: unit[path.name[0]])
         with pytest.raises(ScopeDepthError, match="has 7 frames of sequence s, the dataset 14"):
             score_stage.score_unit(
-                protocol(), Path("d"), Path("p"), tmp_path / "fits.parquet", KEYS, tmp_path / "out.parquet"
+                {"p": protocol()},
+                Path("d0"),
+                Path("p0"),
+                {"p": tmp_path / "fits.parquet"},
+                KEYS,
+                {"p": tmp_path / "out.parquet"},
             )
 
 
@@ -388,8 +394,8 @@ def test_stores_on_disk_and_the_same_bytes_again(tmp_path: Path) -> None:
     bytes_of = []
     for threads in (1, 2):
         fits, scores = tmp_path / f"fits{threads}.parquet", tmp_path / f"scores{threads}.parquet"
-        align_stage.align_unit(spec, [data], [predicted], KEYS, fits, threads)
-        score_stage.score_unit(spec, data, predicted, fits, KEYS, scores, threads)
+        align_stage.align_unit({"p": spec}, [data], [predicted], KEYS, {"p": fits}, threads)
+        score_stage.score_unit({"p": spec}, data, predicted, {"p": fits}, KEYS, {"p": scores}, threads)
         bytes_of.append((fits.read_bytes(), scores.read_bytes()))
     assert bytes_of[0] == bytes_of[1]
     assert pq.read_schema(fits).equals(ALIGNMENTS)
@@ -480,8 +486,8 @@ def test_the_stages_run_where_pandas_and_scipy_are_not(tmp_path: Path) -> None:
     paths = [
         tmp_path / f"{place}_{table}.parquet" for place in ("here", "lean") for table in ("fits", "scores")
     ]
-    align_stage.align_unit(spec, [data], [predicted], KEYS, paths[0])
-    score_stage.score_unit(spec, data, predicted, paths[0], KEYS, paths[1])
+    align_stage.align_unit({"p": spec}, [data], [predicted], KEYS, {"p": paths[0]})
+    score_stage.score_unit({"p": spec}, data, predicted, {"p": paths[0]}, KEYS, {"p": paths[1]})
     code = f"""
 import json, sys
 from pathlib import Path
@@ -491,8 +497,8 @@ from scopedepth.evaluation.align import align_unit
 from scopedepth.evaluation.score import score_unit
 spec, keys = json.loads({json.dumps(json.dumps([spec, KEYS]))})
 data, predicted, fits, scores = map(Path, {[str(path) for path in (data, predicted, *paths[2:])]!r})
-align_unit(spec, [data], [predicted], keys, fits)
-score_unit(spec, data, predicted, fits, keys, scores)
+align_unit({{"p": spec}}, [data], [predicted], keys, {{"p": fits}})
+score_unit({{"p": spec}}, data, predicted, {{"p": fits}}, keys, {{"p": scores}})
 print([name for name in ("pandas", "scipy") if name in sys.modules])
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(align_stage.__file__).parents[2])}

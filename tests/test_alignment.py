@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,20 +11,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from evaluation_fakes import Array, holed_depth, plan, smooth_depth
+from evaluation_fakes import Array, holed_depth, pixels, smooth_depth, terms
 from scopedepth.evaluation.alignment import NO_MOMENTS, Fit, fit_frame, frame_moments, merge, solve
 from scopedepth.evaluation.least_absolute import least_absolute_line, objective, spread_subset
-from scopedepth.evaluation.metrics import pixel_metrics
-from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.metrics import frame_metrics
+from scopedepth.evaluation.protocol import Terms
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import PIXEL_METRICS
 
 TOLERANCE = [(np.float64, 1e-9), (np.float32, 1e-6)]
 
 
-def run(a_plan: Plan, x: Array, y: Array) -> Fit:
-    valid = np.ones((1, x.size), bool)
-    return fit_frame(a_plan, x, y, np.empty_like(x), int((x <= 0).sum()), valid)
+def run(chosen: Terms, x: Array, y: Array) -> Fit:
+    return fit_frame(chosen, pixels(x, y))
 
 
 def sample(dtype: type, seed: int = 0) -> tuple[Array, Array]:
@@ -44,7 +44,7 @@ CLAMP = {"clamp": {"disparity": 1e-6}}
 @pytest.mark.parametrize("weight", ["none", "inverse_depth"])
 def test_least_squares_factor_and_offset(dtype: type, tolerance: float, space: str, weight: str) -> None:
     x, y = sample(dtype)
-    fit = run(plan(alignment={"method": "lsq_affine", "space": space, "weight": weight}, **CLAMP), x, y)
+    fit = run(terms(alignment={"method": "lsq_affine", "space": space, "weight": weight}, **CLAMP), x, y)
     xs, ys = SPACES[space](x.astype(float)), SPACES[space](y.astype(float))
     w = 1 / np.sqrt(y.astype(float)) if weight == "inverse_depth" else np.ones(y.size)
     want = np.linalg.lstsq(np.stack([w * xs, w], axis=1), w * ys)[0]
@@ -58,7 +58,7 @@ def test_least_squares_factor_and_offset(dtype: type, tolerance: float, space: s
 @pytest.mark.parametrize("weight", ["none", "inverse_depth"])
 def test_least_squares_factor(dtype: type, tolerance: float, space: str, weight: str) -> None:
     x, y = sample(dtype)
-    fit = run(plan(alignment={"method": "lsq_scale", "space": space, "weight": weight}), x, y)
+    fit = run(terms(alignment={"method": "lsq_scale", "space": space, "weight": weight}), x, y)
     xs, ys = SPACES[space](x.astype(float)), SPACES[space](y.astype(float))
     w = 1 / y.astype(float) if weight == "inverse_depth" else 1.0
     assert fit.scale == pytest.approx(np.sum(w * xs * ys) / np.sum(w * xs * xs), rel=tolerance)
@@ -70,7 +70,7 @@ def test_least_squares_factor(dtype: type, tolerance: float, space: str, weight:
 def test_ratio_of_medians(dtype: type, tolerance: float, space: str) -> None:
     for drop in (0, 1):  # even and odd numbers of pixels
         x, y = (v[drop:] for v in sample(dtype, drop))
-        fit = run(plan(alignment={"method": "median", "space": space}), x, y)
+        fit = run(terms(alignment={"method": "median", "space": space}), x, y)
         mx, my = np.median(SPACES[space](x.astype(float))), np.median(SPACES[space](y.astype(float)))
         want = (1.0, my - mx) if space == "log_depth" else (my / mx, 0.0)
         assert (fit.scale, fit.shift) == pytest.approx(want, rel=tolerance)
@@ -78,7 +78,7 @@ def test_ratio_of_medians(dtype: type, tolerance: float, space: str) -> None:
 
 def test_least_squares_factor_in_log_depth_is_the_geometric_mean_ratio() -> None:
     x, y = sample(np.float64)
-    fit = run(plan(alignment={"method": "lsq_scale", "space": "log_depth"}), x, y)
+    fit = run(terms(alignment={"method": "lsq_scale", "space": "log_depth"}), x, y)
     assert (fit.scale, fit.shift) == (1.0, pytest.approx(np.mean(np.log(y / x)), rel=1e-9))
 
 
@@ -86,7 +86,7 @@ def test_least_squares_factor_in_log_depth_is_the_geometric_mean_ratio() -> None
 @pytest.mark.parametrize("space", SPACES)
 def test_medians_and_mean_deviations(dtype: type, tolerance: float, space: str) -> None:
     x, y = sample(dtype)
-    fit = run(plan(alignment={"method": "median_mad", "space": space}, **CLAMP), x, y)
+    fit = run(terms(alignment={"method": "median_mad", "space": space}, **CLAMP), x, y)
     xs, ys = SPACES[space](x.astype(float)), SPACES[space](y.astype(float))
     tx, ty = np.median(xs), np.median(ys)
     sx, sy = np.mean(np.abs(xs - tx)), np.mean(np.abs(ys - ty))
@@ -98,7 +98,7 @@ def test_medians_and_mean_deviations(dtype: type, tolerance: float, space: str) 
 @pytest.mark.parametrize("space", SPACES)
 def test_minima_and_maxima(dtype: type, tolerance: float, space: str) -> None:
     x, y = sample(dtype)
-    fit = run(plan(alignment={"method": "minmax", "space": space}, **CLAMP), x, y)
+    fit = run(terms(alignment={"method": "minmax", "space": space}, **CLAMP), x, y)
     xs, ys = SPACES[space](x.astype(float)), SPACES[space](y.astype(float))
     aligned = fit.scale * xs + fit.shift
     assert aligned.min() == pytest.approx(ys.min(), rel=tolerance, abs=tolerance * np.ptp(ys))
@@ -162,7 +162,7 @@ def test_l1_alignment_of_a_frame(space: str) -> None:
     x, y = sample(np.float32)
     x, y = x[:300], y[:300]
     options = {"method": "l1_affine", "space": space, "weight": "inverse_depth"}
-    fit = run(plan(alignment=options, **CLAMP), x, y)
+    fit = run(terms(alignment=options, **CLAMP), x, y)
     xs, ys = SPACES[space](x.astype(float)), SPACES[space](y.astype(float))
     w = 1 / y.astype(float)
     assert objective(xs, ys, w, fit.scale, fit.shift) == pytest.approx(by_linear_program(xs, ys, w), rel=1e-6)
@@ -184,14 +184,14 @@ def test_subset_takes_the_pixel_nearest_to_each_cell() -> None:
 
 
 def test_moments_merge_to_those_of_everything() -> None:
-    a_plan = plan(alignment={"method": "lsq_affine", "space": "disparity"}, **CLAMP)
+    chosen = terms(alignment={"method": "lsq_affine", "space": "disparity"}, **CLAMP)
     x, y = sample(np.float64)
-    whole = frame_moments(a_plan, x, y, 0)
+    whole = frame_moments(chosen, pixels(x, y))
     total = NO_MOMENTS
     for part in np.array_split(np.arange(x.size), 7):
-        total = merge(total, frame_moments(a_plan, x[part], y[part], 0))
+        total = merge(total, frame_moments(chosen, pixels(x[part], y[part])))
     assert total == pytest.approx(whole, rel=1e-12)
-    assert solve(a_plan, x.size, total)[:2] == pytest.approx(solve(a_plan, x.size, whole)[:2], rel=1e-12)
+    assert solve(chosen, x.size, total)[:2] == pytest.approx(solve(chosen, x.size, whole)[:2], rel=1e-12)
 
 
 # Degenerate input: a status, never a number that looks like one.
@@ -206,7 +206,7 @@ SHIFTING = ["lsq_affine", "median_mad", "l1_affine", "minmax"]
 def test_no_pixel_and_one_pixel(method: str, n: int, status: int) -> None:
     kind = "metric_depth" if method == "none" else "depth"
     unit = "mm" if method == "none" else None
-    fit = run(plan(kind, unit, alignment={"method": method}), np.ones(n), np.ones(n))
+    fit = run(terms(kind, unit, alignment={"method": method}), np.ones(n), np.ones(n))
     assert fit.status == status
     assert fit.n_pixels == n
     assert np.isnan(fit.scale)
@@ -221,10 +221,10 @@ def test_constant_prediction(dtype: type, method: str, space: str, kind: str) ->
     _, y = sample(dtype)
     x = np.full(y.size, 0.123456789, dtype)
     options = {"method": method, "space": space, "affine_disparity": "zero_shift"}
-    fit = run(plan(kind, alignment=options, **CLAMP), x, y)
+    fit = run(terms(kind, alignment=options, **CLAMP), x, y)
     assert fit.status == (codes.CONSTANT_PREDICTION if method in SHIFTING else codes.OK)
     # A baseline that says it is one is given its best constant instead.
-    fit = run(plan(kind, family="baseline", alignment=options, **CLAMP), x, y)
+    fit = run(terms(kind, family="baseline", alignment=options, **CLAMP), x, y)
     assert fit.status == codes.OK
     if method == "lsq_affine":
         assert fit.scale == 0.0
@@ -234,7 +234,7 @@ def test_constant_prediction(dtype: type, method: str, space: str, kind: str) ->
 @pytest.mark.parametrize("method", ["lsq_affine", "l1_affine"])
 def test_an_output_that_runs_against_depth_has_a_negative_scale(method: str) -> None:
     x, y = sample(np.float64)
-    fit = run(plan(alignment={"method": method}), 10 - x, y)
+    fit = run(terms(alignment={"method": method}), 10 - x, y)
     assert fit.status == codes.NEGATIVE_SCALE
     assert fit.scale < 0
 
@@ -243,10 +243,10 @@ def test_an_output_that_runs_against_depth_has_a_negative_scale(method: str) -> 
 def test_all_negative_disparity(method: str) -> None:
     x, y = sample(np.float32)
     disparity = (1 / x) - 1000.0
-    inverted = plan("disparity", alignment={"method": method, "affine_disparity": "zero_shift"})
+    inverted = terms("disparity", alignment={"method": method, "affine_disparity": "zero_shift"})
     assert run(inverted, disparity, y).status == codes.DEGENERATE_FIT
     if method in SHIFTING:  # the offset is unknown, so below zero is as good as above
-        direct = plan("disparity", alignment={"method": method, "space": "disparity"}, **CLAMP)
+        direct = terms("disparity", alignment={"method": method, "space": "disparity"}, **CLAMP)
         fit = run(direct, disparity, y)
         assert fit.status == codes.OK
         assert fit.scale > 0
@@ -255,21 +255,18 @@ def test_all_negative_disparity(method: str) -> None:
 @pytest.mark.parametrize("method", ["median", "lsq_scale"])
 def test_zero_prediction(method: str) -> None:
     _, y = sample(np.float32)
-    assert run(plan(alignment={"method": method}), np.zeros_like(y), y).status == codes.DEGENERATE_FIT
-    disparity = plan("scaled_disparity", alignment={"method": method})
+    assert run(terms(alignment={"method": method}), np.zeros_like(y), y).status == codes.DEGENERATE_FIT
+    disparity = terms("scaled_disparity", alignment={"method": method})
     assert run(disparity, np.zeros_like(y), y).status == codes.DEGENERATE_FIT
 
 
 # Invariances.
 
 
-def scores(a_plan: Plan, x: Array, y: Array) -> dict[str, float | None]:
-    fit = run(a_plan, x, y)
+def scores(chosen: Terms, x: Array, y: Array) -> dict[str, float | None]:
+    fit = run(chosen, x, y)
     assert fit.status == codes.OK
-    limits = a_plan.limits
-    if a_plan.floor_from_frame:
-        limits = limits._replace(disparity=1.0 / float(y.max()))
-    return pixel_metrics(x, y, fit.scale, fit.shift, a_plan.source, limits)
+    return frame_metrics(replace(chosen, metrics=PIXEL_METRICS), pixels(x, y), fit)
 
 
 def same(one: dict[str, float | None], other: dict[str, float | None], tolerance: float) -> None:
@@ -289,9 +286,9 @@ def test_a_factor_on_a_prediction_changes_no_metric(
 ) -> None:
     x, y = sample(np.float64, seed)
     x, y = x[:200], y[:200]
-    a_plan = plan(alignment={"method": method, "space": space}, depth_range={"min": 1, "max": 300}, **CLAMP)
-    assume(run(a_plan, x, y).status == codes.OK)
-    same(scores(a_plan, x, y), scores(a_plan, factor * x, y), 1e-7 if method == "l1_affine" else 1e-9)
+    chosen = terms(alignment={"method": method, "space": space}, depth_range={"min": 1, "max": 300}, **CLAMP)
+    assume(run(chosen, x, y).status == codes.OK)
+    same(scores(chosen, x, y), scores(chosen, factor * x, y), 1e-7 if method == "l1_affine" else 1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -306,21 +303,21 @@ def test_an_affine_map_of_disparity_changes_no_metric(
 ) -> None:
     x, y = sample(np.float64, seed)
     disparity, y = 1 / x[:200], y[:200]
-    a_plan = plan(
+    chosen = terms(
         "disparity",
         alignment={"method": method, "space": "disparity"},
         clamp={"disparity": "inverse_max_depth"},
         depth_range={"min": 1, "max": 300},
     )
-    assume(run(a_plan, disparity, y).status == codes.OK)
+    assume(run(chosen, disparity, y).status == codes.OK)
     moved = factor * disparity + offset
-    same(scores(a_plan, disparity, y), scores(a_plan, moved, y), 1e-7)
+    same(scores(chosen, disparity, y), scores(chosen, moved, y), 1e-7)
 
 
 @pytest.mark.parametrize("method", ["lsq_affine", "median_mad", "l1_affine"])
 def test_an_exact_affine_disparity_is_found_exactly(method: str) -> None:
     y = smooth_depth().ravel()
-    a_plan = plan("disparity", alignment={"method": method, "space": "disparity"}, **CLAMP)
-    fit = run(a_plan, 40 / y - 0.3, y)
+    chosen = terms("disparity", alignment={"method": method, "space": "disparity"}, **CLAMP)
+    fit = run(chosen, 40 / y - 0.3, y)
     assert (fit.scale, fit.shift) == pytest.approx((1 / 40, 0.3 / 40), rel=1e-9)
-    assert scores(a_plan, 40 / y - 0.3, y)["abs_rel"] == pytest.approx(0, abs=1e-12)
+    assert scores(chosen, 40 / y - 0.3, y)["abs_rel"] == pytest.approx(0, abs=1e-12)

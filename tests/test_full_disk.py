@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from project import Project
-from scopedepth.job.run import job
+from scopedepth.job.run import Made, job
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_job_names_the_full_disk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str | None
 ) -> None:
     record = tmp_path / "tables" / "x.run.json"
-    with pytest.raises(SystemExit), job(tmp_path / "x.log", record):
+    with pytest.raises(SystemExit), job(tmp_path / "x.log", [Made(record)]):
         raise OSError(errno.ENOSPC, "No space left on device", *([named] if named else []))
     said = capsys.readouterr().err
     assert f"No space left on the disk of {named or tmp_path / 'tables'}." in said
@@ -110,7 +110,7 @@ def test_a_job_names_the_full_disk(
 def test_what_the_machine_is_to_blame_for_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, words: str
 ) -> None:
-    with pytest.raises(SystemExit), job(tmp_path / "x.log", tmp_path / "x.run.json"):
+    with pytest.raises(SystemExit), job(tmp_path / "x.log", [Made(tmp_path / "x.run.json")]):
         raise error
     said = capsys.readouterr().err
     assert re.search(words, said)
@@ -123,7 +123,7 @@ def test_a_file_over_the_sessions_limit_is_one_line(tmp_path: Path) -> None:
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom scopedepth.job.run import job\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "with job(None, None):\n    Path(sys.argv[1]).write_bytes(bytes(9999))\n"
+        "with job():\n    Path(sys.argv[1]).write_bytes(bytes(9999))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "large")], capture_output=True, text=True, check=False
@@ -139,7 +139,7 @@ def test_a_full_log_disk_does_not_hide_the_error(
     log = small_disk / "x.log"
     log.touch()
     fill(small_disk, left=0)
-    with pytest.raises(SystemExit), job(log, small_disk / "x.run.json"):
+    with pytest.raises(SystemExit), job(log, [Made(small_disk / "x.run.json")]):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert f"No space left on the disk of {small_disk}." in capsys.readouterr().err
 

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.workflow
 
 UNITS = ("one", "two")
 MODELS = ("constant", "brightness")
-PROTOCOLS = ("median_depth", "sequence_scale")
 SUMMARY = {"summarise(small)", "report(small)"}
 
 
@@ -31,11 +30,11 @@ def expected(
     fetch: tuple[str, ...] = (),
     prepare: tuple[str, ...] = (),
     predict: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
-    align: tuple[tuple[str, ...], ...] = ((), (), ()),
-    score: tuple[tuple[str, ...], ...] = ((), (), ()),
+    align: tuple[tuple[str, ...], ...] = ((), ()),
+    score: tuple[tuple[str, ...], ...] = ((), ()),
     summary: bool = True,
 ) -> set[str]:
-    """Return a set of jobs; predict, align and score are given as units x models (x protocols)."""
+    """Return a set of jobs; predict, align and score are given as units x models."""
     jobs = {f"fetch_dataset({name})" for name in fetch} | {f"prepare({unit})" for unit in prepare}
     jobs |= {f"predict({', '.join(key)})" for key in product(*predict)}
     jobs |= {f"align({', '.join(key)})" for key in product(*align)}
@@ -45,7 +44,7 @@ def expected(
 
 def predicted(units: tuple[str, ...], models: tuple[str, ...], **before: Any) -> set[str]:
     """Return the jobs that follow when predictions are made anew."""
-    everything = (units, models, PROTOCOLS)
+    everything = (units, models)
     return expected(predict=(units, models), align=everything, score=everything, **before)
 
 
@@ -200,18 +199,18 @@ ROWS = (
     Row(
         "add a protocol",
         configured(add_protocol),
-        expected(align=(UNITS, MODELS, ("capped",)), score=(UNITS, MODELS, ("capped",))),
+        expected(align=(UNITS, MODELS), score=(UNITS, MODELS)),
     ),
     Row("remove a protocol", configured(leave_out("protocols", "sequence_scale")), SUMMARY),
     Row(
         "change a protocol's cap",
         configured(set_in("protocols", "median_depth", depth_range={"max": 90})),
-        expected(align=(UNITS, MODELS, ("median_depth",)), score=(UNITS, MODELS, ("median_depth",))),
+        expected(align=(UNITS, MODELS), score=(UNITS, MODELS)),
     ),
     Row(
         "change a protocol's metrics",
         configured(set_in("protocols", "median_depth", metrics=["abs_rel", "rmse"])),
-        expected(score=(UNITS, MODELS, ("median_depth",))),
+        expected(score=(UNITS, MODELS)),
     ),
     Row(
         "change how a protocol averages",
@@ -278,6 +277,72 @@ def test_after_the_run_nothing_is_left_to_do(finished: Project, tmp_path: Path) 
     assert project.jobs() == set()
 
 
+def test_a_job_makes_the_tables_of_those_protocols_alone_that_changed(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy(tmp_path / "project")
+
+    def tables() -> dict[str, tuple[int, bytes]]:
+        """Return each table with its inode, which is another one where it was written."""
+        found = sorted((project.folder / "results").glob("[as][lc]*s/*/*/*.parquet"))
+        return {
+            str(path.relative_to(project.folder)): (path.stat().st_ino, path.read_bytes()) for path in found
+        }
+
+    before = tables()
+    config = project.read_config()
+    add_protocol(config)
+    config["studies"]["other"] = {
+        **config["studies"]["small"],
+        "protocols": ["sequence_scale", "capped"],
+        "headline": {"protocol": "capped", "metric": "abs_rel"},
+    }
+    project.write_config(config)
+    project.snakemake("--until", "score")
+    after = tables()
+    assert {name: after[name] for name in before} == before
+    assert {Path(name).stem for name in after.keys() - before.keys()} == {"capped"}
+    # Another study that shares units has other tables beside its own: neither makes the other's again.
+    other = ("--config", "study=other")
+    assert project.jobs(*other, "--until", "score") == set()
+    config["protocols"]["capped"]["depth_range"] = {"max": 80}
+    project.write_config(config)
+    project.snakemake("--until", "score", *other)
+    assert {Path(name).stem for name, table in tables().items() if after[name] != table} == {"capped"}
+    assert project.jobs("--until", "score") == set()
+    # A table that is damaged, or lacks its record, is made again by itself.
+    table = project.folder / "results/scores/one/constant/capped.parquet"
+    kept = table.read_bytes()
+    table.write_bytes(kept[:-9])
+    table.with_name("median_depth.run.json").unlink()
+    assert project.jobs("--until", "score") == {"score(one, constant)"}
+    project.snakemake("--until", "score")
+    assert table.read_bytes() == kept
+    assert project.jobs("--until", "score") == set()
+
+
+def test_a_job_that_fails_leaves_what_was_there(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    folder = project.folder / "results/scores/one/constant"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    config = project.read_config()
+    config["protocols"]["median_depth"]["metrics"] = ["abs_rel"]
+    project.write_config(config)
+    path = project.folder / "workflow_scripts/score.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "    raise OSError(28, 'full')\n", encoding="utf-8")
+    target = "results/scores/one/constant/median_depth.parquet"
+    done = project.snakemake(target, check=False)
+    assert done.returncode != 0
+    assert "No space left" in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    path.write_text(text, encoding="utf-8")
+    assert project.jobs(target) == {"score(one, constant)"}
+    project.snakemake(target)
+    changed = {name for name, content in before.items() if (folder / name).read_bytes() != content}
+    assert changed == {"median_depth.parquet", "median_depth.run.json"}
+
+
 def test_weights_are_compared_by_their_bytes(finished: Project, tmp_path: Path) -> None:
     """A touched weight file reruns nothing; other bytes, or weights from elsewhere, rerun that model alone."""
     project = finished.copy(tmp_path / "project")
@@ -295,7 +360,7 @@ def test_weights_are_compared_by_their_bytes(finished: Project, tmp_path: Path) 
     # One score stands for the others, which follow from the same weights.
     score = "results/scores/one/tiny/median_depth.parquet"
     again = {"fetch_weights(tiny)", "predict(one, tiny)"} | {
-        f"{rule}(one, tiny, median_depth)" for rule in ("align", "score")
+        f"{rule}(one, tiny)" for rule in ("align", "score")
     }
     project.snakemake(score)
     assert project.jobs(score) == set()

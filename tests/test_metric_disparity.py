@@ -99,9 +99,10 @@ def test_from_the_network_to_the_score(tmp_path: Path, monkeypatch: pytest.Monke
     np.testing.assert_allclose(store.sequences["s"].prediction(0, 3), inverse, rtol=2**-13)
 
     frames = SimpleNamespace(n_frames=3, height=90, width=130, units="mm")
-    plan, _, _ = open_pairs(NONE, SimpleNamespace(sequences={"s": frames}, path=data), store, "d")["s"]
-    assert plan.source.low == pytest.approx(1 / 12)
-    assert plan.source.flip
+    data_store = SimpleNamespace(sequences={"s": frames}, path=data)
+    found = open_pairs({"p": NONE}, data_store, store, "d")["s"].terms["p"]
+    assert found.source.low == pytest.approx(1 / 12)
+    assert found.source.flip
 
 
 def test_other_families_say_inverse_depth_too(tmp_path: Path) -> None:

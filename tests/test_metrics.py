@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_fakes import ALL_PIXEL, Array, holed_depth
+from evaluation_fakes import ALL_PIXEL, Array, holed_depth, pixels
+from scopedepth.evaluation import metrics
 from scopedepth.evaluation.kernels import error_sums
-from scopedepth.evaluation.metrics import median_error, pixel_metrics, relative_errors, scale_drift
+from scopedepth.evaluation.metrics import Aligned, median_error, scale_drift
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY, LOG_DEPTH, NO_LIMIT, Limits, Source
 from scopedepth.evaluation.selection import SMALL, middle
 from scopedepth.evaluation.streaming import StreamingMiddle
@@ -19,6 +20,12 @@ from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 PLAIN = Source(1.0, -NO_LIMIT, NO_LIMIT, False, 0.0, False)
 FREE = Limits(DEPTH, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)
+
+
+def pixel_metrics(
+    x: Array, g: Array, scale: float, shift: float, source: Source, limits: Limits
+) -> dict[str, float | None]:
+    return metrics.pixel_metrics(pixels(x, g), Aligned(source, scale, shift, limits))
 
 
 def plainly(p: Array, g: Array) -> dict[str, float]:
@@ -160,7 +167,7 @@ def test_median_relative_error() -> None:
     for n in (1, 2, 999, 30001, 30002):
         g, p = rng.uniform(2, 200, n), rng.uniform(2, 200, n)
         for epsilon in (0.0, 0.5):
-            errors = relative_errors(p, g, 1.0, 0.0, PLAIN, FREE, epsilon)
+            errors = metrics.relative_errors(pixels(p, g), Aligned(PLAIN, 1.0, 0.0, FREE), epsilon)
             assert median_error(errors) == pytest.approx(np.median(np.abs(p - g) / (g + epsilon)), rel=1e-14)
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
-from evaluation_fakes import Array, holed_depth, plan, smooth_depth
+from evaluation_fakes import Array, holed_depth, smooth_depth, terms, valid
 from scopedepth.evaluation.boundary import THRESHOLDS, boundary_f1
-from scopedepth.evaluation.masks import erode, valid_pixels
+from scopedepth.evaluation.masks import erode
 from scopedepth.evaluation.order import drawn_pairs, ordinal_accuracy, spearman
 from scopedepth.evaluation.resample import resample
 from scopedepth.vocabulary import flags
@@ -204,7 +204,7 @@ def test_masks_follow_flags_greys_and_windows() -> None:
     depth = holed_depth(rng)
     marks = rng.choice([0, flags.BORDER, flags.SPECULAR, flags.TOOL], depth.shape).astype(np.uint8)
     rgb = rng.integers(0, 256, (*depth.shape, 3), dtype=np.uint8)
-    a_plan = plan(
+    chosen = terms(
         depth_range={"min": 5, "max": 150},
         masks={"exclude": ["border", "tool"], "grey_above": 15, "rgb_sum_below": 700, "erode": 3},
         crops=[{"left": 4, "right": 60, "top": 2, "bottom": 40}],
@@ -216,7 +216,7 @@ def test_masks_follow_flags_greys_and_windows() -> None:
     keep &= (depth >= 5) & (depth <= 150)
     keep[:2] = keep[40:] = False
     keep[:, :4] = keep[:, 60:] = False
-    np.testing.assert_array_equal(valid_pixels(a_plan, depth, marks, rgb), keep)
+    np.testing.assert_array_equal(valid(chosen, depth, marks, rgb), keep)
 
 
 @pytest.mark.parametrize(("inclusive", "want"), [(True, [0, 1, 1, 1, 0]), (False, [0, 0, 1, 0, 0])])
@@ -225,12 +225,12 @@ def test_ends_of_a_range(inclusive: bool, want: list[int], dtype: type) -> None:
     # 0.001 and 150.1 are no float32; the nearest ones lie on either side of them.
     low, high = np.float32(1.5), np.float32(150.5)
     depth = np.array([[np.nextafter(low, dtype(0)), low, 7, high, np.nextafter(high, dtype(1000))]], dtype)
-    a_plan = plan(size=(1, 5), depth_range={"min": 1.5, "max": 150.5, "inclusive": inclusive})
-    got = valid_pixels(a_plan, depth, np.zeros((1, 5), np.uint8), None)
+    chosen = terms(size=(1, 5), depth_range={"min": 1.5, "max": 150.5, "inclusive": inclusive})
+    got = valid(chosen, depth)
     assert got[0].astype(int).tolist() == want
 
 
 def test_zero_and_missing_depth_never_count() -> None:
     depth = np.array([[0.0, -1.0, np.nan, np.inf, 3.0]], np.float32)
-    got = valid_pixels(plan(size=(1, 5)), depth, np.zeros((1, 5), np.uint8), None)
+    got = valid(terms(size=(1, 5)), depth)
     assert got[0].tolist() == [False, False, False, False, True]

@@ -13,10 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from describe_protocols import pages
-from evaluation_fakes import Array, holed_depth, plan, protocol, smooth_depth
+from evaluation_fakes import Array, holed_depth, protocol, smooth_depth, terms, valid
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.masks import valid_pixels
 from scopedepth.evaluation.protocol import OUTPUT_KINDS, permitted_metrics
 from scopedepth.evaluation.resample import resample
 from scopedepth.evaluation.single import evaluate_frame
@@ -122,9 +121,9 @@ def test_metrics_with_a_unit_need_one(protocols: dict[str, dict[str, Any]]) -> N
 
 def test_unknown_kinds_and_units_are_refused() -> None:
     with pytest.raises(ScopeDepthError, match="output kind"):
-        plan("inverse")
+        terms("inverse")
     with pytest.raises(ScopeDepthError, match="output unit"):
-        plan("metric_depth", "inch")
+        terms("metric_depth", "inch")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_crops_follow_dataset_and_sequence(protocols: dict[str, dict[str, Any]])
     spec = protocols["endodac"]
 
     def window(dataset: str, sequence: str, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        return plan(spec=spec, dataset=dataset, sequence=sequence, size=size).window
+        return terms(spec=spec, dataset=dataset, sequence=sequence, size=size).window
 
     assert window("hamlyn_rectified", "rectified14", (288, 720)) == (0, 288, 180, 590)
     assert window("hamlyn_rectified", "27", (288, 720)) == (0, 288, 180, 590)
@@ -197,16 +196,16 @@ def test_a_view_that_is_the_window_counts_whole(protocols: dict[str, dict[str, A
             ("hamlyn_endodac", "rectified14", (288, 410)),
             ("c3vd_endodac", "cecum_t1_a", (720, 950)),
         ):
-            a_plan = plan(spec=spec, dataset=dataset, sequence=sequence, size=size)
-            assert a_plan.window == (0, size[0], 0, size[1])
+            chosen = terms(spec=spec, dataset=dataset, sequence=sequence, size=size)
+            assert chosen.window == (0, size[0], 0, size[1])
     # Only where the source cuts before the network: a window that is cut out of a prediction stays one.
     crop = {"left": 10, "right": 40, "top": 5, "bottom": 35}
-    assert plan(crops=[crop], size=(30, 30)).window == (5, 30, 10, 30)
-    assert plan(crops=[{**crop, "before_network": True}], size=(30, 30)).window == (0, 30, 0, 30)
-    assert plan(crops=[{**crop, "before_network": True}], size=(48, 64)).window == (5, 35, 10, 40)
+    assert terms(crops=[crop], size=(30, 30)).window == (5, 30, 10, 30)
+    assert terms(crops=[{**crop, "before_network": True}], size=(30, 30)).window == (0, 30, 0, 30)
+    assert terms(crops=[{**crop, "before_network": True}], size=(48, 64)).window == (5, 35, 10, 40)
     # The first crop that fits decides, also where it leaves the frame whole.
     other = {"left": 1, "right": 9, "top": 1, "bottom": 9}
-    assert plan(crops=[{**crop, "before_network": True}, other], size=(30, 30)).window == (0, 30, 0, 30)
+    assert terms(crops=[{**crop, "before_network": True}, other], size=(30, 30)).window == (0, 30, 0, 30)
 
 
 # Ends, floors, and what is below zero.
@@ -216,18 +215,18 @@ def test_a_view_that_is_the_window_counts_whole(protocols: dict[str, dict[str, A
 @pytest.mark.parametrize("erode", [1, 3])
 @pytest.mark.parametrize("inclusive", [True, False])
 def test_ends_count_or_not_in_the_depths_own_precision(dtype: type, erode: int, inclusive: bool) -> None:
-    a_plan = plan(
+    chosen = terms(
         depth_range={"min": 0.1, "max": 0.7, "inclusive": inclusive}, masks={"erode": erode}, size=(1, 8)
     )
     low, high = dtype(0.1), dtype(0.7)
     zero, most = dtype(0), dtype(np.inf)
     beside = [np.nextafter(low, zero), low, np.nextafter(low, most), np.nextafter(high, zero), high]
     depth = np.array([[*beside, np.nextafter(high, most), 0.3, 0.0]], dtype)
-    got = valid_pixels(a_plan, depth, np.zeros(depth.shape, np.uint8), None)
+    got = valid(chosen, depth)
     wanted = (depth >= dtype(0.1)) & (depth <= dtype(0.7)) if inclusive else (depth > low) & (depth < high)
     np.testing.assert_array_equal(got, wanted)
-    open_ended = plan(depth_range={"inclusive": inclusive, "min": 0}, size=(1, 8))
-    assert not valid_pixels(open_ended, depth, np.zeros(depth.shape, np.uint8), None)[0, -1]
+    open_ended = terms(depth_range={"inclusive": inclusive, "min": 0}, size=(1, 8))
+    assert not valid(open_ended, depth)[0, -1]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -335,10 +334,10 @@ def test_inverse_depth_is_resampled_where_the_source_resamples_it(kind: str) -> 
 def test_ranges_follow_the_dataset(
     protocols: dict[str, dict[str, Any]], name: str, dataset: str, greatest: float
 ) -> None:
-    a_plan = plan(spec=protocols[name], dataset=dataset)
-    assert a_plan.limits.high == greatest
-    assert a_plan.depth_high == greatest
-    assert not a_plan.ends_count
+    chosen = terms(spec=protocols[name], dataset=dataset)
+    assert chosen.limits.high == greatest
+    assert chosen.depth_high == greatest
+    assert not chosen.ends_count
 
 
 def test_without_a_unit_limits_are_those_of_the_frame() -> None:

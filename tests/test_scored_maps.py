@@ -115,11 +115,12 @@ def scored(
     """Align and score all models under a protocol; returns the places with the fits, and the scores."""
     alignments, rows = {}, {}
     for unit, model_name in places.predictions:
-        keys = {"dataset": unit, "model": model_name, "protocol": name}
+        keys = {"dataset": unit, "model": model_name}
         fits, out = (folder / stage / unit / f"{model_name}.parquet" for stage in ("fits", "scores"))
         predicted = places.predictions[unit, model_name]
-        align_unit(PROTOCOLS[name], [places.stores[unit]], [predicted], keys, fits)
-        score_unit(PROTOCOLS[name], places.stores[unit], predicted, fits, keys, out)
+        specs = {name: PROTOCOLS[name]}
+        align_unit(specs, [places.stores[unit]], [predicted], keys, {name: fits})
+        score_unit(specs, places.stores[unit], predicted, {name: fits}, keys, {name: out})
         alignments[unit, model_name, name] = fits
         rows[unit, model_name] = read_table(out, ["sequence", "frame", "abs_rel", "status"]).to_pylist()
     return Places(places.stores, places.predictions, alignments), rows

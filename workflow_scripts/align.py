@@ -1,9 +1,9 @@
-"""Fit one model's predictions to the measured depth, as one protocol says."""
+"""Fit one model's predictions to the measured depth, as each protocol says."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job, spec_of
+from scopedepth.job.run import rule_job, specs_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,15 +15,12 @@ with rule_job(snakemake):
     from scopedepth.evaluation.align import align_unit
     from scopedepth.vocabulary.units import dataset_of
 
+    # Those that do not hold: the others' tables stay as they are.
     align_unit(
-        protocol=spec_of(snakemake),
+        protocols=specs_of(snakemake),
         dataset=[Path(path) for path in snakemake.input.units_store],
         predictions=[Path(path) for path in snakemake.input.predictions_store],
-        keys={
-            "dataset": dataset_of(snakemake.wildcards.unit),
-            "model": snakemake.wildcards.model,
-            "protocol": snakemake.wildcards.protocol,
-        },
-        out=Path(snakemake.output.table),
+        keys={"dataset": dataset_of(snakemake.wildcards.unit), "model": snakemake.wildcards.model},
+        out={Path(path).stem: Path(path) for path in snakemake.output.table},
         threads=snakemake.threads,
     )

@@ -16,8 +16,7 @@ from conformance.arrays import Case, Frames, make
 from evaluation_fakes import FakeSequence, FakeStore
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.align import fit_unit, open_pairs
-from scopedepth.evaluation.frames import each_frame
-from scopedepth.evaluation.score import Score, score_frame
+from scopedepth.evaluation.score import Score, frame_scores
 
 HERE = Path(__file__).parent
 
@@ -65,19 +64,9 @@ def scores(spec: Mapping[str, Any], case: Case, frames: Frames) -> list[Score]:
     predicted = FakeStore(
         FakeSequence(case.sequence, prediction=frames.output), output_kind=case.kind, unit=case.unit
     )
-    pairs = open_pairs(spec, data, predicted, case.dataset)
-    [(_, fits)] = list(fit_unit([pairs], 1, lambda count=1: None))
-    plan, depths, outputs = pairs[case.sequence]
-    return list(
-        each_frame(
-            plan,
-            depths,
-            outputs,
-            lambda pixels: score_frame(plan, pixels, fits[pixels.frame]),
-            lambda frame, status: Score({}, 0, status),
-            1,
-        )
-    )
+    pairs = open_pairs({"p": spec}, data, predicted, case.dataset)
+    fits = fit_unit([pairs], 1, lambda count=1: None)[case.sequence]
+    return [score for [score] in frame_scores(pairs[case.sequence], fits, 1)]
 
 
 def differences(

@@ -18,7 +18,7 @@ from scopedepth.study.plan import Plan
 
 REASONS = {
     "missing": "it is not there",
-    "unrecorded": "there is no record of what it was made from",
+    "unrecorded": "there is no record of what it was made from, or it is of another file",
     "follows": "a job that it needs runs",
     "needed": "a job that runs needs it",
 }
@@ -53,7 +53,9 @@ def explain_study(plan: Plan) -> tuple[list[str], bool]:
     found = made_from.runs()
     if not found:
         return [f"The study {plan.study.name} is up to date: the next run starts no job."], False
-    lines = [f"The next run of the study {plan.study.name} starts {len(found)} jobs:"]
+    jobs = len({job.whole for job in found})
+    results = "" if jobs == len(found) else f", for {len(found)} results"
+    lines = [f"The next run of the study {plan.study.name} starts {jobs} jobs{results}:"]
     for job, why in found.items():
         lines.append(f"  {job}: {REASONS.get(why) or _first(list(differences(job, made_from)))}")
     return lines, True

@@ -1,16 +1,17 @@
-"""The align stage: a table of fits, one row a frame."""
+"""The align stage: tables of fits, one row a frame, a table for each protocol from one pass over the frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
-from scopedepth.evaluation.frames import Pixels, each_frame
-from scopedepth.evaluation.protocol import Plan, plan_for
-from scopedepth.evaluation.scope import Pair, fit_scope
+from scopedepth.evaluation.frames import each_frame
+from scopedepth.evaluation.pixels import Frame
+from scopedepth.evaluation.protocol import Terms, terms_for
+from scopedepth.evaluation.scope import Joint, Row
 from scopedepth.job.progress import Advance, progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
@@ -18,91 +19,162 @@ from scopedepth.tables.frames import ALIGNMENTS
 from scopedepth.tables.io import write_table
 from scopedepth.vocabulary import status as codes
 
+Specs = Mapping[str, Mapping[str, Any]]
+
+
+class Pair(NamedTuple):
+    """A sequence's two readers, reference and prediction, and its terms by protocol."""
+
+    terms: dict[str, Terms]
+    data: Any
+    predicted: Any
+
 
 def align_unit(
-    protocol: Mapping[str, Any],
+    protocols: Specs,
     dataset: Sequence[Path],
     predictions: Sequence[Path],
     keys: Mapping[str, str],
-    out: Path,
+    out: Mapping[str, Path],
     threads: int = 1,
 ) -> None:
-    """Fit one model's predictions of one unit to its reference depth and write the alignments table.
+    """Fit one model's predictions of one unit to its reference depth and write an alignments table a protocol.
 
-    protocol: the spec. dataset, predictions: stores of the same units; more than one where one fit spans
-    them, a dataset that is split or a sequence that is cut. The first is the unit that the table is for.
-    keys: dataset, model and protocol names. Stores that do not fit together are `ScopeDepthError`.
+    protocols: the specs by name; out: where the tables go. dataset, predictions: stores of the same units; more than
+    one where a fit spans them, a dataset that is split or a sequence that is cut. The first is the unit that the tables
+    are for. keys: dataset and model names. Stores that do not fit together are `ScopeDepthError`.
     """
+    if not protocols:
+        return
+    alone = all(spec["alignment"]["scope"] == "frame" for spec in protocols.values())
     units = [
-        open_pairs(protocol, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
-        for data, predicted in zip(dataset, predictions, strict=True)
+        open_pairs(protocols, DatasetStore(data), PredictionStore(predicted), keys["dataset"])
+        for data, predicted in list(zip(dataset, predictions, strict=True))[: 1 if alone else None]
     ]
-    # More than the first unit's frames only where one fit is made over several.
-    total = sum(data.n_frames for unit in units for _, data, _ in unit.values())
-    columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
-    with progress(f"align {keys['model']}, {keys['protocol']}", total) as advance:
-        for sequence, fits in fit_unit(units, threads, advance):
-            add_keys(columns, keys, units[0][sequence][1])
-            columns["scale"] += [fit.scale for fit in fits]
-            columns["shift"] += [fit.shift for fit in fits]
-            columns["n_pixels"] += [fit.n_pixels for fit in fits]
-            columns["status"] += [codes.STATUSES[fit.status] for fit in fits]
-    write_table(out, ALIGNMENTS, columns)
+    label = f"align {keys['model']}, {protocols_in_words(protocols)}"
+    with progress(label, frames_to_fit(units)) as advance:
+        fits = fit_unit(units, threads, advance)
+    for protocol in protocols:
+        columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
+        for sequence, pair in units[0].items():
+            add_keys(columns, {**keys, "protocol": protocol}, pair.data)
+            found = fits[sequence][protocol]
+            columns["scale"] += [fit.scale for fit in found]
+            columns["shift"] += [fit.shift for fit in found]
+            columns["n_pixels"] += [fit.n_pixels for fit in found]
+            columns["status"] += [codes.STATUSES[fit.status] for fit in found]
+        write_table(out[protocol], ALIGNMENTS, columns)
+
+
+def protocols_in_words(protocols: Iterable[str]) -> str:
+    """Return the name of a single protocol, or how many there are."""
+    names = list(protocols)
+    return names[0] if len(names) == 1 else f"{len(names)} protocols"
+
+
+class Part(NamedTuple):
+    """A sequence of one of several units: the unit's place among them, and the sequence's name."""
+
+    unit: int
+    sequence: str
+
+
+def parts_to_fit(units: Sequence[Mapping[str, Pair]]) -> dict[Part, dict[str, Joint | None]]:
+    """Return the protocols that look at each sequence, each with the fit that it shares; None: each frame has its own.
+
+    The first unit's sequences, and those of others that share a fit with them. They come in the order of their stores,
+    so that every unit of a scope gets the same last digit.
+    """
+    joints: dict[tuple[str, str], Joint] = {}
+    found: dict[Part, dict[str, Joint | None]] = {}
+    every = [(Part(place, name), pair) for place, unit in enumerate(units) for name, pair in unit.items()]
+    for part, pair in sorted(every, key=lambda item: item[1].data.where):
+        looking: dict[str, Joint | None] = {}
+        for protocol, terms in pair.terms.items():
+            if not terms.metrics:
+                continue
+            if terms.scope == "frame" or terms.method == "none":
+                if part.unit == 0:
+                    looking[protocol] = None
+            elif terms.scope == "dataset" or part.sequence in units[0]:
+                scope = protocol, "" if terms.scope == "dataset" else part.sequence
+                looking[protocol] = joints.setdefault(scope, Joint(terms))
+        if looking:
+            found[part] = looking
+    return found
+
+
+def frames_to_fit(units: Sequence[Mapping[str, Pair]]) -> int:
+    """Return the frames of the first pass: more than the first unit's only where a fit is made over several."""
+    return sum(units[part.unit][part.sequence].data.n_frames for part in parts_to_fit(units))
 
 
 def fit_unit(
     units: Sequence[Mapping[str, Pair]], threads: int, advance: Advance
-) -> Iterator[tuple[str, list[Fit]]]:
-    """Yield (sequence, fits of its frames) for the sequences of the first unit; `advance` hears of each frame."""
-    pairs = units[0]
-    everything = [pair for unit in units for pair in unit.values()]
-    if pairs and everything[0][0].scope == "dataset" and everything[0][0].metrics:
-        fit, frames = _fit_together(everything, threads, advance)
-        for sequence, rows in zip(pairs, frames, strict=False):
-            yield sequence, [_of_scope(fit, *row) for row in rows]
-        return
-    for sequence, pair in pairs.items():
-        plan, data, _ = pair
-        if not plan.metrics:
-            yield sequence, [no_fit(0, codes.NOT_APPLICABLE)] * data.n_frames
-        elif plan.scope == "sequence" and plan.method != "none":
-            parts = [unit[sequence] for unit in units if sequence in unit]
-            fit, frames = _fit_together(parts, threads, advance)
-            yield sequence, [_of_scope(fit, *row) for row in frames[0]]
-        else:
-            fits = []
-            for fit in each_frame(*pair, _fitter(plan), lambda _, code: no_fit(0, code), threads):
-                fits.append(fit)
-                advance()
-            yield sequence, fits
+) -> dict[str, dict[str, list[Fit]]]:
+    """Return the fits of the first unit's frames by sequence and protocol; `advance` hears of each frame once."""
+    parts = parts_to_fit(units)
+    fits: dict[str, dict[str, list[Fit]]] = {}
+    for sequence, pair in units[0].items():
+        unfit = no_fit(0, codes.NOT_APPLICABLE)
+        fits[sequence] = {
+            name: [] if terms.metrics else [unfit] * pair.data.n_frames for name, terms in pair.terms.items()
+        }
+    last, turn = 1, 0
+    while turn < last:
+        for part, looking in parts.items():
+            pair = units[part.unit][part.sequence]
+            wanted = {
+                name: joint
+                for name, joint in looking.items()
+                if turn == 0 or (joint is not None and joint.passes > turn)
+            }
+            for brought in _pass(turn, pair, wanted, threads) if wanted else ():
+                for (name, joint), one in zip(wanted.items(), brought, strict=True):
+                    if joint is not None:
+                        joint.take(part, one)
+                    else:
+                        fits[part.sequence][name].append(one)
+                if turn == 0:
+                    advance()
+        joints = {joint for looking in parts.values() for joint in looking.values() if joint is not None}
+        for joint in joints:
+            joint.turn(turn)
+        turn += 1
+        last = max((joint.passes for joint in joints), default=1)
+    for part, looking in parts.items():
+        for name, joint in looking.items():
+            if part.unit == 0 and joint is not None:
+                fits[part.sequence][name] = joint.fits(part)
+    return fits
 
 
-def _fit_together(
-    pairs: Sequence[Pair], threads: int, advance: Advance
-) -> tuple[Fit, list[list[tuple[int, int]]]]:
-    """Fit over all pairs in the order of their stores, so that every unit of the scope gets the same last digit."""
-    order = sorted(range(len(pairs)), key=lambda index: pairs[index][1].where)
-    fit, frames = fit_scope([pairs[index] for index in order], threads, advance)
-    by_index = dict(zip(order, frames, strict=True))
-    return fit, [by_index[index] for index in range(len(pairs))]
+def _pass(turn: int, pair: Pair, wanted: Mapping[str, Joint | None], threads: int) -> Iterable[list[Any]]:
+    """Yield for each frame of a sequence what it brings to each protocol: its own fit, or its part of a shared one."""
+    joints = list(wanted.values())
+    every = [pair.terms[name] for name in wanted]
+
+    def look(frame: Frame) -> list[Any]:
+        found: list[Any] = []
+        for place, joint in enumerate(joints):
+            pixels, status = frame.pixels(place), frame.status(place)
+            if joint is not None:
+                found.append(joint.see(turn, pixels, status))
+            elif status != codes.OK:
+                found.append(no_fit(pixels.x.size, status))
+            else:
+                found.append(fit_frame(every[place], pixels))
+        return found
+
+    def skipped(_: int, code: int) -> list[Any]:
+        shared = Row(0, code) if turn == 0 else None
+        return [no_fit(0, code) if joint is None else shared for joint in joints]
+
+    return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
 
 
-def _fitter(plan: Plan) -> Any:
-    def fit(pixels: Pixels) -> Fit:
-        if pixels.status != codes.OK:
-            return no_fit(pixels.x.size, pixels.status)
-        return fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive, pixels.valid)
-
-    return fit
-
-
-def _of_scope(fit: Fit, n: int, status: int) -> Fit:
-    """Return what one frame takes from its scope's fit: all of it, unless it has a status of its own."""
-    return fit._replace(n_pixels=n) if status == codes.OK else no_fit(n, status)
-
-
-def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str) -> dict[str, Pair]:
-    """Return for each sequence its plan and its two readers, checked to be of the same frames.
+def open_pairs(protocols: Specs, data: Any, predicted: Any, name: str) -> dict[str, Pair]:
+    """Return for each sequence its two readers, checked to be of the same frames, and its terms by protocol.
 
     data, predicted: a DatasetStore and a PredictionStore. name: of the dataset.
     """
@@ -120,18 +192,21 @@ def open_pairs(protocol: Mapping[str, Any], data: Any, predicted: Any, name: str
                 f"{predicted.path}, sequence {sequence}: {output.n_frames} predictions for {frames.n_frames} frames. "
                 "Predict again."
             )
-        plan = plan_for(
-            protocol,
-            dataset=name,
-            sequence=sequence,
-            size=(frames.height, frames.width),
-            units=frames.units,
-            output_kind=predicted.output_kind,
-            output_unit=predicted.unit,
-            family=family,
-            output_greatest=predicted.attrs.get("greatest_depth"),
-        )
-        pairs[sequence] = (plan, frames, output)
+        terms = {
+            protocol: terms_for(
+                spec,
+                dataset=name,
+                sequence=sequence,
+                size=(frames.height, frames.width),
+                units=frames.units,
+                output_kind=predicted.output_kind,
+                output_unit=predicted.unit,
+                family=family,
+                output_greatest=predicted.attrs.get("greatest_depth"),
+            )
+            for protocol, spec in protocols.items()
+        }
+        pairs[sequence] = Pair(terms, frames, output)
     return pairs
 
 

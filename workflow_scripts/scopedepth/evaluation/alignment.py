@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
 from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset
-from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Plan
+from scopedepth.evaluation.pixels import Pixels
+from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Source, Terms
 from scopedepth.evaluation.selection import middle
 from scopedepth.job.compiled import njit
 from scopedepth.vocabulary import status as codes
@@ -51,41 +52,29 @@ class Moments(NamedTuple):
 NO_MOMENTS = Moments(0, 0.0, 0.0, 0.0, 0.0, 0.0, math.inf, -math.inf, 0)
 
 
-def fit_frame(
-    plan: Plan,
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
-    scratch: NDArray[np.floating],
-    not_positive: int = 0,
-    valid: NDArray[np.bool_] | None = None,
-) -> Fit:
-    """Return the fit over one frame's valid pixels.
-
-    x: outputs (n,), y: reference depths (n,), of one dtype (float32 or float64); scratch: (n,) or longer.
-    not_positive: how many of the outputs are zero or less. valid: the mask (h, w) that they were gathered by,
-    needed where the plan fits on a subset.
-    """
-    x, y, not_positive = entering(plan, x, y, not_positive)
-    n = x.size
-    if n < plan.min_pixels:
+def fit_frame(terms: Terms, pixels: Pixels) -> Fit:
+    """Return the fit over one frame's valid pixels."""
+    pixels = pixels.above(terms.fit_above)
+    n = pixels.x.size
+    if n < terms.min_pixels:
         return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
-    if plan.method == "none":
+    if terms.method == "none":
         return Fit(1.0, 0.0, n, codes.OK)
-    moments = frame_moments(plan, x, y, not_positive)
+    moments = frame_moments(terms, pixels)
     middles = spread = None
-    if plan.method in ("median", "median_mad"):
-        middles = medians(plan, middle(x, scratch), middle(y, scratch))
-        if not_positive and plan.source.flip and plan.source.negative:
-            middles = _middle_in_space(plan, x), middles[1]
-        if plan.method == "median_mad":
-            spread = deviations(x, y, plan.source, plan.space, *middles)
-    limits = extremes(plan, x, y) if plan.method == "minmax" else None
-    line = least_absolute(plan, x, y, valid) if plan.method == "l1_affine" else None
-    return solve(plan, n, moments, middles, spread, limits, line)
+    if terms.method in ("median", "median_mad"):
+        middles = medians(terms, pixels.middle_x(), pixels.middle_y())
+        if pixels.not_positive and terms.source.flip and terms.source.negative:
+            middles = _middle_in_space(terms, pixels), middles[1]
+        if terms.method == "median_mad":
+            spread = frame_deviations(terms, pixels, middles)
+    limits = extremes(terms, pixels) if terms.method == "minmax" else None
+    line = least_absolute(terms, pixels) if terms.method == "l1_affine" else None
+    return solve(terms, n, moments, middles, spread, limits, line)
 
 
 def solve(
-    plan: Plan,
+    terms: Terms,
     n: int,
     moments: Moments,
     middles: tuple[float, float] | None = None,
@@ -98,47 +87,47 @@ def solve(
     middles: medians of x and y. spread: sums of absolute deviations from them. limits: least and greatest
     x, least and greatest y. line: of least absolute deviations. Which are needed follows from the method.
     """
-    keeps_sign = plan.source.flip and plan.source.negative and not plan.source.log
+    keeps_sign = terms.source.flip and terms.source.negative and not terms.source.log
     if (
-        (plan.source.flip or plan.source.log)
+        (terms.source.flip or terms.source.log)
         and 2 * moments.not_positive >= moments.points
         and not keeps_sign
     ):
         return no_fit(n, codes.DEGENERATE_FIT)
     widest = max(abs(moments.least_x), abs(moments.greatest_x))
-    if plan.method in SHIFTING and moments.greatest_x - moments.least_x <= CONSTANT * widest:
+    if terms.method in SHIFTING and moments.greatest_x - moments.least_x <= CONSTANT * widest:
         best = middles[1] if middles else (limits[2] + limits[3]) / 2 if limits else moments.mean_y
-        scored = plan.constant_claimed or plan.score_constant
+        scored = terms.constant_claimed or terms.score_constant
         return Fit(0.0, best, n, codes.OK) if scored else no_fit(n, codes.CONSTANT_PREDICTION)
-    if plan.method == "lsq_affine":
+    if terms.method == "lsq_affine":
         scale = _ratio(moments.sxy, moments.sxx)
         shift = moments.mean_y - scale * moments.mean_x
-    elif plan.method == "lsq_scale" and plan.space == LOG_DEPTH:
+    elif terms.method == "lsq_scale" and terms.space == LOG_DEPTH:
         scale, shift = 1.0, moments.mean_y - moments.mean_x
-    elif plan.method == "lsq_scale":
+    elif terms.method == "lsq_scale":
         about_zero = moments.weight * moments.mean_x
         scale = _ratio(moments.sxy + about_zero * moments.mean_y, moments.sxx + about_zero * moments.mean_x)
         shift = 0.0
-    elif plan.method == "median":
+    elif terms.method == "median":
         assert middles is not None
-        if plan.space == LOG_DEPTH:
+        if terms.space == LOG_DEPTH:
             scale, shift = 1.0, middles[1] - middles[0]
         else:
             scale, shift = _ratio(middles[1], middles[0]), 0.0
-    elif plan.method == "median_mad":
+    elif terms.method == "median_mad":
         assert middles is not None
         assert spread is not None
         scale = _ratio(spread[1], spread[0])
         shift = middles[1] - scale * middles[0]
-    elif plan.method == "minmax":
+    elif terms.method == "minmax":
         assert limits is not None
         scale = _ratio(limits[3] - limits[2], limits[1] - limits[0])
         shift = limits[2] - scale * limits[0]
-    elif plan.method == "l1_affine":
+    elif terms.method == "l1_affine":
         assert line is not None
         scale, shift = line
     else:
-        raise ValueError(f"unknown alignment method {plan.method!r}")
+        raise ValueError(f"unknown alignment method {terms.method!r}")
     return judge(scale, shift, n)
 
 
@@ -157,28 +146,30 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan
 
 
-def entering(
-    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], not_positive: int
-) -> tuple[NDArray[np.floating], NDArray[np.floating], int]:
-    """Return the outputs and depths that enter the fit, and how many of these outputs are zero or less."""
-    if plan.fit_above == -math.inf:
-        return x, y, not_positive
-    enters = x > x.dtype.type(plan.fit_above)
-    x, y = x[enters], y[enters]
-    return x, y, int(np.count_nonzero(x <= 0))
-
-
-def frame_moments(plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], not_positive: int) -> Moments:
-    """Return the moments of one frame's pixels in the alignment's space."""
-    if not x.size:
+def frame_moments(terms: Terms, pixels: Pixels) -> Moments:
+    """Return the moments of one frame's pixels in the alignment's space, as far as the method needs them."""
+    n = pixels.x.size
+    if not n:
         return NO_MOMENTS
-    if plan.method == "median":  # medians are all that it needs
-        return NO_MOMENTS._replace(points=x.size, weight=float(x.size), not_positive=not_positive)
-    if plan.depth_epsilon:
-        x, y = x.astype(np.float64), y.astype(np.float64) + plan.depth_epsilon
-    least, greatest, _, _ = extremes(plan, x, y)
-    weight, mean_x, mean_y, sxx, sxy = _moments(x, y, plan.source, plan.space, plan.weighted)
-    return Moments(x.size, weight, mean_x, mean_y, sxx, sxy, least, greatest, not_positive)
+    counted = NO_MOMENTS._replace(points=n, weight=float(n), not_positive=pixels.not_positive)
+    if terms.method == "median":
+        return counted
+    least, greatest, _, _ = extremes(terms, pixels)
+    counted = counted._replace(least_x=least, greatest_x=greatest)
+    if terms.method in ("median_mad", "minmax"):
+        return counted
+    source = pixels.source(terms.source)
+    key = ("moments", source, terms.space, terms.weighted, terms.depth_epsilon)
+    weight, mean_x, mean_y, sxx, sxy = pixels.once(key, lambda: _frame_moments(terms, source, pixels))
+    return counted._replace(weight=weight, mean_x=mean_x, mean_y=mean_y, sxx=sxx, sxy=sxy)
+
+
+def _frame_moments(terms: Terms, source: Source, pixels: Pixels) -> tuple[float, float, float, float, float]:
+    x, y = pixels.x, pixels.y
+    if terms.depth_epsilon:
+        x, y = x.astype(np.float64), y.astype(np.float64) + terms.depth_epsilon
+    found: tuple[float, float, float, float, float] = _moments(x, y, source, terms.space, terms.weighted)
+    return found
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -202,54 +193,67 @@ def merge(a: Moments, b: Moments) -> Moments:
     )
 
 
-def medians(plan: Plan, x: tuple[float, float], y: tuple[float, float]) -> tuple[float, float]:
+def medians(terms: Terms, x: tuple[float, float], y: tuple[float, float]) -> tuple[float, float]:
     """Return the medians of x and y in the alignment's space from the two middle raw values of each.
 
     Space changes keep or turn the order of values, so the middle values stay the middle ones.
     """
-    return float(np.mean(_outputs(plan, x))), float(np.mean(_depths(plan, y)))
+    return float(np.mean(_outputs(terms, x))), float(np.mean(_depths(terms, y)))
 
 
-def _middle_in_space(plan: Plan, x: NDArray[np.floating]) -> float:
+def _middle_in_space(terms: Terms, pixels: Pixels) -> float:
     """Return the median of outputs in the alignment's space where some of them change their place there."""
-    values = np.empty(x.size)
-    outputs_in_space(x, plan.source, values)
-    with np.errstate(invalid="ignore"):  # one middle value may be infinite, or each of another sign
-        return float(np.mean(middle(values, np.empty(x.size))))
+
+    def found() -> float:
+        values = np.empty(pixels.x.size)
+        outputs_in_space(pixels.x, terms.source, values)
+        with np.errstate(invalid="ignore"):  # one middle value may be infinite, or each of another sign
+            return float(np.mean(middle(values, np.empty(pixels.x.size))))
+
+    return pixels.once(("middle", terms.source), found)
 
 
-def extremes(
-    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating]
-) -> tuple[float, float, float, float]:
+def extremes(terms: Terms, pixels: Pixels) -> tuple[float, float, float, float]:
     """Return least and greatest x, least and greatest y in the alignment's space."""
-    xs, ys = _outputs(plan, (x.min(), x.max())), _depths(plan, (y.min(), y.max()))
+    xs, ys = _outputs(terms, pixels.ends_x()), _depths(terms, pixels.ends_y())
     return float(xs.min()), float(xs.max()), float(ys.min()), float(ys.max())
 
 
-def least_absolute(
-    plan: Plan, x: NDArray[np.floating], y: NDArray[np.floating], valid: NDArray[np.bool_] | None
-) -> tuple[float, float]:
-    """Return factor and offset of least absolute deviations, over all pixels or the plan's subset of them."""
-    if plan.points:
-        assert valid is not None
-        chosen = spread_subset(valid, plan.points)
-        x, y = x[chosen], y[chosen]
-    u, v = np.empty(x.size), np.empty(y.size)
-    outputs_in_space(x, plan.source, u)
-    depths_in_space(y, plan.space, v)
-    weight = 1.0 / y.astype(np.float64) if plan.weighted else np.ones(y.size)
-    return least_absolute_line(u, v, weight, plan.truncation)
+def frame_deviations(terms: Terms, pixels: Pixels, middles: tuple[float, float]) -> tuple[float, float]:
+    """Return the sums of absolute deviations of x and y from given middles, in the alignment's space."""
+    source = pixels.source(terms.source)
+    key = ("deviations", source, terms.space, middles)
+    return pixels.once(key, lambda: deviations(pixels.x, pixels.y, source, terms.space, *middles))
 
 
-def _outputs(plan: Plan, values: tuple[float, float]) -> NDArray[np.float64]:
+def least_absolute(terms: Terms, pixels: Pixels) -> tuple[float, float]:
+    """Return factor and offset of least absolute deviations, over all pixels or the terms' subset of them."""
+
+    def found() -> tuple[float, float]:
+        x, y = pixels.x, pixels.y
+        if terms.points:
+            chosen = spread_subset(pixels.valid, terms.points)
+            x, y = x[chosen], y[chosen]
+        u, v = np.empty(x.size), np.empty(y.size)
+        outputs_in_space(x, terms.source, u)
+        depths_in_space(y, terms.space, v)
+        weight = 1.0 / y.astype(np.float64) if terms.weighted else np.ones(y.size)
+        return least_absolute_line(u, v, weight, terms.truncation)
+
+    return pixels.once(
+        ("line", terms.source, terms.space, terms.weighted, terms.points, terms.truncation), found
+    )
+
+
+def _outputs(terms: Terms, values: tuple[float, float]) -> NDArray[np.float64]:
     out = np.empty(2)
-    outputs_in_space(np.array(values, np.float64), plan.source, out)
+    outputs_in_space(np.array(values, np.float64), terms.source, out)
     return out
 
 
-def _depths(plan: Plan, values: tuple[float, float]) -> NDArray[np.float64]:
+def _depths(terms: Terms, values: tuple[float, float]) -> NDArray[np.float64]:
     out = np.empty(2)
-    depths_in_space(np.array(values, np.float64), plan.space, out)
+    depths_in_space(np.array(values, np.float64), terms.space, out)
     return out
 
 

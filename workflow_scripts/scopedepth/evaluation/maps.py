@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.align import open_pairs
+from scopedepth.evaluation.align import Pair, open_pairs
 from scopedepth.evaluation.alignment import Fit
-from scopedepth.evaluation.frames import Pixels, Workspace, ready, stored_status
-from scopedepth.evaluation.metrics import aligned_map
-from scopedepth.evaluation.protocol import Plan
-from scopedepth.evaluation.scope import Pair
-from scopedepth.evaluation.score import is_scored, read_fits
+from scopedepth.evaluation.frames import stored_status
+from scopedepth.evaluation.metrics import Aligned, aligned_map, frame_limits
+from scopedepth.evaluation.pixels import Pixels, Workspace, single
+from scopedepth.evaluation.protocol import Terms
+from scopedepth.evaluation.score import check_fits, is_scored, read_fits
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.vocabulary import status as codes
@@ -59,12 +58,13 @@ class Places:
     alignments: Mapping[tuple[str, str, str], Path] = field(default_factory=dict)
 
 
-def scored_maps(plan: Plan, pixels: Pixels, fit: Fit) -> Scored:
+def scored_maps(terms: Terms, pixels: Pixels, fit: Fit) -> Scored:
     """Return the maps of one frame whose fit is scored (`score.is_scored`); copies, which outlive `pixels`."""
-    depth, valid = aligned_map(plan, pixels, fit), pixels.valid.copy()
+    aligned = Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels))
+    depth, valid = aligned_map(pixels, aligned), pixels.valid.copy()
     error = np.full(depth.shape, np.nan)
     true = pixels.depth[valid].astype(np.float64)
-    error[valid] = np.abs(depth[valid] - true) / (true + plan.error_epsilon)
+    error[valid] = np.abs(depth[valid] - true) / (true + terms.error_epsilon)
     return Scored(depth, valid, error)
 
 
@@ -109,29 +109,25 @@ class ScoredFrames:
     def scored(self, unit: str, model: str, sequence: str, place: int) -> Scored | str:
         """Return a model's frame as it was scored, or the status that says why it was not."""
         pairs, fits = self._open(unit, model)
-        plan, _, predicted = pairs[sequence]
+        terms, predicted = pairs[sequence].terms[self.name], pairs[sequence].predicted
         fit = fits[sequence][place]
         reference = self.reference(unit, sequence, place)
         stored = stored_status(reference.status, int(predicted.status(place, place + 1)[0]))
         # Without a metric of depth nothing was brought to the reference's scale.
-        if not any(METRICS[metric].needs == "depth" for metric in plan.metrics):
+        if not any(METRICS[metric].needs == "depth" for metric in terms.metrics):
             return codes.STATUSES[codes.NOT_APPLICABLE]
-        if stored or not is_scored(plan, fit):
+        if stored or not is_scored(terms, fit):
             return codes.STATUSES[stored or fit.status]
         output = predicted.prediction(place, place + 1)[0]
-        pixels = ready(plan, place, output, reference.depth, reference.flags, reference.rgb, self._workspace)
-        return scored_maps(plan, pixels, fit)
+        shown = output, reference.depth, reference.flags, reference.rgb
+        return scored_maps(terms, single(terms, place, *shown, self._workspace).pixels(0), fit)
 
     def _open(self, unit: str, model: str) -> tuple[dict[str, Pair], dict[str, list[Fit]]]:
         if (unit, model) not in self._pairs:
             data, path = self.dataset(unit), self.places.alignments[unit, model, self.name]
             predicted = PredictionStore(self.places.predictions[unit, model])
-            pairs, fits = open_pairs(self.protocol, data, predicted, dataset_of(unit)), read_fits(path)
-            for sequence, (_, frames, _) in pairs.items():
-                if len(fits.get(sequence, [])) != frames.n_frames:
-                    raise ScopeDepthError(
-                        f"{path} has {len(fits.get(sequence, []))} frames of sequence {sequence}, the dataset "
-                        f"{frames.n_frames}. Align again."
-                    )
+            protocols = {self.name: self.protocol}
+            pairs, fits = open_pairs(protocols, data, predicted, dataset_of(unit)), read_fits(path)
+            check_fits(path, fits, pairs)
             self._pairs[unit, model] = pairs, fits
         return self._pairs[unit, model]

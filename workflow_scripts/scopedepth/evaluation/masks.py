@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.evaluation.kernels import STRICT
-from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.protocol import Terms
 from scopedepth.job.compiled import njit
 
 # Rec. 601, as OpenCV and PIL turn colour to grey.
@@ -17,35 +17,36 @@ GREY = np.array([0.299, 0.587, 0.114])
 
 
 def valid_pixels(
-    plan: Plan,
+    terms: Terms,
     depth: NDArray[np.floating],
     flags: NDArray[np.uint8],
     rgb: NDArray[np.uint8] | None,
-    out: NDArray[np.bool_] | None = None,
+    ends: tuple[Any, Any],
+    out: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Return the mask (h, w) of pixels that count, in `out` where it is given.
+    """Return the mask (h, w) of pixels that count, in `out` or in an array of its own.
 
     depth: (h, w) float32 or float64, NaN where missing. flags: uint8 (h, w). rgb: uint8 (h, w, 3), needed
-    where the plan says so.
+    where the terms say so. ends: the least and the greatest depth that count, of the depth's type (`bounds_as`).
     """
-    valid = np.empty(depth.shape, np.bool_) if out is None else out
-    low, high = bounds_as(depth.dtype, plan.depth_low, plan.depth_high, plan.ends_count)
-    if plan.erode > 1:
+    valid = out
+    low, high = ends
+    if terms.erode > 1:
         # Only missing depth erodes, not the ends of the range: they come at the end.
         most = np.finfo(depth.dtype).max
-        _flagged(depth, flags, np.uint8(plan.flag_bits), -most, most, valid)
+        _flagged(depth, flags, np.uint8(terms.flag_bits), -most, most, valid)
     else:
-        _flagged(depth, flags, np.uint8(plan.flag_bits), low, high, valid)
-    if plan.grey_above is not None:
+        _flagged(depth, flags, np.uint8(terms.flag_bits), low, high, valid)
+    if terms.grey_above is not None:
         assert rgb is not None
-        valid &= rgb @ GREY > plan.grey_above
-    if plan.rgb_sum_below is not None:
+        valid &= rgb @ GREY > terms.grey_above
+    if terms.rgb_sum_below is not None:
         assert rgb is not None
-        valid &= rgb.sum(axis=2, dtype=np.int32) < plan.rgb_sum_below
-    if plan.erode > 1:
-        valid = erode(valid, plan.erode)
+        valid &= rgb.sum(axis=2, dtype=np.int32) < terms.rgb_sum_below
+    if terms.erode > 1:
+        valid = erode(valid, terms.erode)
         valid &= (depth >= low) & (depth <= high)
-    top, bottom, left, right = plan.window
+    top, bottom, left, right = terms.window
     if (bottom - top, right - left) != depth.shape:
         inside = np.zeros_like(valid)
         inside[top:bottom, left:right] = valid[top:bottom, left:right]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,86 +11,103 @@ from numpy.typing import NDArray
 from scopedepth.evaluation import kernels as k
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.boundary import boundary_f1
-from scopedepth.evaluation.frames import Pixels
 from scopedepth.evaluation.order import ordinal_accuracy, spearman
-from scopedepth.evaluation.protocol import Limits, Plan, Source
+from scopedepth.evaluation.pixels import Pixels
+from scopedepth.evaluation.protocol import DISPARITY, Limits, Source, Terms
 from scopedepth.evaluation.selection import middle
 from scopedepth.vocabulary.metrics import PIXEL_METRICS
 
 
-def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
-    """Return the plan's metrics of one frame, whose fit has succeeded."""
-    limits = frame_limits(plan, pixels.y)
-    wanted = set(plan.metrics)
+def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
+    """Return the terms' metrics of one frame, whose fit has succeeded."""
+    aligned = alike(Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels)), pixels)
+    wanted = set(terms.metrics)
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
-        values = pixel_metrics(
-            pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits, "nrmse" in wanted
-        )
-    if "median_rel" in wanted or ("abs_rel" in wanted and plan.error_epsilon):
-        errors = relative_errors(
-            pixels.x, pixels.y, fit.scale, fit.shift, plan.source, limits, plan.error_epsilon
-        )
+        values = pixel_metrics(pixels, aligned)
+    if "median_rel" in wanted or ("abs_rel" in wanted and terms.error_epsilon):
+        errors = relative_errors(pixels, aligned, terms.error_epsilon)
         values["median_rel"] = median_error(errors) if "median_rel" in wanted else None
-        if plan.error_epsilon:
+        if terms.error_epsilon:
             values["abs_rel"] = _finite(errors.mean())
     if "spearman" in wanted:
-        rank = spearman(pixels.x, pixels.y)
-        values["spearman"] = -rank if rank is not None and plan.turned else rank
+        rank = pixels.once("spearman", lambda: spearman(pixels.x, pixels.y))
+        values["spearman"] = -rank if rank is not None and terms.turned else rank
     if "ordinal" in wanted:
         values["ordinal"] = ordinal_accuracy(
             pixels.output,
             pixels.depth,
             pixels.valid,
-            turned=plan.turned,
-            pairs=plan.ordinal_pairs,
-            min_ratio=plan.ordinal_ratio,
-            seed=plan.ordinal_seed,
+            turned=terms.turned,
+            pairs=terms.ordinal_pairs,
+            min_ratio=terms.ordinal_ratio,
+            seed=terms.ordinal_seed,
             frame=pixels.frame,
         )
     if "boundary_f1" in wanted:
-        prediction = aligned_map(plan, pixels, fit)
+        prediction = aligned_map(pixels, aligned)
         values["boundary_f1"] = boundary_f1(prediction, pixels.depth, pixels.valid & (prediction > 0))
-    return {name: values.get(name) for name in plan.metrics}
+    return {name: values.get(name) for name in terms.metrics}
 
 
-def frame_limits(plan: Plan, y: NDArray[np.floating]) -> Limits:
-    """Return the limits of one frame's predictions, `y` being its valid reference depths (n,), n >= 1."""
-    limits = plan.limits
-    if plan.floor_from_frame:
-        limits = limits._replace(disparity=1.0 / float(y.max()))
-    if plan.limits_from_frame:
-        limits = limits._replace(low=float(y.min()), high=float(y.max()))
+class Aligned(NamedTuple):
+    """How an output becomes a depth in mm: its way into the alignment's space, the fit there, the limits after it."""
+
+    source: Source
+    scale: float
+    shift: float
+    limits: Limits
+
+
+# Ends are told from limits with room for the last digit, which depends on the lane of a register.
+ROOM = 1e-12
+
+
+def alike(aligned: Aligned, pixels: Pixels) -> Aligned:
+    """Return a way from outputs to depths without what does nothing to these pixels: ways that are alike become equal.
+
+    Between the two ends of the outputs depths rise or fall throughout, unless an output or a disparity changes sign.
+    """
+    aligned = aligned._replace(source=pixels.source(aligned.source))
+    space = aligned.limits.space
+    if aligned.source.negative:
+        return aligned
+    ends, depths = np.array(pixels.ends_x(), np.float64), np.empty(2)
+    k.aligned_depths(ends, *aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf)), depths)
+    least, greatest = depths.min() * (1 - ROOM), depths.max() * (1 + ROOM)
+    floor = aligned.limits.disparity * (1 + ROOM) if space == DISPARITY else -np.inf
+    if least > max(aligned.limits.low, 0.0) and greatest < aligned.limits.high and floor * greatest <= 1.0:
+        return aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf))
+    return aligned
+
+
+def frame_limits(terms: Terms, pixels: Pixels) -> Limits:
+    """Return the limits of one frame's predictions, from its valid reference depths where the terms say so; n >= 1."""
+    limits = terms.limits
+    if terms.floor_from_frame:
+        limits = limits._replace(disparity=1.0 / pixels.ends_y()[1])
+    if terms.limits_from_frame:
+        limits = limits._replace(low=pixels.ends_y()[0], high=pixels.ends_y()[1])
     return limits
 
 
-def aligned_map(plan: Plan, pixels: Pixels, fit: Fit) -> NDArray[np.float64]:
+def aligned_map(pixels: Pixels, aligned: Aligned) -> NDArray[np.float64]:
     """Return the whole aligned prediction of one frame, as it is scored: depth (h, w), NaN where not finite."""
     output = np.ascontiguousarray(pixels.output).ravel()
     depth = np.empty(output.size)
     # The kernels take finite numbers only.
-    k.aligned_depths(
-        np.nan_to_num(output), plan.source, fit.scale, fit.shift, frame_limits(plan, pixels.y), depth
-    )
+    k.aligned_depths(np.nan_to_num(output), *aligned, depth)
     depth[~np.isfinite(output)] = np.nan
     return depth.reshape(pixels.output.shape)
 
 
-def relative_errors(
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
-    scale: float,
-    shift: float,
-    source: Source,
-    limits: Limits,
-    epsilon: float = 0.0,
-) -> NDArray[np.float64]:
-    """Return |p - g| / (g + epsilon) of every pixel (n,), epsilon in mm. Other arguments as of pixel_metrics."""
-    error = np.empty(x.size)
-    k.aligned_depths(x, source, scale, shift, limits, error)
-    error -= y
+def relative_errors(pixels: Pixels, aligned: Aligned, epsilon: float = 0.0) -> NDArray[np.float64]:
+    """Return |p - g| / (g + epsilon) of every pixel (n,), epsilon in mm."""
+    error = np.empty(pixels.x.size)
+    k.aligned_depths(pixels.x, *aligned, error)
+    error -= pixels.y
     np.abs(error, out=error)
-    error /= y + np.float64(epsilon) if epsilon else y
+    error /= pixels.y + np.float64(epsilon) if epsilon else pixels.y
     return error
 
 
@@ -101,29 +119,18 @@ def median_error(values: NDArray[np.float64]) -> float | None:
     return 0.5 * (low + high)
 
 
-def pixel_metrics(
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
-    scale: float,
-    shift: float,
-    source: Source,
-    limits: Limits,
-    nrmse: bool = True,
-) -> dict[str, float | None]:
-    """Return every metric that one pass over the pixels gives, None where it has no value.
+def pixel_metrics(pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
+    """Return every metric that one pass over the pixels gives (n >= 1), None where it has no value.
 
-    x: outputs (n,), y: reference depths in mm (n,), of one dtype, valid pixels only, n >= 1. scale, shift: the
-    fit in the alignment's space. nrmse: whether that one is wanted, which takes a pass of its own.
     Metrics with a logarithm or an inverse are None where an aligned depth is not positive, which only a
     protocol without a lower limit lets happen.
     """
-    n = x.size
-    sums, pivot = k.error_sums(x, y, source, scale, shift, limits)
-    mean = sums / n
+    sums, pivot = pixels.once(aligned, lambda: k.error_sums(pixels.x, pixels.y, *aligned))
+    mean = sums / pixels.x.size
     square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
     variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
     rmse = math.sqrt(mean[k.SQUARE])
-    width = float(y.max()) - float(y.min()) if nrmse else 0.0
+    least, greatest = pixels.ends_y()
     values: dict[str, float | None] = {
         "abs_rel": mean[k.ABS_REL],
         "sq_rel": mean[k.SQ_REL],
@@ -136,7 +143,7 @@ def pixel_metrics(
         "delta1": mean[k.WITHIN_1],
         "delta2": mean[k.WITHIN_2],
         "delta3": mean[k.WITHIN_3],
-        "nrmse": rmse / width if width > 0 else None,
+        "nrmse": rmse / (greatest - least) if greatest > least else None,
     }
     if sums[k.NOT_POSITIVE]:
         for name in ("rmse_log", "log10", "silog", "irmse"):

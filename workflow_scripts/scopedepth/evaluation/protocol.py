@@ -1,6 +1,6 @@
-"""What a protocol means for one sequence and one kind of output: the plan that align and score follow.
+"""What a protocol means for one sequence and one kind of output: the terms that fits and scores follow.
 
-A protocol is a plain mapping (config/protocols.py says what it may hold). `plan_for` settles everything that
+A protocol is a plain mapping (config/protocols.py says what it may hold). `terms_for` settles everything that
 does not depend on a frame: which way the output must be turned, which depths and pixels count, the limits in
 numbers, and which metrics the output's claim permits.
 """
@@ -62,7 +62,7 @@ class Limits(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Terms:
     """Everything about a protocol that is settled before the first frame of a sequence is read."""
 
     method: str
@@ -119,7 +119,7 @@ class Plan:
         return self.grey_above is not None or self.rgb_sum_below is not None
 
 
-def plan_for(
+def terms_for(
     protocol: Mapping[str, Any],
     *,
     dataset: str,
@@ -130,8 +130,8 @@ def plan_for(
     output_unit: str | None,
     family: str = "",
     output_greatest: float | None = None,
-) -> Plan:
-    """Return the plan of `protocol` for one sequence.
+) -> Terms:
+    """Return the terms of `protocol` for one sequence.
 
     size: height, width of the reference. units: "mm" or "relative", of the reference's depth.
     output_kind, output_unit, family: what the prediction store claims. Unknown kinds and units are `ScopeDepthError`.
@@ -158,7 +158,7 @@ def plan_for(
         if on_scale
         else Limits(space, -NO_LIMIT, -NO_LIMIT, NO_LIMIT)
     )
-    return Plan(
+    return Terms(
         method=fit["method"] if fitted else "none",
         space=space,
         scope=fit["scope"],

@@ -3,116 +3,104 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from typing import NamedTuple
 
 from scopedepth.evaluation.alignment import (
     NO_MOMENTS,
     Fit,
     Moments,
-    deviations,
-    entering,
+    frame_deviations,
     frame_moments,
     medians,
     merge,
     no_fit,
     solve,
 )
-from scopedepth.evaluation.frames import Pixels, each_frame
-from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.pixels import Pixels
+from scopedepth.evaluation.protocol import Terms
 from scopedepth.evaluation.streaming import StreamingMiddle
-from scopedepth.job.progress import Advance
 from scopedepth.vocabulary import status as codes
 
-T = TypeVar("T")
 
-# A plan with the two sequences, reference and prediction, that it is for.
-Pair = tuple[Plan, Any, Any]
+class Row(NamedTuple):
+    """What one frame brings to its scope's fit in the first pass."""
+
+    n_pixels: int
+    status: int
+    moments: Moments = NO_MOMENTS
 
 
-def fit_scope(
-    pairs: Sequence[Pair], threads: int, advance: Advance = lambda count=1: None
-) -> tuple[Fit, list[list[tuple[int, int]]]]:
-    """Return the one fit over all frames of `pairs`, and (n_pixels, status) of each frame of each pair.
+class Joint:
+    """A fit that all frames of a scope share, gathered in up to three passes over them; their order is the caller's.
 
-    Frames with a status take no part. `advance` hears of each frame once, in the first pass. Memory does not
-    grow with the number of pixels.
+    Frames with a status take no part. `see` may be called in threads, `take` by one. Memory does not grow with pixels.
     """
-    plan = pairs[0][0]
-    by_median = plan.method in ("median", "median_mad")
-    x, y = _Shared(plan.source.flip and plan.source.negative), _Shared()
 
-    def gather(pixels: Pixels) -> tuple[int, int, Moments]:
-        if pixels.status != codes.OK:
-            return pixels.x.size, pixels.status, NO_MOMENTS
-        outputs, depths, not_positive = entering(plan, pixels.x, pixels.y, pixels.not_positive)
-        if by_median:
-            x.count(outputs, first=True)
-            y.count(depths, first=True)
-        return outputs.size, codes.OK, frame_moments(plan, outputs, depths, not_positive)
-
-    total = NO_MOMENTS
-    frames: list[list[tuple[int, int]]] = []
-    for pair in pairs:
-        rows = []
-        for n, status, moments in each_frame(*pair, gather, lambda _, code: (0, code, NO_MOMENTS), threads):
-            rows.append((n, status))
-            advance()
-            total = merge(total, _one_point(moments) if plan.pool == "frame_means" else moments)
-        frames.append(rows)
-    n = sum(n for rows in frames for n, status in rows if status == codes.OK)
-    if n < plan.min_pixels:
-        return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS), frames
-    middles = spread = None
-    if by_median:
-        x.middle.turn()
-        y.middle.turn()
-
-        def count(pixels: Pixels) -> bool:
-            outputs, depths, _ = entering(plan, pixels.x, pixels.y, 0)
-            x.count(outputs, first=False)
-            y.count(depths, first=False)
-            return True
-
-        list(_again(pairs, count, threads))
-        middles = medians(plan, x.middle.result(), y.middle.result())
-    if plan.method == "median_mad":
-        assert middles is not None
-        of_x, of_y = middles
-
-        def spreads(pixels: Pixels) -> tuple[float, float]:
-            outputs, depths, _ = entering(plan, pixels.x, pixels.y, 0)
-            return deviations(outputs, depths, plan.source, plan.space, of_x, of_y)
-
-        sums = _again(pairs, spreads, threads)
-        spread = (0.0, 0.0)
-        for part in sums:
-            spread = spread[0] + part[0], spread[1] + part[1]
-    return solve(plan, n, total, middles, spread), frames
-
-
-class _Shared:
-    """A streaming median that several threads add to; counts do not depend on their order."""
-
-    def __init__(self, inverted: bool = False) -> None:
-        self.middle = StreamingMiddle(inverted)
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        # In the first pass every frame is counted; medians want a second one, deviations from them a third.
+        self.passes = {"median": 2, "median_mad": 3}.get(terms.method, 1)
+        self.rows: dict[Hashable, list[Row]] = {}
+        self._total = NO_MOMENTS
+        self._x = StreamingMiddle(terms.source.flip and terms.source.negative)
+        self._y = StreamingMiddle()
         self._lock = threading.Lock()
+        self._middles: tuple[float, float] | None = None
+        self._spread = (0.0, 0.0)
 
-    def count(self, values: Any, *, first: bool) -> None:
-        with self._lock:
-            (self.middle.first if first else self.middle.second)(values)
+    def see(self, turn: int, pixels: Pixels, status: int) -> Row | tuple[float, float] | None:
+        """Return what a frame brings in pass `turn`, from 0, for `take`."""
+        if status != codes.OK:
+            return Row(pixels.x.size, status) if turn == 0 else None
+        pixels = pixels.above(self.terms.fit_above)
+        if turn < 2 and self.passes > 1:
+            with self._lock:
+                for middle, values in ((self._x, pixels.x), (self._y, pixels.y)):
+                    (middle.second if turn else middle.first)(values)
+        if turn == 0:
+            return Row(pixels.x.size, codes.OK, frame_moments(self.terms, pixels))
+        if turn == 1:
+            return None
+        assert self._middles is not None
+        return frame_deviations(self.terms, pixels, self._middles)
 
+    def take(self, part: Hashable, brought: Row | tuple[float, float] | None) -> None:
+        """Add what `see` returned for a frame, in the order of frames. `part`: of the scope, which the frame is in."""
+        if isinstance(brought, Row):
+            self.rows.setdefault(part, []).append(Row(brought.n_pixels, brought.status))
+            means = self.terms.pool == "frame_means"
+            self._total = merge(self._total, _one_point(brought.moments) if means else brought.moments)
+        elif brought is not None:
+            self._spread = self._spread[0] + brought[0], self._spread[1] + brought[1]
 
-def _again(pairs: Sequence[Pair], work: Callable[[Pixels], T], threads: int) -> Iterator[T]:
-    """Yield work(pixels) over the frames that take part, in order."""
+    def turn(self, turn: int) -> None:
+        """End pass `turn`."""
+        if self.passes > 1 and self.n_pixels() < self.terms.min_pixels:
+            self.passes = 1
+        if turn == 0 and self.passes > 1:
+            self._x.turn()
+            self._y.turn()
+        elif turn == 1 and self.passes > 1:
+            self._middles = medians(self.terms, self._x.result(), self._y.result())
 
-    def usable(pixels: Pixels) -> T | None:
-        return work(pixels) if pixels.status == codes.OK else None
+    def n_pixels(self) -> int:
+        """Return the pixels of all frames that take part."""
+        return sum(row.n_pixels for rows in self.rows.values() for row in rows if row.status == codes.OK)
 
-    for pair in pairs:
-        for result in each_frame(*pair, usable, lambda _, code: None, threads):
-            if result is not None:
-                yield result
+    def fits(self, part: Hashable) -> list[Fit]:
+        """Return what each frame of a part takes from the fit: all of it, unless it has a status of its own."""
+        n = self.n_pixels()
+        if n < self.terms.min_pixels:
+            fit = no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
+        else:
+            fit = solve(self.terms, n, self._total, self._middles, self._spread)
+        return [
+            fit._replace(n_pixels=row.n_pixels)
+            if row.status == codes.OK
+            else no_fit(row.n_pixels, row.status)
+            for row in self.rows.get(part, [])
+        ]
 
 
 def _one_point(moments: Moments) -> Moments:

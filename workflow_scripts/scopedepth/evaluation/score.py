@@ -1,19 +1,21 @@
-"""The score stage: a table of metrics, one row a frame."""
+"""The score stage: tables of metrics, one row a frame, a table for each protocol from one pass over the frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.align import add_keys, open_pairs
+from scopedepth.evaluation.align import Pair, Specs, add_keys, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit
-from scopedepth.evaluation.frames import Pixels, each_frame
+from scopedepth.evaluation.frames import each_frame
 from scopedepth.evaluation.metrics import frame_metrics
-from scopedepth.evaluation.protocol import Plan
+from scopedepth.evaluation.pixels import Frame, Pixels
+from scopedepth.evaluation.protocol import Terms
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
@@ -37,48 +39,98 @@ class Score(NamedTuple):
 
 
 def score_unit(
-    protocol: Mapping[str, Any],
+    protocols: Specs,
     dataset: Path,
     predictions: Path,
-    alignments: Path,
+    alignments: Mapping[str, Path],
     keys: Mapping[str, str],
-    out: Path,
+    out: Mapping[str, Path],
     threads: int = 1,
 ) -> None:
-    """Score one model's predictions of one unit with the fits of `alignments` and write the scores table.
+    """Score one model's predictions of one unit with the fits of `alignments` and write a scores table a protocol.
 
-    protocol: the spec. dataset, predictions: stores. keys: dataset, model and protocol names. Every frame of
-    the unit has a row: metrics, or nulls with the status that says why.
+    protocols: the specs by name; alignments, out: tables by protocol. dataset, predictions: stores. keys: dataset and
+    model names. Every frame of the unit has a row: metrics, or nulls with the status that says why.
     """
-    pairs = open_pairs(protocol, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
-    fits = read_fits(alignments)
-    columns: dict[str, list[Any]] = {name: [] for name in SCORES.names}
-    total = sum(data.n_frames for _, data, _ in pairs.values())
-    with progress(f"score {keys['model']}, {keys['protocol']}", total) as advance:
-        for sequence, (plan, data, predicted) in pairs.items():
-            frame_fits = fits.get(sequence, [])
-            if len(frame_fits) != data.n_frames:
-                raise ScopeDepthError(
-                    f"{alignments} has {len(frame_fits)} frames of sequence {sequence}, the dataset {data.n_frames}. "
-                    "Align again."
+    if not protocols:
+        return
+    pairs = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
+    fits = {protocol: read_fits(alignments[protocol]) for protocol in protocols}
+    for protocol in protocols:
+        check_fits(alignments[protocol], fits[protocol], pairs)
+    tables = {protocol: Columns() for protocol in protocols}
+    total = sum(pair.data.n_frames for pair in pairs.values())
+    with progress(f"score {keys['model']}, {protocols_in_words(protocols)}", total) as advance:
+        for sequence, pair in pairs.items():
+            for protocol in protocols:
+                tables[protocol].add(
+                    pair.data, {**keys, "protocol": protocol}, bool(pair.terms[protocol].metrics)
                 )
-            add_keys(columns, keys, data)
-            scores: Iterable[Score] = [Score({}, 0, codes.NOT_APPLICABLE)] * data.n_frames
-            if plan.metrics:
-                scores = each_frame(plan, data, predicted, _scorer(plan, frame_fits), _not_scored, threads)
-            values = np.full((len(METRICS), data.n_frames), np.nan)
-            for frame, score in enumerate(scores):
-                # None becomes NaN here, and null in the table.
-                values[:, frame] = [score.metrics.get(name) for name in METRICS]
-                columns["n_pixels"].append(score.n_pixels)
-                columns["status"].append(codes.STATUSES[score.status])
+            scored = {
+                protocol: fits[protocol][sequence] for protocol in protocols if pair.terms[protocol].metrics
+            }
+            for frame, scores in enumerate(frame_scores(pair, scored, threads) if scored else ()):
+                for protocol, score in zip(scored, scores, strict=True):
+                    tables[protocol].set(frame, score)
                 advance()
-            for name, row in zip(METRICS, values, strict=True):
-                columns[name].append(row)
-    numbers: dict[str, Any] = {
-        name: np.concatenate(columns[name]) if columns[name] else [] for name in METRICS
-    }
-    write_table(out, SCORES, {**columns, **numbers})
+    for protocol in protocols:
+        write_table(out[protocol], SCORES, tables[protocol].columns())
+
+
+def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Iterator[list[Score]]:
+    """Yield for each frame of a sequence its score under each protocol that has fits."""
+    every = [pair.terms[protocol] for protocol in fits]
+    found = list(fits.values())
+
+    def look(frame: Frame) -> list[Score]:
+        return [
+            score_frame(terms, frame.pixels(place), found[place][frame.number])
+            for place, terms in enumerate(every)
+        ]
+
+    def skipped(_: int, code: int) -> list[Score]:
+        return [Score({}, 0, code)] * len(every)
+
+    return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
+
+
+class Columns:
+    """The columns of a scores table while it grows, sequence by sequence."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, list[Any]] = {name: [] for name in SCORES.names if name not in METRICS}
+        self._values: list[NDArray[np.float64]] = []
+        self._start = 0
+
+    def add(self, sequence: Any, keys: Mapping[str, str], applies: bool) -> None:
+        """Begin a sequence; where nothing of it `applies`, its frames stay as they are now."""
+        self._start = len(self._keys["status"])
+        add_keys(self._keys, keys, sequence)
+        self._keys["n_pixels"] += [0] * sequence.n_frames
+        self._keys["status"] += ["" if applies else codes.STATUSES[codes.NOT_APPLICABLE]] * sequence.n_frames
+        self._values.append(np.full((len(METRICS), sequence.n_frames), np.nan))
+
+    def set(self, frame: int, score: Score) -> None:
+        """Set the score of a frame of the sequence that was begun."""
+        # None becomes NaN here, and null in the table.
+        self._values[-1][:, frame] = [score.metrics.get(name) for name in METRICS]
+        self._keys["n_pixels"][self._start + frame] = score.n_pixels
+        self._keys["status"][self._start + frame] = codes.STATUSES[score.status]
+
+    def columns(self) -> dict[str, Any]:
+        """Return the table's columns."""
+        values = np.concatenate(self._values, axis=1) if self._values else np.empty((len(METRICS), 0))
+        return {**self._keys, **dict(zip(METRICS, values, strict=True))}
+
+
+def check_fits(path: Path, fits: Mapping[str, list[Fit]], pairs: Mapping[str, Pair]) -> None:
+    """Refuse an alignments table of other frames than the dataset's."""
+    for sequence, pair in pairs.items():
+        found, wanted = len(fits.get(sequence, [])), pair.data.n_frames
+        if found != wanted:
+            raise ScopeDepthError(
+                f"{path} has {found} frames of sequence {sequence}, the dataset {wanted}. Align again."
+            )
 
 
 def read_fits(path: Path) -> dict[str, list[Fit]]:
@@ -97,25 +149,17 @@ def read_fits(path: Path) -> dict[str, list[Fit]]:
     return fits
 
 
-def is_scored(plan: Plan, fit: Fit) -> bool:
+def is_scored(terms: Terms, fit: Fit) -> bool:
     """Return whether the protocol computes metrics with a frame's fit."""
-    return fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and plan.score_negative)
+    return fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and terms.score_negative)
 
 
-def score_frame(plan: Plan, pixels: Pixels, fit: Fit) -> Score:
+def score_frame(terms: Terms, pixels: Pixels, fit: Fit) -> Score:
     """Return one frame's metrics, or none and the status of its fit that forbids them."""
-    if not is_scored(plan, fit):
+    if not is_scored(terms, fit):
         return Score({}, pixels.x.size, fit.status)
-    metrics = frame_metrics(plan, pixels, fit)
+    metrics = frame_metrics(terms, pixels, fit)
     status = fit.status
     if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
         status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite
     return Score(metrics, pixels.x.size, status)
-
-
-def _scorer(plan: Plan, fits: list[Fit]) -> Any:
-    return lambda pixels: score_frame(plan, pixels, fits[pixels.frame])
-
-
-def _not_scored(frame: int, status: int) -> Score:
-    return Score({}, 0, status)

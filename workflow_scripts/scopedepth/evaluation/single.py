@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
-from scopedepth.evaluation.frames import Workspace, ready
-from scopedepth.evaluation.protocol import plan_for
+from scopedepth.evaluation.pixels import Workspace, single
+from scopedepth.evaluation.protocol import terms_for
 from scopedepth.evaluation.score import score_frame
 from scopedepth.vocabulary import status as codes
 
@@ -33,9 +33,9 @@ def evaluate_frame(
 
     protocol: the spec. prediction: (v, u) of `output_kind`. depth: (h, w), NaN where missing, in mm unless
     units is "relative". flags, rgb: uint8 (h, w) and (h, w, 3), where the protocol looks at them.
-    output_greatest: the output's own limit of depth (see `plan_for`).
+    output_greatest: the output's own limit of depth (see `terms_for`).
     """
-    plan = plan_for(
+    terms = terms_for(
         protocol,
         dataset=dataset,
         sequence=sequence,
@@ -45,14 +45,12 @@ def evaluate_frame(
         output_unit=output_unit,
         output_greatest=output_greatest,
     )
-    if not plan.metrics:
+    if not terms.metrics:
         return {}, no_fit(0, codes.NOT_APPLICABLE), codes.STATUSES[codes.NOT_APPLICABLE]
     marks = np.zeros(depth.shape, np.uint8) if flags is None else flags
     output = np.ascontiguousarray(prediction, depth.dtype)
-    pixels = ready(plan, 0, output, np.ascontiguousarray(depth), marks, rgb, Workspace())
-    if pixels.status == codes.OK:
-        fit = fit_frame(plan, pixels.x, pixels.y, pixels.scratch, pixels.not_positive, pixels.valid)
-    else:
-        fit = no_fit(pixels.x.size, pixels.status)
-    score = score_frame(plan, pixels, fit)
+    frame = single(terms, 0, output, np.ascontiguousarray(depth), marks, rgb, Workspace())
+    pixels, status = frame.pixels(0), frame.status(0)
+    fit = fit_frame(terms, pixels) if status == codes.OK else no_fit(pixels.x.size, status)
+    score = score_frame(terms, pixels, fit)
     return dict(score.metrics), fit, codes.STATUSES[score.status]

@@ -9,16 +9,16 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from scopedepth.errors import DISK_FULL, TOO_LARGE, ScopeDepthError, is_memory, one_line
 from scopedepth.job.heap import keep_freed_memory
 from scopedepth.job.leaves import check_unchanged, signatures
-from scopedepth.job.manifest import digest_file, digest_tree, manifest_of, write_json
+from scopedepth.job.manifest import digest_file, digest_tree, manifest_of, record_of, write_json
 from scopedepth.job.progress import announced
 
 # The libraries whose versions can change a number, as far as a job has imported them.
@@ -38,21 +38,27 @@ RECORDED = (
 IMPORT_NAMES = {"opencv-python-headless": "cv2", "google-crc32c": "google_crc32c"}
 
 
+class Made(NamedTuple):
+    """What a job writes down of what it made: where, what that was made from, and the outputs that it speaks of."""
+
+    record: str | Path
+    made_from: str = ""
+    outputs: Iterable[str | Path] = ()
+
+
 @contextmanager
 def job(
     log: str | Path | None = None,
-    record: str | Path | None = None,
-    made_from: str = "",
-    outputs: Iterable[str | Path] = (),
+    made: Sequence[Made] = (),
     inputs: Iterable[str | Path] = (),
     label: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Run a job's body with its messages copied to `log`, and write its run record to `record`.
+    """Run a job's body with its messages copied to `log`, and write the run records of what it made.
 
-    The record says what the result was made from (`made_from`, as `scopedepth.study.made_from` writes it), when,
-    where and with which versions, and holds the digests of the job's `outputs`, of itself too. Where a file among or
-    below `inputs` is another at the end than at the start, the job fails: nobody could say what its result was made
-    from.
+    A record says what the result was made from (as `scopedepth.study.made_from` writes it), when, where and with which
+    versions, and holds the digests of the outputs, of itself too. It is gone while the job runs, so that none speaks of
+    what another run left half-made. Where a file among or below `inputs` is another at the end than at the start, the
+    job fails: nobody could say what its result was made from.
     A `ScopeDepthError` and what the machine is to blame for (`closing_words`) end the process with status 1 and one
     line; any other exception keeps its traceback.
     `label`: what the job is called where all running jobs are shown.
@@ -63,18 +69,22 @@ def job(
     keep_freed_memory()
     with _copied_to(log), announced(label or Path(sys.argv[0]).stem):
         try:
+            for one in made:
+                Path(one.record).unlink(missing_ok=True)
             before = signatures(inputs)
             yield facts
             check_unchanged(before, signatures(inputs))
-            if record is not None:
-                content = {**run_facts(began), **facts, "made_from": made_from}
-                content["outputs"] = digests_of([path for path in outputs if str(path) != str(record)])
-                write_json(Path(record), sealed(content))
+            for one in made:
+                content = {**run_facts(began), **facts, "made_from": one.made_from}
+                content["outputs"] = digests_of(
+                    [path for path in one.outputs if str(path) != str(one.record)]
+                )
+                write_json(Path(one.record), sealed(content))
         except ScopeDepthError as error:
             print(f"scopedepth: error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
         except Exception as error:
-            said = closing_words(error, record or log)
+            said = closing_words(error, made[0].record if made else log)
             if said is None:
                 raise
             print(f"scopedepth: error: {said}", file=sys.stderr)
@@ -103,13 +113,24 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
     """Run the body of a rule's script as its `job`. `given`: what Snakemake gives a script."""
     label = f"{given.rule} {'/'.join(given.wildcards)}"
-    return job(given.log[0], given.output.record, given.params.made_from, given.output, given.input, label)
+    parts = given.params.get("parts")
+    if parts is None:
+        made = [Made(given.output.record, given.params.made_from, given.output)]
+    else:
+        tables = {Path(table).stem: Path(table) for table in given.output.table}
+        made = [Made(record_of(tables[name]), parts[name], [tables[name]]) for name in parts]
+    return job(given.log[0], made, given.input, label)
 
 
 def spec_of(given: Any) -> dict[str, Any]:
     """Return the spec that decides a rule's job. `given`: what Snakemake gives a script."""
     spec: dict[str, Any] = json.loads(given.params.made_from)["spec"]
     return spec
+
+
+def specs_of(given: Any) -> dict[str, dict[str, Any]]:
+    """Return the specs that decide the parts which a job is to make, by the parts' names."""
+    return {name: json.loads(made_from)["spec"] for name, made_from in given.params.parts.items()}
 
 
 def closing_words(error: Exception, near: str | Path | None) -> str | None:

@@ -76,12 +76,14 @@ class Stage:
     `makes`: its outputs by name, as what follows `stem` in their paths below results/; those that end in a slash are
     folders. `record` among them, the last one, is the run record. A folder with a `manifest` beside it is vouched for
     by that. `reads`: by what it is to the rule (`MAKERS`), the outputs of another rule that it reads.
+    `each`: the wildcard for all of whose values one job of the rule makes what is here: `Job` is a part of it then.
     """
 
     rule: str
     stem: str
     makes: Mapping[str, str]
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    each: str = ""
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -93,6 +95,11 @@ class Stage:
         """The names of the rule's wildcards, in the order of its paths."""
         return tuple(re.findall(r"{(\w+)}", self.stem))
 
+    @property
+    def job_wildcards(self) -> tuple[str, ...]:
+        """Those of the job that Snakemake runs: without the one that it takes all values of."""
+        return tuple(name for name in self.wildcards if name != self.each)
+
     @cached_property
     def matchers(self) -> list[re.Pattern[str]]:
         """What matches each path that the rule makes, and what lies in its folders; longer ones first."""
@@ -101,7 +108,12 @@ class Stage:
     @property
     def log(self) -> str:
         """The pattern of a job's log."""
-        return f"{LOGS}/{self.rule}/" + "/".join(f"{{{name}}}" for name in self.wildcards) + ".log"
+        return f"{LOGS}/{self.rule}/" + "/".join(f"{{{name}}}" for name in self.job_wildcards) + ".log"
+
+    @property
+    def done(self) -> str:
+        """The pattern of the empty file that says that a job in parts has run."""
+        return self.log.removesuffix(".log") + ".done"
 
     def pattern(self, output: str) -> str:
         """Return the pattern of an output's path."""
@@ -114,12 +126,17 @@ class Stage:
 
     @property
     def vouched_for(self) -> list[str]:
-        """What the rule reads and something else tells whether it changed: a folder's manifest, a list's own name."""
+        """What the rule reads and something else tells whether it changed.
+
+        Of a folder its manifest, of a list its own name, of the parts that a job makes what each was made from.
+        """
         return [
             f"{role}_{output}"
             for role, outputs in self.reads.items()
             for output in outputs
-            if role == "lists" or output in STAGES[MAKERS[role]].folders
+            if role == "lists"
+            or output in STAGES[MAKERS[role]].folders
+            or (self.each and role == "alignment")
         ]
 
     def reads_of(self, rule: str) -> tuple[str, ...]:
@@ -158,12 +175,14 @@ STAGES: dict[str, Stage] = {
             "alignments/{unit}/{model}/{protocol}",
             {"table": ".parquet", "record": RECORD},
             {"units": STORE, "bases": ("store",), "predictions": STORE},
+            each="protocol",
         ),
         Stage(
             "score",
             "scores/{unit}/{model}/{protocol}",
             {"table": ".parquet", "record": RECORD},
             {"unit": STORE, "bases": ("store",), "prediction": STORE, "alignment": ("table",)},
+            each="protocol",
         ),
         # The record of a timing holds what was measured, beside the calls.
         Stage(
@@ -211,7 +230,11 @@ STAGES: dict[str, Stage] = {
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a study: a rule and the values of its wildcards, in the order of `Stage.wildcards`."""
+    """One job of a study: a rule and the values of its wildcards, in the order of `Stage.wildcards`.
+
+    Of a rule that makes several tables in one go, each table is a part of a job: it has its own record, is stale by
+    itself and made by itself; `whole` says which parts run together.
+    """
 
     rule: str
     values: tuple[str, ...]
@@ -240,6 +263,11 @@ class Job:
     def name(self) -> str:
         """What the job's result is called: its paths below results/ as far as they agree."""
         return self.stage.stem.format(**self.named).rstrip("/")
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The rule and the wildcards' values of the job that Snakemake runs."""
+        return self.rule, *(self.named[name] for name in self.stage.job_wildcards)
 
     def path(self, output: str, results: Path = RESULTS) -> Path:
         """Return where one of the job's outputs lies."""

@@ -18,13 +18,16 @@ from typing import Any
 
 from scopedepth.job.leaves import NONE, PLANNED_BYTES, Signature, leaf_digest, signature
 from scopedepth.job.manifest import digest_file
-from scopedepth.job.run import read_record
+from scopedepth.job.run import read_record, sealed
 from scopedepth.study.accepted import Accepted
 from scopedepth.study.layout import RESULTS, STAGES, Job
 from scopedepth.study.plan import Plan
 
 Param = Callable[[Any], str]
 STALE = "stale: scopedepth explain says why"
+# What Snakemake records of a job in parts. What each part is made from is in its record, for studies that share some
+# of the parts are to find the same.
+CURRENT = "current"
 
 
 class MadeFrom:
@@ -55,13 +58,37 @@ class MadeFrom:
         def made_from(wildcards: Any) -> str:
             return self.shown(Job.of(rule, wildcards))
 
-        return made_from
+        def current(wildcards: Any) -> str:
+            planning = self._is_planning()
+            return (
+                STALE if planning and not all(map(self.holds, self.plan.parts(rule, wildcards))) else CURRENT
+            )
+
+        return current if STAGES[rule].each else made_from
+
+    def parts(self, rule: str) -> Callable[[Any, Any], dict[str, str]]:
+        """Return a parameter of a rule that runs in parts, which Snakemake does not record: what is to be made.
+
+        What each part that does not hold is to be made from, by the name of the part. Nothing while work is planned.
+        """
+        place = STAGES[rule].wildcards.index(STAGES[rule].each)
+
+        def to_make(wildcards: Any, input: Any) -> dict[str, str]:
+            if self._is_planning():
+                return {}
+            parts = self.plan.parts(rule, wildcards)
+            return {part.values[place]: self.now(part) for part in parts if self.why(part) is not None}
+
+        return to_make
+
+    def _is_planning(self) -> bool:
+        if self.planning and self.begun():
+            self.start()
+        return self.planning
 
     def shown(self, job: Job) -> str:
         """Return what Snakemake is shown of a job, which it compares with what it was shown when the job ran."""
-        if self.planning and self.begun():
-            self.start()
-        if not self.planning:
+        if not self._is_planning():
             return self.now(job)
         if job not in self._shown:
             # What does not agree is shown as something that Snakemake has never recorded: so a result without a
@@ -81,9 +108,17 @@ class MadeFrom:
         return f'{{"code":{self.plan.code(job)},"inputs":{inputs},"spec":{self.plan.spec(job)}}}'
 
     def recorded(self, job: Job) -> str | None:
-        """Return what a job's result was made from, as its run record says, or None where there is none."""
+        """Return what a job's result was made from, as its run record says, or None where there is none.
+
+        Of a part of a job, also None where the record was changed or is not of the table beside it: what is there is
+        kept while its neighbours are made, and nothing else would take it away.
+        """
         record = read_record(job.path("record", self.results))
         made_from = record.get("made_from")
+        if job.stage.each and made_from is not None:
+            table = job.path("table", self.results)
+            if sealed(record) != record or record["outputs"] != {table.name: self._of_file(table)}:
+                return None
         return made_from if isinstance(made_from, str) else None
 
     def agrees(self, job: Job, recorded: str, now: str) -> bool:

@@ -50,7 +50,8 @@ GPU_CPUS = 4
 # A forecast is no promise: other machines are slower and shared.
 MARGIN = 3
 START_MINUTES = 10
-# Seconds to fit or score a pixel of a frame: four times what one core took for frames of 320 x 320.
+# Seconds to fit or score a pixel of a frame under a protocol: four times what one core took for frames of 320 x 320 and
+# one protocol. Several share work, as far as a study's frames and protocols let them.
 COMPARE_SECONDS_PER_PIXEL = 5e-8
 # Forward, end to end, and turns for half as long.
 TIMING_CLOCKS = 2.5
@@ -64,8 +65,9 @@ SUMMARY_ROWS_PER_MINUTE = 100_000
 class Needs:
     """The needs of a study's jobs."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, cores: int | None = None) -> None:
         self.study = study
+        self.cores = cores or 1
         self.batch: int = study.execution["batch"] or BATCH_FRAMES
         self.kinds: Mapping[str, Any] = study.execution["gpu_kind"]
 
@@ -114,6 +116,10 @@ class Needs:
 
     # align, score
 
+    def compare_threads(self, wildcards: Any) -> int:
+        """Return more threads than one where there are more cores than models and units to compare."""
+        return max(1, self.cores // (len(self.study.units) * len(self.study.models)))
+
     def compare_mem_mb(self, wildcards: Any, attempt: int) -> int:
         return COMPARE_MEM_MB * attempt
 
@@ -124,7 +130,7 @@ class Needs:
         return self._compare_runtime([input.unit_manifest], attempt)
 
     def _compare_runtime(self, manifests: list[str], attempt: int) -> int:
-        seconds = COMPARE_SECONDS_PER_PIXEL * pixels(unit_size(manifests))
+        seconds = COMPARE_SECONDS_PER_PIXEL * len(self.study.protocols) * pixels(unit_size(manifests))
         return attempt * math.ceil(START_MINUTES + MARGIN * seconds / 60)
 
     # time

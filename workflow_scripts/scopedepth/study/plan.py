@@ -154,6 +154,22 @@ class Plan:
 
     # The inputs of the rules.
 
+    def parts(self, rule: str, wildcards: Any) -> list[Job]:
+        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align and score."""
+        stage = STAGES[rule]
+        values = [
+            list(self.study.protocols) if name == stage.each else [str(getattr(wildcards, name))]
+            for name in stage.wildcards
+        ]
+        return [Job(rule, key) for key in product(*values)]
+
+    def each(self, rule: str, pattern: str) -> str | list[str]:
+        """Return a pattern of paths as it is; of a rule that runs in parts once for each of a job's parts."""
+        name = "{" + STAGES[rule].each + "}"
+        return (
+            [pattern.replace(name, value) for value in self.study.protocols] if name in pattern else pattern
+        )
+
     def inputs(self, rule: str) -> dict[str, Any]:
         """Return what a rule reads, by role and output (``unit_store``): patterns, and functions of wildcards."""
         found: dict[str, Any] = {}
@@ -163,7 +179,7 @@ class Plan:
                     # Of thousands of jobs Snakemake would ask a function twice each.
                     paths: Any = []
                 elif role in ONE:
-                    paths = STAGES[ONE[role]].pattern(output)
+                    paths = self.each(rule, STAGES[ONE[role]].pattern(output))
                 else:
                     paths = self._reader(rule, role, output)
                 found[f"{role}_{output}"] = paths
@@ -173,7 +189,9 @@ class Plan:
         path = STAGES[MAKERS[role]].pattern(output)
 
         def paths(wildcards: Any) -> list[str]:
-            return [path.format(**job.named) for job in self.needs(Job.of(rule, wildcards), role)]
+            parts = self.parts(rule, wildcards)
+            needed = dict.fromkeys(job for part in parts for job in self.needs(part, role))
+            return [path.format(**job.named) for job in needed]
 
         return paths
 

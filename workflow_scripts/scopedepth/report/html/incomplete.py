@@ -8,14 +8,17 @@ a row for every frame, with a status and without a number; a dataset that is mis
 
 from __future__ import annotations
 
+import calendar
 import shutil
 import sys
+import time
 from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
+from scopedepth.job.run import read_record
 from scopedepth.study.layout import Job, incomplete_folder, tables_of
 from scopedepth.study.plan import Plan
 from scopedepth.vocabulary.units import dataset_of
@@ -27,8 +30,8 @@ NAMES = {
     "fetch_list": "list {0}",
     "fetch_weights": "weights of {0}",
     "predict": "{1} on {0}",
-    "align": "align of {1} on {0} under {2}",
-    "score": "score of {1} on {0} under {2}",
+    "align": "align of {1} on {0}",
+    "score": "score of {1} on {0}",
     "time": "timing of {1}",
     "summarise": "tables of {0}",
     "report": "report of {0}",
@@ -132,16 +135,20 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
 def failures(plan: Plan, stale: Collection[Job]) -> Iterator[tuple[str, str]]:
     """Yield what failed in a study and why: the last line of the log of each job whose result does not hold.
 
-    Of jobs that only wait for another one the first that failed is named alone.
+    Of jobs that only wait for another one the first that failed is named alone, and a job in parts once.
     """
+    named = set()
     for job in stale:
-        if job.rule in NAMES and not any(needed in stale for needed in plan.needed_by(job)):
+        waits = any(needed in stale for needed in plan.needed_by(job))
+        if job.rule in NAMES and not waits and job.whole not in named:
+            named.add(job.whole)
             yield NAMES[job.rule].format(*job.values), _reason(job)
 
 
 def _reason(job: Job) -> str:
     log = job.log()
-    if job.path("record").is_file():  # of an earlier run: a job that starts loses it
+    record = job.path("record")
+    if record.is_file() and not _is_older(record, log):  # of an earlier run
         return "It was not started again."
     try:
         lines = [
@@ -150,6 +157,16 @@ def _reason(job: Job) -> str:
     except OSError:
         return "It was not started."
     return one_line(lines[-1].removeprefix("scopedepth: error: ")[:500]) if lines else f"See {log}."
+
+
+def _is_older(record: Path, log: Path) -> bool:
+    """Say whether a job wrote to its log after the run that a record is of: it failed, and the record was put back."""
+    content = read_record(record)
+    try:
+        ended = calendar.timegm(time.strptime(content["began"], "%Y-%m-%dT%H:%M:%SZ")) + content["seconds"]
+        return log.stat().st_mtime > ended + 1  # `began` is in whole seconds
+    except (OSError, KeyError, TypeError, ValueError):
+        return False
 
 
 def _failed(job: Job, folder: Path) -> Path:

@@ -1,0 +1,22 @@
+"""Fits and scores stay what they were, to the last bit: see golden.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import golden
+
+
+def test_numbers_stay_what_they_were(tmp_path: Path) -> None:
+    kept = json.loads(golden.GOLDEN.read_text(encoding="utf-8"))
+    found = golden.computed(tmp_path)
+    assert found.keys() == kept["tables"].keys()
+    if kept["processor"] == golden.processor():
+        assert {
+            key: (found[key], value) for key, value in kept["tables"].items() if found[key] != value
+        } == {}
+    for key, (_, *means) in kept["tables"].items():
+        assert found[key][1:] == pytest.approx(means, rel=1e-7), key
