@@ -38,7 +38,7 @@ rule two:
     output: "out/{{i}}"
     shell: "touch {{output}}"
 """
-# Units, models and protocols. The third is a study of some 10,000 jobs, the last one of 10,000 units.
+# Units, models and protocols. The last one is a study of 10,000 units.
 SHAPES = ((1, 20, 10), (5, 20, 10), (25, 20, 10), (50, 20, 10), (100, 20, 10), (10_000, 1, 1))
 
 
@@ -103,8 +103,8 @@ def dry_run(folder: Path, jobs: int, environment: dict[str, str]) -> Measured:
 
 def plan(units: int, models: int, protocols: int) -> tuple[Measured, Measured]:
     """Return what planning a study took, and what a bare Snakefile of as many jobs takes."""
-    # A unit is prepared, predicted by each model, and each prediction fitted and scored by each protocol.
-    jobs = 1 + units + models + units * models * (1 + 2 * protocols) + 2
+    # A unit is prepared and predicted by each model, and each prediction fitted and scored under all protocols.
+    jobs = 1 + units + models + 3 * units * models + 2
     with tempfile.TemporaryDirectory() as scratch:
         project = Project.create(Path(scratch, "study"), configuration(units, models, protocols))
         ours = dry_run(project.folder, jobs, project.environment())

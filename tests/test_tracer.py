@@ -52,9 +52,11 @@ def opened() -> Iterator[set[Path]]:
 
 def known_to(job: Job, plan: Plan, folder: Path) -> list[Path]:
     """Return the files and folders that a job's identity covers, and what it makes itself."""
-    known = [path for needed in plan.needed_by(job) for path in needed.outputs().values()]
-    known += [*job.outputs().values(), job.log()]
-    known += [path.with_name(path.name + ".partial") for path in job.outputs().values()]
+    parts = plan.parts(job.rule, job.wildcards)
+    known = [path for part in parts for needed in plan.needed_by(part) for path in needed.outputs().values()]
+    made = [path for part in parts for path in part.outputs().values()]
+    known += [*made, job.log()]
+    known += [path.with_name(path.name + ".partial") for path in made]
     leaves = plan.leaves(job)
     # What a fetched dataset or fetched weights point to is in their manifests.
     for needed in plan.needed_by(job):
