@@ -61,7 +61,7 @@ def job(
     began = time.time()
     facts: dict[str, Any] = {}
     keep_freed_memory()
-    with _copied_to(log), announced(label or Path(sys.argv[0]).stem):
+    with _copied_to(log), announced(label or Path(log or sys.argv[0]).stem):
         try:
             before = signatures(inputs)
             yield facts
