@@ -344,9 +344,9 @@ def check_size(frame: Frame, outline: Outline, index: int) -> None:
     """Raise a `ScopeDepthError` where a frame has not the size of its sequence's first frames."""
     if frame.rgb.shape[:2] != (outline.height, outline.width):
         raise ScopeDepthError(
-            f"Sequence {outline.sequence.name}: frame {outline.sequence.frame_ids[index]} is {size_text(frame.rgb)}, frame "
-            f"{outline.chosen.frame_ids[0]} is {outline.width}x{outline.height}. A sequence has one size; put it into another "
-            "folder."
+            f"Sequence {outline.sequence.name}: frame {outline.sequence.frame_ids[index]} is {size_text(frame.rgb)}, "
+            f"frame {outline.chosen.frame_ids[0]} is {outline.width}x{outline.height}. A sequence has one size; put it "
+            "into another folder."
         )
 
 

@@ -116,8 +116,3 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 def small(n: int) -> str:
     """Return a small count in letters."""
     return _SMALL[n] if 0 <= n < len(_SMALL) else str(n)
-
-
-def file_size(n_bytes: int) -> str:
-    """Return a size in MB."""
-    return f"{n_bytes / 1e6:.1f} MB"
