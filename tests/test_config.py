@@ -134,6 +134,22 @@ def test_a_field_of_nearly_the_right_name_is_spoken_of_and_not_the_one_that_is_m
             ["headline.metric: scale_drift is a metric of a sequence"],
         ),
         (
+            "studies.demo.metrics",
+            ["rmse", "scale_drift"],
+            [
+                "studies.demo.metrics: the headline's metric 'abs_rel' is not among them; add it, or choose another as "
+                "studies.demo.headline.metric"
+            ],
+        ),
+        (
+            "studies.demo.headline",
+            {"protocol": "median_depth", "metric": "spearman"},
+            [
+                "studies.demo.headline.metric: the protocol median_depth does not compute 'spearman'; add it to "
+                "protocols.median_depth.metrics"
+            ],
+        ),
+        (
             "studies.demo.datasets",
             "phantom",
             ["studies.demo.datasets: 'phantom' is no list; write [phantom]."],

@@ -16,9 +16,11 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from operations import Named
 from project import Project
 from scopedepth.job import display, progress
 from scopedepth.job import run as jobs
@@ -123,7 +125,15 @@ def test_lines_go_to_the_log_and_not_under_the_bars(
     printed = io.StringIO()
     monkeypatch.setattr(sys, "stderr", printed)
     log = tmp_path / "logs" / "predict" / "one" / "tiny.log"
-    with jobs.job(log=log), progress.progress("predict tiny", 2) as advance:
+    given = SimpleNamespace(
+        rule="predict",
+        wildcards=Named({"unit": "one", "model": "tiny"}),
+        log=[str(log)],
+        input=Named({}),
+        output=Named({"record": str(tmp_path / "tiny.run.json")}),
+        params=SimpleNamespace(made_from=""),
+    )
+    with jobs.rule_job(given), progress.progress("predict tiny", 2) as advance:
         said = [json.loads(path.read_text()) for path in (tmp_path / "running").glob("*")]
         assert [facts["label"] for facts in said] == (["predict one/tiny"] if displayed else [])
         advance()

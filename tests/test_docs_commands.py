@@ -101,6 +101,7 @@ RUN: dict[str, Run] = {
     ),
     "snakemake --forceall": Run("snakemake --forceall -n", says="predict"),
     "python docs/describe_protocols.py": Run("PYTHONPATH=workflow_scripts python docs/describe_protocols.py"),
+    "python docs/draw_house.py": Run("python docs/draw_house.py"),
     "python benchmarks/fuzz.py": Run("python benchmarks/fuzz.py --help"),
     "python benchmarks/operations.py": Run("python benchmarks/operations.py --help"),
     "python benchmarks/predict.py": Run("python benchmarks/predict.py --help"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from scopedepth.job import identity
-from scopedepth.job.identity import canonical_json, imported_modules, module_digests
+from scopedepth.job.identity import canonical_json, module_digests
 
 
 @pytest.fixture
@@ -29,6 +30,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(identity, "ROOT", root)
     identity._parse.cache_clear()
     return tmp_path
+
+
+def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
+    return [name for name in module_digests(script, extra_modules) if name != script.name]
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -59,7 +59,7 @@ CASES = {
         "3 .mat (read are .png, .npy, .tif, .tiff, .exr)",
     ),
     "names": (other_names, "no_depth", "3 depth files have no image and are left out, the first one ax.png"),
-    "range": (far_away, "outside_range", "depth 1000 to 1000"),
+    "range": (far_away, "outside_range", "depth 1000 to 1000 (mm)"),
     "masks": (overexposed, "no_valid_pixels", "specular 100%"),
 }
 

@@ -117,7 +117,7 @@ def manifest(folder: Path, frames: int, height: int = 480, width: int = 640) -> 
     path = folder / f"{frames}x{height}.json"
     sequences = {"one": {"frames": frames, "height": height, "width": width}}
     path.write_text(json.dumps({"sequences": sequences}), encoding="utf-8")
-    return SimpleNamespace(store_manifest=str(path), store_manifests=[str(path)])
+    return SimpleNamespace(unit_manifest=str(path), units_manifest=[str(path)])
 
 
 NETWORK = SimpleNamespace(unit="one", model="network", protocol="median_depth")
@@ -155,12 +155,12 @@ def test_time_follows_frames_and_what_was_measured(tmp_path: Path, monkeypatch: 
 
 def test_what_nobody_has_counted_yet_is_taken_for_a_long_video(tmp_path: Path) -> None:
     assert unit_size([str(tmp_path / "absent.json")]).n_frames == ASSUMED_FRAMES
-    known = manifest(tmp_path, 10).store_manifest
+    known = manifest(tmp_path, 10).unit_manifest
     assert unit_size([known, known]).n_frames == 20
 
 
 def test_a_store_made_anew_is_counted_anew(tmp_path: Path) -> None:
-    path = Path(manifest(tmp_path, 10).store_manifest)
+    path = Path(manifest(tmp_path, 10).unit_manifest)
     assert unit_size([str(path)]).n_frames == 10
     path.write_text(path.read_text().replace('"frames": 10', '"frames": 30'))
     assert unit_size([str(path)]).n_frames == 30

@@ -40,7 +40,7 @@ def test_frames_that_could_not_be_read_are_the_datasets(tmp_path: Path) -> None:
     rows = [(d, m, "p", "ok") for d in DATASETS for m in MODELS] * 3
     rows += [("two", model, "p", "unreadable_frame") for model in MODELS]
     (line,) = failed_frames(frames(tmp_path / "frames.parquet", rows), "p", DATASETS, MODELS)
-    assert line == "! 1 of 4 frames of two could not be read: results/logs/prepare/"
+    assert line == "! 1 of 4 frames of two could not be read: results/logs/prepare/two*.log"
 
 
 def test_why_nothing_could_be_scored(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from scopedepth.datasets.rectify.stereo import (
     Rectifier,
     StereoCamera,
     calibration_problem,
+    moves,
     noise_level,
-    row_offsets,
 )
 from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.errors import ScopeDepthError
@@ -47,9 +47,8 @@ def test_rows_of_the_phantom_align(phantom_stereo: tuple[Path, list[Chosen]]) ->
     for chosen in phantom_stereo[1]:
         sequence = chosen.sequence
         assert isinstance(sequence, StereoSequence)
-        offsets = np.concatenate(
-            [row_offsets(*sequence.pair(index), sequence.limit) for index in chosen.indices]
-        )
+        moved = np.concatenate([moves(*sequence.pair(index)) for index in chosen.indices])
+        offsets = moved[(moved[:, 0] > 0) & (moved[:, 0] < sequence.limit), 1]
         assert len(offsets) > 200
         assert np.median(np.abs(offsets)) < 0.3
         assert abs(np.median(offsets)) < 0.05

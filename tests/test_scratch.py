@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import dataset_trees as trees
+from project import write_frames
+from scopedepth.datasets.place import point_to
+from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.scratch import built_in
 
@@ -75,3 +79,18 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("NO_SUCH_DISK", raising=False)
     with pytest.raises(ScopeDepthError, match=r"\$NO_SUCH_DISK"), built_in("$NO_SUCH_DISK", tmp_path / "a"):
         pass
+
+
+def test_the_page_of_a_store_built_elsewhere_lies_beside_its_manifest(tmp_path: Path) -> None:
+    write_frames(tmp_path / "data", ("left",))
+    (tmp_path / "raw").mkdir()
+    point_to(tmp_path / "raw", tmp_path / "data", None)
+    spec = trees.spec_of("mine", "folder", tmp_path / "data")
+    manifest = tmp_path / "results" / "mine.json"
+    with built_in(str(tmp_path / "node"), manifest.with_suffix(".zarr")) as store:
+        prepare_unit(spec, tmp_path / "raw", store, manifest, 1)
+    assert sorted(path.name for path in manifest.parent.iterdir()) == [
+        "mine.json",
+        "mine.page.json",
+        "mine.zarr",
+    ]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from scopedepth.statistics.average import average
+from scopedepth.statistics.average import sequence_sums, sequence_weights
 from scopedepth.statistics.blocks import block_lengths, circular_block_means, politis_white
 from scopedepth.statistics.bootstrap import (
     MIN_SEQUENCES,
@@ -37,6 +37,14 @@ def autoregression(count: int, n: int, rho: float, rng: np.random.Generator) -> 
 
 
 # Averages.
+
+
+def average(values: np.ndarray, starts: np.ndarray, averaging: str) -> np.ndarray:
+    """The mean of `values` (..., frame) over its last axis, NaN where there is no number at all."""
+    sums, counts = sequence_sums(values, starts)
+    weights = sequence_weights(counts, averaging)
+    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    return np.where(counts.any(axis=-1), (weights * means).sum(axis=-1), np.nan)
 
 
 def test_average_by_hand() -> None:

@@ -12,13 +12,13 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from scopedepth.evaluation.metrics import scale_drift
-from scopedepth.statistics.average import average
 from scopedepth.statistics.comparisons import SMALLEST_P, holm, pairs, two_sided_p
 from scopedepth.statistics.drift import drift_series, has_drift, log_scales
 from scopedepth.statistics.ranks import rank
 from scopedepth.statistics.sensitivity import change, kendall_tau_b, shares_won
 from scopedepth.statistics.skill import better_baseline, skill_series
 from scopedepth.statistics.training import seen_in_training
+from test_statistics_bootstrap import average
 
 # Comparisons.
 

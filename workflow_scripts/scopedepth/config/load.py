@@ -236,9 +236,19 @@ def _check_references(where: str, study: StudySpec, checked: Configuration) -> N
     if headline.metric == DRIFT:
         raise ConfigError(f"{where}.headline.metric: {DRIFT} is a metric of a sequence, and no frame has it.")
     _known(f"{where}.headline.metric", headline.metric, METRICS)
+    if headline.metric not in checked.protocols[headline.protocol].metrics:
+        raise ConfigError(
+            f"{where}.headline.metric: the protocol {headline.protocol} does not compute {headline.metric!r}; add it "
+            f"to protocols.{headline.protocol}.metrics, or choose another."
+        )
     for index, metric in enumerate(study.metrics or []):
         # Drift is a metric of a sequence, so that no frame has it.
         _known(f"{where}.metrics[{index}]", metric, [*METRICS, DRIFT])
+    if study.metrics is not None and headline.metric not in study.metrics:
+        raise ConfigError(
+            f"{where}.metrics: the headline's metric {headline.metric!r} is not among them; add it, or choose another "
+            f"as {where}.headline.metric."
+        )
 
 
 def _no_repeats(where: str, names: list[str]) -> None:

@@ -14,7 +14,7 @@ THRESHOLDS = np.linspace(1.05, 1.25, 10)
 def boundary_f1(
     prediction: NDArray[np.floating], depth: NDArray[np.floating], valid: NDArray[np.bool_]
 ) -> float | None:
-    """Return Depth Pro's scale-invariant boundary F1 (see registry), None where the reference has no edge.
+    """Return Depth Pro's scale-invariant boundary F1 (see vocabulary.metrics), None where the reference has no edge.
 
     prediction, depth: positive depths (h, w); valid: (h, w). A pair of neighbours counts where both are valid:
     the source has no mask, and evaluates complete maps.

@@ -97,11 +97,6 @@ def code_digest(script: Path, extra_modules: Iterable[str] = ()) -> str:
     )
 
 
-def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
-    """Return the sorted names of this package's modules that `script` imports, directly or through others."""
-    return [name for name in module_digests(script, extra_modules) if name != script.name]
-
-
 def module_file(name: str) -> Path:
     base = ROOT.joinpath(*name.split(".")[1:])
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")

@@ -67,7 +67,7 @@ def job(
     began = time.time()
     facts: dict[str, Any] = {}
     keep_freed_memory()
-    with _copied_to(log), announced(label or Path(sys.argv[0]).stem):
+    with _copied_to(log), announced(label or Path(log or sys.argv[0]).stem):
         try:
             for one in made:
                 Path(one.record).unlink(missing_ok=True)

@@ -24,18 +24,20 @@ def read_page(store: Path) -> dict[str, Any] | None:
 def passed_over(stores: Iterable[Path]) -> list[str]:
     """Return a line for each of the first sequences of some stores: frames, depth, flags, notes and doubts."""
     pages = [page for store in stores if (page := read_page(store))]
-    lines = [": ".join(_of(one)) for page in pages for one in page.get("sequences") or []]
+    lines = [
+        ": ".join(_of(one, page.get("depth_units"))) for page in pages for one in page.get("sequences") or []
+    ]
     more = [f"and {len(lines) - SHOWN} more sequences"] if len(lines) > SHOWN else []
     return lines[:SHOWN] + more
 
 
-def _of(sequence: Mapping[str, Any]) -> Iterator[str]:
+def _of(sequence: Mapping[str, Any], unit: str | None) -> Iterator[str]:
     yield str(sequence.get("name"))
     frames, without = sequence.get("frames"), sequence.get("no_depth")
     said = [f"{without} of {frames} frames have no depth"] if without else []
     depth = sequence.get("depth") or {}
     if {"min", "max"} <= depth.keys():
-        said.append(f"depth {depth['min']:.4g} to {depth['max']:.4g}")
+        said.append(f"depth {depth['min']:.4g} to {depth['max']:.4g} ({unit})")
     flags = {name: share for name, share in (sequence.get("flag_shares") or {}).items() if share >= 0.01}
     if flags:
         said.append("pixels " + ", ".join(f"{name} {share:.0%}" for name, share in flags.items()))

@@ -14,21 +14,11 @@ def sequence_sums(values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, n
     return sums, np.add.reduceat(has.astype(np.float64), starts[:-1], axis=-1)
 
 
-def average(values: np.ndarray, starts: np.ndarray, averaging: str) -> np.ndarray:
-    """Return the mean of `values` (..., frame) over its last axis, NaN where there is no number at all.
-
-    ``sequences``: the mean over frames within a sequence, then over the sequences, each counting alike.
-    ``frames``: the mean over all frames, so that a long sequence counts for more.
-    """
-    sums, counts = sequence_sums(values, starts)
-    weights = sequence_weights(counts, averaging)
-    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
-    value = (weights * means).sum(axis=-1)
-    return np.where(counts.any(axis=-1), value, np.nan)
-
-
 def sequence_weights(counts: np.ndarray, averaging: str) -> np.ndarray:
-    """Return the weight of each sequence's mean in the average, (..., sequence), with sum 1 (or all 0)."""
+    """Return the weight of each sequence's mean in the average, (..., sequence), with sum 1 (or all 0).
+
+    ``sequences``: each sequence counts alike. ``frames``: each frame, so that a long sequence counts for more.
+    """
     if averaging not in AVERAGINGS:
         raise ValueError(f"averaging must be one of {AVERAGINGS}, not {averaging!r}")
     weights = (counts > 0).astype(np.float64) if averaging == "sequences" else counts

@@ -253,15 +253,6 @@ def depth_from_disparity(
     return depth
 
 
-def row_offsets(left: NDArray[np.uint8], right: NDArray[np.uint8], limit: int) -> NDArray[np.float32]:
-    """Measure how far matching points of a rectified pair miss each other's row, pixels, one number a point.
-
-    Of the points of `moves`, those with a disparity between 0 and `limit` count.
-    """
-    moved = moves(left, right)
-    return moved[(moved[:, 0] > 0) & (moved[:, 0] < limit), 1]
-
-
 def moves(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return by how much points of a pair lie further right and further down in the left image, pixels, (n, 2).
 
