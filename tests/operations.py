@@ -251,7 +251,7 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
     given = SimpleNamespace(
         input=inputs,
         output=outputs,
-        params=Params(**params, units=list(plan.study.units)),
+        params=SimpleNamespace(**params, units=list(plan.study.units)),
         rule=job.rule,
         wildcards=Named({name: job.named[name] for name in job.stage.job_wildcards}),
         log=[str(job.log())],
@@ -286,13 +286,6 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise Killed
     return True
-
-
-class Params(SimpleNamespace):
-    """A job's parameters."""
-
-    def get(self, name: str) -> Any:
-        return getattr(self, name, None)
 
 
 class Named(list[str]):

@@ -112,7 +112,9 @@ def test_a_finished_study_is_exported_whole(finished: Project, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     entities, files = described(out)
     results = finished.folder / "results"
-    of_the_study = [path for path in results.rglob("*") if path.is_file() and path.suffix != ".log"]
+    of_the_study = [
+        path for path in results.rglob("*") if path.is_file() and path.suffix not in (".log", ".done")
+    ]
     for path in of_the_study:
         name = path.relative_to(finished.folder).as_posix()
         in_store = ".zarr/" in name or name.startswith(

@@ -113,7 +113,7 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
     """Run the body of a rule's script as its `job`. `given`: what Snakemake gives a script."""
     label = f"{given.rule} {'/'.join(given.wildcards)}"
-    parts = given.params.get("parts")
+    parts = getattr(given.params, "parts", None)
     if parts is None:
         made = [Made(given.output.record, given.params.made_from, given.output)]
     else:
