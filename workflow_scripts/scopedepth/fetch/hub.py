@@ -91,7 +91,7 @@ def fetch_repository(
             facts = {"sha256": digest.removeprefix("sha256:"), "bytes": path.stat().st_size}
             state.finish(file, path, file, facts, unpack)
     except GatedRepoError as error:
-        address = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{repo}"
+        address = f"https://huggingface.co/{repo if kind == 'model' else f'{kind}s/{repo}'}"
         raise ScopeDepthError(
             f"{whose}: {repo} wants its terms accepted. Open {address}, accept them, log in with `hf auth login`, and "
             "run again."
