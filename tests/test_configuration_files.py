@@ -148,6 +148,6 @@ def test_a_study_of_an_overlay_is_planned_checked_and_explained(tmp_path: Path) 
     overlay = ("--configfile", "mine.yaml", "--config", "study=mine")
     assert "two" in project.command("plan", *overlay).stdout
     explained = project.command("explain", *overlay)
-    assert "The next run of the study mine starts 14 jobs:" in explained.stdout
-    assert len(project.jobs(*overlay)) == 14
+    assert "The next run of the study mine starts 10 jobs, for 14 results:" in explained.stdout
+    assert len(project.jobs(*overlay)) == 10
     assert "has not been fetched" in project.command("check-dataset", "two", *overlay).stderr
