@@ -690,6 +690,8 @@ def check_network(made: Made, path: Path) -> None:
 
 def check_table(made: Made, path: Path) -> None:
     """Read a table as the jobs do that others' tables are given to."""
+    import pyarrow.parquet as pq
+
     from scopedepth.evaluation.score import read_fits
     from scopedepth.report.ranking import failed_frames, why_nothing
     from scopedepth.statistics.panel import group_paths, read_log_scales, read_panel
@@ -712,7 +714,12 @@ def check_table(made: Made, path: Path) -> None:
         read_log_scales(panel, groups, {"alignment": {"space": "depth", "method": "median"}})
         return
     whole = path.with_name("frames.parquet")
-    _write_frames(whole, groups)
+    fits = found.select(["sequence", "frame"])
+    for name in ("scale", "shift"):
+        fits = fits.append_column(name, found["abs_rel"])
+    fitted = path.with_name("fitted.parquet")
+    pq.write_table(fits, fitted)
+    _write_frames(whole, groups, {key: [fitted] for key in groups}, {protocol: {"version": 1}})
     why_nothing(whole, protocol, dataset)
     list(failed_frames(whole, protocol, {dataset: {}}, {model: {}}))
 

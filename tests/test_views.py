@@ -482,8 +482,8 @@ def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
     assert project.jobs() == {
         "prepare(cut)",
         "predict(cut, brightness)",
-        "align(cut, brightness, median_depth)",
-        "score(cut, brightness, median_depth)",
+        "align(cut, brightness)",
+        "score(cut, brightness)",
         "summarise(small)",
         "report(small)",
     }
