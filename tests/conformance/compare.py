@@ -15,7 +15,7 @@ import yaml
 from conformance.arrays import Case, Frames, make
 from evaluation_fakes import FakeSequence, FakeStore
 from scopedepth.config.protocols import ProtocolSpec
-from scopedepth.evaluation.align import fit_unit, open_pairs
+from scopedepth.evaluation.align import fit_unit, open_pairs, parts_to_fit
 from scopedepth.evaluation.score import Score, frame_scores
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def scores(spec: Mapping[str, Any], case: Case, frames: Frames) -> list[Score]:
         FakeSequence(case.sequence, prediction=frames.output), output_kind=case.kind, unit=case.unit
     )
     pairs = open_pairs({"p": spec}, data, predicted, case.dataset)
-    fits = fit_unit([pairs], 1, lambda count=1: None)[case.sequence]
+    fits = fit_unit([pairs], parts_to_fit([pairs]), 1, lambda count=1: None)[case.sequence]
     return [score for [score] in frame_scores(pairs[case.sequence], fits, 1)]
 
 

@@ -52,8 +52,11 @@ def align_unit(
         for data, predicted in list(zip(dataset, predictions, strict=True))[: 1 if alone else None]
     ]
     label = f"align {keys['model']}, {protocols_in_words(protocols)}"
-    with progress(label, frames_to_fit(units)) as advance:
-        fits = fit_unit(units, threads, advance)
+    parts = parts_to_fit(units)
+    # More than the first unit's frames only where a fit is made over several.
+    total = sum(units[part.unit][part.sequence].data.n_frames for part in parts)
+    with progress(label, total) as advance:
+        fits = fit_unit(units, parts, threads, advance)
     for protocol in protocols:
         columns: dict[str, list[Any]] = {name: [] for name in ALIGNMENTS.names}
         for sequence, pair in units[0].items():
@@ -104,16 +107,17 @@ def parts_to_fit(units: Sequence[Mapping[str, Pair]]) -> dict[Part, dict[str, Jo
     return found
 
 
-def frames_to_fit(units: Sequence[Mapping[str, Pair]]) -> int:
-    """Return the frames of the first pass: more than the first unit's only where a fit is made over several."""
-    return sum(units[part.unit][part.sequence].data.n_frames for part in parts_to_fit(units))
-
-
 def fit_unit(
-    units: Sequence[Mapping[str, Pair]], threads: int, advance: Advance
+    units: Sequence[Mapping[str, Pair]],
+    parts: Mapping[Part, Mapping[str, Joint | None]],
+    threads: int,
+    advance: Advance,
 ) -> dict[str, dict[str, list[Fit]]]:
-    """Return the fits of the first unit's frames by sequence and protocol; `advance` hears of each frame once."""
-    parts = parts_to_fit(units)
+    """Return the fits of the first unit's frames by sequence and protocol; `advance` hears of each frame once.
+
+    parts: of the units, from `parts_to_fit`, new: the fits that are shared gather there.
+    """
+    joints = {joint for looking in parts.values() for joint in looking.values() if joint is not None}
     fits: dict[str, dict[str, list[Fit]]] = {}
     for sequence, pair in units[0].items():
         unfit = no_fit(0, codes.NOT_APPLICABLE)
@@ -137,7 +141,6 @@ def fit_unit(
                         fits[part.sequence][name].append(one)
                 if turn == 0:
                     advance()
-        joints = {joint for looking in parts.values() for joint in looking.values() if joint is not None}
         for joint in joints:
             joint.turn(turn)
         turn += 1

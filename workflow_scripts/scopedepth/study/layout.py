@@ -136,7 +136,7 @@ class Stage:
             for output in outputs
             if role == "lists"
             or output in STAGES[MAKERS[role]].folders
-            or (self.each and role == "alignment")
+            or (self.each and STAGES[MAKERS[role]].each == self.each)
         ]
 
     def reads_of(self, rule: str) -> tuple[str, ...]:
