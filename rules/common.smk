@@ -1,5 +1,6 @@
 # The study, tabulated once. Every path and every parameter of the rules follows from PLAN.
 
+import functools
 import gc
 import inspect
 import logging
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import snakemake.resources
+import snakemake.sourcecache
 from snakemake.common import overwrite_function_params
 
 # Jobs are many objects that stay: looking for garbage among them took a tenth of the time to plan thousands.
@@ -53,9 +55,10 @@ DISPLAY = Display(
     counts=lambda: (workflow.scheduler.finished_jobs, len(workflow.dag)),
     jobs=CORES or 4,
 )
-# Snakemake says two lines whenever it chooses jobs, which tell nobody anything: thousands in a study's log.
-CHOICES = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.")
-logging.getLogger("snakemake.logging").addFilter(lambda record: not CHOICES.fullmatch(record.getMessage()))
+# Snakemake says two lines whenever it chooses jobs, and one for an empty file: thousands in a study's log, which tell
+# nobody anything.
+CHATTER = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.|Touching output file .*\.done\.")
+logging.getLogger("snakemake.logging").addFilter(lambda record: not CHATTER.fullmatch(record.getMessage()))
 
 
 def known(function):
@@ -72,6 +75,11 @@ def known(function):
 for function in (PLAN.local_weights.__func__, *vars(Needs).values(), snakemake.resources.Resource.evaluate):
     if inspect.isfunction(function):
         known(function)
+
+# Snakemake works out several times for every job where the same few scripts lie. This is its own affair: a version
+# without it plans as well, only slower.
+if hasattr(snakemake.sourcecache, "parse_uri"):
+    snakemake.sourcecache.parse_uri = functools.cache(snakemake.sourcecache.parse_uri)
 
 
 def inputs_of(rule):
