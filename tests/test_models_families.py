@@ -177,7 +177,7 @@ def test_bad_weights_are_one_clear_error(
 def test_options_are_checked(tmp_path: Path) -> None:
     folder = write_monodepth2(tmp_path / "w")
     for bad, said in [
-        ({"heigth": 3}, "no option 'heigth'"),
+        ({"heigth": 3}, r"family monodepth2 has no option heigth \(nearest: height\)"),
         ({"height": 65}, "multiples of 32"),
         ({"resample": "area"}, "no resample 'area'"),
     ]:
@@ -414,7 +414,7 @@ def test_baselines() -> None:
     assert np.isfinite(black).all()
     undone = load_model(spec("baseline", kind="brightness", gamma=2.2), Path("none"), "cpu").predict(FRAMES)
     np.testing.assert_allclose(undone, depth**2.2, rtol=1e-4)
-    with pytest.raises(ScopeDepthError, match="no baseline 'noise'"):
+    with pytest.raises(ScopeDepthError, match="no kind 'noise'; there are constant, brightness"):
         load_model(spec("baseline", kind="noise"), Path("none"), "cpu")
     with pytest.raises(ScopeDepthError, match="output kind is `depth`"):
         load_model(spec("baseline", "disparity"), Path("none"), "cpu")

@@ -6,6 +6,7 @@ their types, ranges and defaults; `config.options` checks them while planning, w
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 from collections.abc import Mapping
@@ -53,9 +54,26 @@ def read_options(spec: Mapping[str, Any], kind: type[T]) -> T:
             hint = f"nearest: {near[0]}" if near else "it has " + (", ".join(known) or "none")
             raise ScopeDepthError(f"{whose} has no option {name} ({hint}).")
     try:
-        return kind(**spec["options"])
+        options = kind(**spec["options"])
     except ValueError as error:
-        raise ScopeDepthError(f"{whose}: {error}.") from None
+        raise ScopeDepthError(f"{whose}: options.{error}.") from None
+    for field in fields(kind):  # type: ignore[arg-type]
+        value, choices = getattr(options, field.name), _choices(str(field.type))
+        if choices and value is not None and value not in choices:
+            raise ScopeDepthError(
+                f"{whose} has no {field.name} {value!r:.60}; there are {', '.join(choices)}."
+            )
+    return options
+
+
+def _choices(annotation: str) -> tuple[str, ...]:
+    """Return the words of an annotation ``Literal["a", "b"]``; none where it names others elsewhere."""
+    for node in ast.walk(ast.parse(annotation, mode="eval")):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+            words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if all(isinstance(word, ast.Constant) for word in words):
+                return tuple(str(ast.literal_eval(word)) for word in words)
+    return ()
 
 
 def _named(spec: Mapping[str, Any]) -> tuple[str, str]:

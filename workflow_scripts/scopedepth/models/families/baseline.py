@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
 from scopedepth.models.base import DepthModel
 
@@ -74,6 +75,10 @@ class Brightness(Constant):
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
     """Return a baseline. Options: `kind` (constant, brightness), `exponent` (0.5), `gamma` (1: none undone)."""
     options = read_options(spec, Options)
+    try:
+        options.check_model("none", spec["output"]["kind"])
+    except ValueError as error:
+        raise ScopeDepthError(f"Model {spec['name']}: {error}.") from None
     if options.kind == "constant":
         return Constant(spec)
     return Brightness(spec, options.exponent, options.gamma)

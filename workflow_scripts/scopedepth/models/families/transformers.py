@@ -70,7 +70,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.preprocessing == "authors" and self.processor:
             raise ValueError(
-                "processor changes the Hub's settings, and preprocessing: authors takes none of them"
+                "processor changes the Hub's settings, and preprocessing: authors takes none of them. "
+                "Leave one of the two out"
             )
 
 
