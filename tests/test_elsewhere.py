@@ -41,7 +41,7 @@ def tiny() -> dict[str, Any]:
 
 def run(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command without the tests' own place of the library."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MAKEFLAGS")}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(command, cwd=folder, env={**kept, **more}, capture_output=True, check=False)
 
 

@@ -106,7 +106,7 @@ class Stranger:
 
     def types(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line in the activated environment."""
-        kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MAKEFLAGS")}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         kept["NUMBA_CACHE_DIR"] = Project(self.folder).environment()["NUMBA_CACHE_DIR"]
         return subprocess.run(
             ["bash", "-c", f". .venv/bin/activate && {line}"],

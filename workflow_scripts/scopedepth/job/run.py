@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -175,7 +176,13 @@ def run_facts(began: float) -> dict[str, Any]:
 def library_versions() -> dict[str, str]:
     """Return the versions of the number-making libraries that this process has imported."""
     loaded = [name for name in RECORDED if IMPORT_NAMES.get(name, name) in sys.modules]
-    return {name: metadata.version(name) for name in loaded}
+    return {name: _version(name) for name in loaded}
+
+
+# A package's metadata are a file to find and to parse, and a process does not change its libraries.
+@cache
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 def peak_memory_mib() -> float:
