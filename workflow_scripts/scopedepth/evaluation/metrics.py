@@ -1,4 +1,4 @@
-"""From one frame's valid pixels to its metrics (registry.py defines them)."""
+"""From one frame's valid pixels to its metrics (vocabulary.metrics says what they are)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from scopedepth.evaluation.frames import Pixels
 from scopedepth.evaluation.order import ordinal_accuracy, spearman
 from scopedepth.evaluation.protocol import Limits, Plan, Source
 from scopedepth.evaluation.selection import middle
-from scopedepth.vocabulary.metrics import PIXEL_METRICS
+from scopedepth.metrics import AlignedFrame, computed
+from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 
 def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
@@ -50,6 +51,17 @@ def frame_metrics(plan: Plan, pixels: Pixels, fit: Fit) -> dict[str, float | Non
     if "boundary_f1" in wanted:
         prediction = aligned_map(plan, pixels, fit)
         values["boundary_f1"] = boundary_f1(prediction, pixels.depth, pixels.valid & (prediction > 0))
+    files = dict.fromkeys(METRICS[name].file for name in plan.metrics if METRICS[name].file)
+    if files:
+        frame = AlignedFrame(
+            pixels.y,
+            pixels.depth,
+            pixels.valid,
+            pixels.output,
+            plan.turned,
+            lambda: aligned_map(plan, pixels, fit),
+        )
+        values |= computed(frame, files)
     return {name: values.get(name) for name in plan.metrics}
 
 

@@ -30,7 +30,8 @@ from scopedepth.statistics.panel import (
 )
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
-from scopedepth.tables.io import read_table, write_table
+from scopedepth.tables.frames import read_scores
+from scopedepth.tables.io import write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
@@ -365,9 +366,7 @@ def _write_frames(path: Path, scores: Mapping[Key, Sequence[Path]]) -> None:
         beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
-            parts = [
-                read_table(part).select(FRAMES.names).cast(FRAMES) for key in keys for part in scores[key]
-            ]
+            parts = [read_scores(part).cast(FRAMES) for key in keys for part in scores[key]]
             whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)
