@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from scopedepth.stores.prediction import PredictionStore
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FOLDER = "workflow_scripts/scopedepth"
+FILES = ("datasets/loaders/mine.py", "models/families/colours.py", "metrics/bias.py")
 
 
 def shown_file(name: str) -> str:
@@ -54,11 +56,11 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
     config["studies"]["small"] |= {
         "datasets": ["scanner"],
         "models": ["constant", "colours"],
-        "protocols": ["median_150"],
+        "protocols": ["median_150", "biased"],
         "headline": {"protocol": "median_150", "metric": "abs_rel"},
     }
     project = Project.create(tmp_path / "project", config)
-    with_shown(project, "datasets/loaders/mine.py", "models/families/colours.py")
+    with_shown(project, *FILES)
 
     data = project.folder / "data/scanner/scene_07"
     stored = np.round(trees.depth_mm(48, 64, 20, 90) / 0.05).astype(np.uint16)
@@ -95,6 +97,63 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.workflow
+def test_a_metric_runs_no_fit(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    with_shown(project, "metrics/bias.py")
+    assert project.jobs() == set()
+
+    config = project.read_config()
+    config["protocols"]["median_depth"]["metrics"] = ["abs_rel", "bias_factor", "bias"]
+    project.write_config(config)
+    scored = project.jobs()
+    assert {job.partition("(")[0] for job in scored} == {"score", "summarise", "report"}
+    project.snakemake()
+    study = project.folder / "results/studies/small"
+    compared = 0
+    for row in pq.read_table(study / "frames.parquet").to_pylist():
+        if row["protocol"] != "median_depth":
+            # Its scores were written before the file was there.
+            assert row["bias"] is None
+        elif row["model"] == "constant":
+            store = DatasetStore(project.folder / f"results/datasets/{row['dataset']}.zarr")
+            frame = store.sequences[row["sequence"]].depth(row["frame"], row["frame"] + 1)
+            g = frame[frame > 0].astype(np.float64)
+            p = np.median(g)
+            assert row["bias_factor"] == pytest.approx(np.exp(abs(np.mean(np.log(p / g)))), rel=1e-6)
+            assert row["bias"] == pytest.approx(abs(np.mean(p - g)), rel=1e-5)
+            compared += 1
+    assert compared > 3
+    summary = pq.read_table(study / "summary.parquet").to_pylist()
+    assert {row["metric"] for row in summary if row["protocol"] == "median_depth"} >= {"bias", "bias_factor"}
+    assert "Bias factor" in (study / "report.html").read_text(encoding="utf-8")
+
+    path = project.folder / FOLDER / "metrics/bias.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("exp(abs(log))", "exp(2 * log)"), encoding="utf-8")
+    assert project.jobs() == scored
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("X = 1\n", "mine.py says no METRICS"),
+        (
+            "from scopedepth.vocabulary.metrics import Metric\n"
+            'METRICS = (Metric("rmse", "RMSE", "mm", False, "other", "mine"),)\n',
+            "mine.py says rmse, which is a metric already",
+        ),
+    ],
+)
+def test_a_file_of_metrics_that_says_none_or_known_ones(tmp_path: Path, said: str, wanted: str) -> None:
+    project = Project.create(tmp_path / "project", CONFIG)
+    (project.folder / FOLDER / "metrics/mine.py").write_text(said, encoding="utf-8")
+    refused = project.command("plan")
+    assert refused.returncode != 0
+    assert wanted in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 REFUSED = [
     ("datasets", "scanner", {"bits": 7}, "options.bits: Input should be greater than or equal to 8"),
     ("datasets", "scanner", {"depth": "z"}, "did you mean 'depths'? loader mine has depths, bits"),
@@ -108,10 +167,10 @@ REFUSED = [
 def test_what_the_files_say_is_checked_before_anything_runs(tmp_path: Path) -> None:
     """In a process of its own: this one has listed the folders already."""
     config = copy.deepcopy(CONFIG)
-    for kind in ("datasets", "models"):
-        config[kind] |= shown_entries()[kind]
+    for kind, entries in shown_entries().items():
+        config[kind] |= entries
     project = Project.create(tmp_path / "project", config)
-    with_shown(project, "datasets/loaders/mine.py", "models/families/colours.py")
+    with_shown(project, *FILES)
     cases = []
     for kind, name, changes, _ in REFUSED:
         changed = copy.deepcopy(config)

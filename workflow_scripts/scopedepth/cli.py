@@ -47,8 +47,7 @@ def _use_code_of_the_workflow(given: Sequence[str]) -> None:
         os.execve(sys.executable, [sys.executable, "-P", "-m", "scopedepth.cli", *given], environment)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0 well, 1 something is wrong, 2 wrong usage."""
+def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         print_on_any_terminal()
@@ -73,8 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     options = parser.parse_args(given)
+    return int(options.run(options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0 well, 1 something is wrong, 2 wrong usage."""
     try:
-        return int(options.run(options))
+        return _run(arguments)
     except ScopeDepthError as error:
         print(f"scopedepth: error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
-from scopedepth.config.options import check_options, defines, options_of
+from scopedepth.config.options import check_options, options_of
 from scopedepth.job import extensions
 
 LOADERS = extensions.names_in(extensions.LOADERS)
@@ -277,7 +277,7 @@ class DatasetSpec(Spec):
                 raise ValueError(
                     f"frames.{name}.layout {listed.layout} is for the loader {listed.layout} alone"
                 )
-            if not defines(extensions.LOADERS, self.loader, "listed"):
+            if not extensions.defines(extensions.LOADERS, self.loader, "listed"):
                 raise ValueError(
                     f"frames.{name}.layout: the loader {self.loader} has no lists of its own; use plain"
                 )

@@ -2,12 +2,11 @@
 
 A loader's or a family's file says its options in a class `Options`, a frozen dataclass whose annotations are built from
 the types below (imported under ``if TYPE_CHECKING:``, so that no job imports pydantic for them). What checks a
-configuration must import neither OpenCV nor torch: of such a file, it runs that class alone, and what the class names.
+configuration must import neither OpenCV nor torch: of such a file, that class alone is run (`extensions.made_alone`).
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 import typing
 from functools import cache
@@ -17,8 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from scopedepth.job.extensions import NoOptions, module_of
-from scopedepth.job.identity import module_file
+from scopedepth.job.extensions import NoOptions, file_of, made_alone
 
 # Of the file systems in use.
 LONGEST_NAME = 255
@@ -113,55 +111,18 @@ def options_of(folder: str, name: str) -> type[Any]:
 
     folder: `LOADERS` or `FAMILIES`. A file without the class has no options.
     """
-    path = module_file(module_of(folder, name))
+    path = file_of(folder, name)
     return _options_in(path, path.stat().st_mtime_ns)
-
-
-def defines(folder: str, name: str, what: str) -> bool:
-    """Say whether a loader's or family's file defines `what`, such as a function."""
-    path = module_file(module_of(folder, name))
-    return any(what in _makes(one) for one in _top(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 @cache
 def _options_in(path: Path, _modified: int) -> type[Any]:
-    statements = list(_top(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
-    makers = {made: statement for statement in statements for made in _makes(statement)}
-    needed: set[ast.stmt] = set()
-    waiting = ["Options"]
-    while waiting:
-        maker = makers.get(waiting.pop())
-        if maker is not None and maker not in needed:
-            needed.add(maker)
-            waiting += [node.id for node in ast.walk(maker) if isinstance(node, ast.Name)]
-    names: dict[str, Any] = {"__name__": path.stem, "Options": NoOptions}
-    body = [statement for statement in statements if statement in needed]
-    # Without this module's own __future__, so that annotations are types.
-    exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), names)
-    for made in names.values():
-        if typing.is_typeddict(made):
-            made.__pydantic_config__ = STRICT
-    own = names["Options"]
+    made = made_alone(path, "Options")
+    for one in made.values():
+        if typing.is_typeddict(one):
+            one.__pydantic_config__ = STRICT
+    own = made.get("Options", NoOptions)
     return dataclass(own, config=STRICT, frozen=own.__dataclass_params__.frozen)
-
-
-def _top(tree: ast.Module) -> typing.Iterator[ast.stmt]:
-    """Yield a file's statements, those under ``if TYPE_CHECKING:`` among them."""
-    for statement in tree.body:
-        if isinstance(statement, ast.If) and getattr(statement.test, "id", None) == "TYPE_CHECKING":
-            yield from statement.body
-        else:
-            yield statement
-
-
-def _makes(statement: ast.stmt) -> list[str]:
-    """Return the names that a statement gives a meaning."""
-    if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-        return [statement.name]
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return [alias.asname or alias.name for alias in statement.names]
-    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def check_options(whose: str, kind: type[Any], given: dict[str, Any]) -> None:

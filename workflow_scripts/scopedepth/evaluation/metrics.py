@@ -1,4 +1,4 @@
-"""From one frame's valid pixels to its metrics (registry.py defines them)."""
+"""From one frame's valid pixels to its metrics (vocabulary.metrics says what they are)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from scopedepth.evaluation.order import ordinal_accuracy, spearman
 from scopedepth.evaluation.pixels import Pixels
 from scopedepth.evaluation.protocol import DISPARITY, Limits, Source, Terms
 from scopedepth.evaluation.selection import middle
-from scopedepth.vocabulary.metrics import PIXEL_METRICS
+from scopedepth.metrics import AlignedFrame, computed
+from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 
 def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
@@ -47,6 +48,17 @@ def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | N
     if "boundary_f1" in wanted:
         prediction = aligned_map(pixels, aligned)
         values["boundary_f1"] = boundary_f1(prediction, pixels.depth, pixels.valid & (prediction > 0))
+    files = dict.fromkeys(METRICS[name].file for name in terms.metrics if METRICS[name].file)
+    if files:
+        frame = AlignedFrame(
+            pixels.y,
+            pixels.depth,
+            pixels.valid,
+            pixels.output,
+            terms.turned,
+            lambda: aligned_map(pixels, aligned),
+        )
+        values |= computed(frame, files)
     return {name: values.get(name) for name in terms.metrics}
 
 

@@ -18,7 +18,7 @@ from numba import njit as njit
 
 ROOT = Path(__file__).parents[1]
 # The packages with compiled code.
-COMPILED = ("evaluation", "phantom")
+COMPILED = ("evaluation", "metrics", "phantom")
 
 
 def source_digest() -> str:

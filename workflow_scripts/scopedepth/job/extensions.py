@@ -1,7 +1,8 @@
-"""What the project finds by its file, loaders and families of models, and the options that a spec hands to one.
+"""What the project finds by its file: loaders, families of models, metrics; and the options that a spec hands to one.
 
-A file in the folder is one: no list names it. Its class `Options`, a frozen dataclass, says which options there are,
-their types, ranges and defaults; `config.options` checks them while planning, without importing the file.
+A file in the folder is one: no list names it. What it says in its head is read while planning without importing it
+(`made_alone`): the class `Options` of a loader or a family, a frozen dataclass, which `config.options` checks; and the
+`METRICS` of a file of metrics.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from scopedepth.errors import ScopeDepthError
 
 ROOT = Path(__file__).parents[1]
-LOADERS, FAMILIES = "datasets.loaders", "models.families"
+LOADERS, FAMILIES, METRICS = "datasets.loaders", "models.families", "metrics"
 T = TypeVar("T")
 
 
@@ -35,6 +36,56 @@ def names_in(folder: str) -> tuple[str, ...]:
 def module_of(folder: str, name: str) -> str:
     """Return the dotted name of an extension's module."""
     return f"scopedepth.{folder}.{name}"
+
+
+def file_of(folder: str, name: str) -> Path:
+    """Return an extension's file."""
+    return ROOT.joinpath(*folder.split("."), f"{name}.py")
+
+
+def made_alone(path: Path, wanted: str) -> dict[str, Any]:
+    """Return what a file's definition of `wanted` makes: that name, and those that it needs, by name.
+
+    Of the file, only the statements are run that these names come from. Empty where `wanted` is not defined.
+    """
+    statements = list(_top(path))
+    makers = {made: statement for statement in statements for made in _makes(statement)}
+    needed: set[ast.stmt] = set()
+    waiting = [wanted]
+    while waiting:
+        maker = makers.get(waiting.pop())
+        if maker is not None and maker not in needed:
+            needed.add(maker)
+            waiting += [node.id for node in ast.walk(maker) if isinstance(node, ast.Name)]
+    made: dict[str, Any] = {"__name__": path.stem}
+    body = [statement for statement in statements if statement in needed]
+    # Without this module's own __future__, so that annotations are types.
+    exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), made)
+    return made
+
+
+def defines(folder: str, name: str, what: str) -> bool:
+    """Say whether an extension's file defines `what`, such as a function."""
+    return any(what in _makes(statement) for statement in _top(file_of(folder, name)))
+
+
+def _top(path: Path) -> Iterator[ast.stmt]:
+    """Yield a file's statements, those under ``if TYPE_CHECKING:`` among them."""
+    for statement in ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body:
+        if isinstance(statement, ast.If) and getattr(statement.test, "id", None) == "TYPE_CHECKING":
+            yield from statement.body
+        else:
+            yield statement
+
+
+def _makes(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement gives a meaning."""
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def load(folder: str, spec: Mapping[str, Any]) -> Any:

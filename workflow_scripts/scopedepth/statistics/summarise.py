@@ -30,7 +30,7 @@ from scopedepth.statistics.panel import (
 )
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import ALIGNMENTS, read_scores
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
@@ -384,7 +384,7 @@ def _write_frames(
 
 def _with_fits(scored: Path, fitted: Path, version: int) -> pa.Table:
     """Return a table of scores as part of FRAMES: with the fit of each frame and the protocol's version."""
-    table = read_table(scored, schema=SCORES)
+    table = read_scores(scored)
     fits = read_table(fitted, ["sequence", "frame", "scale", "shift"], ALIGNMENTS)
     if any(table[name].to_pylist() != fits[name].to_pylist() for name in ("sequence", "frame")):
         raise ScopeDepthError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from scopedepth.config.load import (
     without,
 )
 from scopedepth.errors import without_secrets
+from scopedepth.job import extensions
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
 from scopedepth.study.layout import MAKERS, ONE, STAGES, Job
@@ -274,7 +276,7 @@ class Plan:
             # Whether a model has seen a dataset is said in the tables.
             return canonical_json(
                 {
-                    "study": without(study.spec, STUDY_WORDS),
+                    "study": {**without(study.spec, STUDY_WORDS), **self._found_metrics()},
                     "datasets": _without_words(study.datasets, DATASET_WORDS),
                     "models": _without_words(study.models, MODEL_WORDS - {"trained_on"}),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
@@ -283,12 +285,18 @@ class Plan:
         # A report shows everything, words and all.
         return canonical_json(
             {
-                "study": study.spec,
+                "study": {**study.spec, **self._found_metrics()},
                 "datasets": study.datasets,
                 "models": study.models,
                 "protocols": study.protocols,
             }
         )
+
+    def _found_metrics(self) -> dict[str, Any]:
+        """What the files say of the study's metrics that are found by their files; others are known by the code."""
+        wanted = {name for protocol in self.study.protocols.values() for name in protocol["metrics"]}
+        facts = {name: asdict(METRICS[name]) for name in sorted(wanted) if METRICS[name].file}
+        return {"metric_facts": facts} if facts else {}
 
     def _view_spec(self, unit: Unit) -> dict[str, Any]:
         """What decides a view beside the store it is made from: its name, its lineage, and what it changes."""
@@ -316,6 +324,12 @@ class Plan:
         if rule == "time":
             return self._code(
                 "measure_time", f"scopedepth.models.families.{self.model(job.wildcards)['family']}"
+            )
+        if rule == "score":
+            # And the files of the protocol's metrics, where they are found by their files.
+            files = {METRICS[name].file for name in self.study.protocols[job.values[2]]["metrics"]} - {""}
+            return self._code(
+                rule, *(extensions.module_of(extensions.METRICS, file) for file in sorted(files))
             )
         return self._code(rule)
 

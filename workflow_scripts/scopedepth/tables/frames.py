@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 
-from scopedepth.tables.io import KEY, column
+from scopedepth.errors import ScopeDepthError
+from scopedepth.tables.io import KEY, column, read_table
 from scopedepth.vocabulary.metrics import METRICS
 
 FRAME_KEYS = [
@@ -46,3 +49,14 @@ SCORES = pa.schema(
     [*FRAME_KEYS, *metric_columns(), *FRAME_OUTCOME],
     metadata={"description": "one row a frame: its metrics under one protocol"},
 )
+
+
+def read_scores(path: Path) -> pa.Table:
+    """Return a table of SCORES. A metric that the project has learned since it was written is null."""
+    table = read_table(path)
+    for name in METRICS.keys() - set(table.column_names):
+        table = table.append_column(name, pa.nulls(len(table), pa.float64()))
+    lacking = set(SCORES.names) - set(table.column_names)
+    if lacking:
+        raise ScopeDepthError(f"The table {path} has no column {min(lacking)}. Delete it and run again.")
+    return table.select(SCORES.names).cast(SCORES)

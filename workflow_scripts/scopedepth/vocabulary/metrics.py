@@ -1,7 +1,7 @@
 """The metrics: what each is called, its unit, direction, formula and source.
 
-Tables, statistics and the report take the list of metrics from here. The module
-imports nothing but the standard library, so reading it costs nothing.
+Tables, statistics and the report take the list of metrics from here. The first ones stand below; others are found in
+the files of the folder metrics/, whose heads are read and not imported, so that reading this costs nothing.
 
 Notation: p is the aligned predicted depth and g the reference depth of one pixel,
 both in mm; means, medians and maxima run over the valid pixels of one frame;
@@ -11,8 +11,11 @@ e = ln p - ln g.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from scopedepth.errors import ScopeDepthError
+from scopedepth.job import extensions
 
 Need = Literal["depth", "ratio", "order"]
 
@@ -28,6 +31,7 @@ class Metric:
     "ratio": depth up to one factor, so no alignment is needed for an output known up
     to scale; "order": only which pixel is nearer, so no alignment at all.
     chance: what a prediction without information gets, where that is a fixed number.
+    file: the file of metrics/ that computes it, empty for those of the evaluation itself.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Metric:
     source: str
     needs: Need = "depth"
     chance: float | None = None
+    file: str = ""
 
     @property
     def has_unit(self) -> bool:
@@ -111,7 +116,23 @@ _ALL = (
     ),
 )
 
+
+def _found() -> Iterable[Metric]:
+    """Yield the metrics of the files in metrics/."""
+    known = {metric.name for metric in _ALL}
+    for file in extensions.names_in(extensions.METRICS):
+        path = extensions.file_of(extensions.METRICS, file)
+        for metric in extensions.made_alone(path, "METRICS").get("METRICS") or [None]:
+            if metric is None or metric.name in known:
+                what = "no METRICS" if metric is None else f"{metric.name}, which is a metric already"
+                raise ScopeDepthError(f"{path} says {what}. Correct the file, or remove it.")
+            known.add(metric.name)
+            yield replace(metric, file=file)
+
+
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+# Behind the others, so that they stand for no other one's sort.
+METRICS |= {metric.name: metric for metric in _found()}
 
 
 def standing_for(names: Iterable[str]) -> list[str]:
@@ -120,7 +141,7 @@ def standing_for(names: Iterable[str]) -> list[str]:
     A sort is what a metric needs and whether it has a unit: a fit depends on nothing else of its protocol's metrics.
     """
     sorts = {(METRICS[name].needs, METRICS[name].has_unit) for name in names}
-    first = {(metric.needs, metric.has_unit): metric.name for metric in reversed(_ALL)}
+    first = {(metric.needs, metric.has_unit): metric.name for metric in reversed(METRICS.values())}
     chosen = {first[sort] for sort in sorts}
     return [name for name in METRICS if name in chosen]
 
