@@ -140,8 +140,10 @@ def error_sums(x, y, source, scale, shift, limits):  # type: ignore[no-untyped-d
         depths_in_space(y[start : start + m], DEPTH, g)
         bad = 0.0
         if limits.low > 0.0:
-            # Not `q = p`: with two arrays that q may be, the loops below leave the vector registers.
-            q[:] = p
+            # Not `q = p`: with two arrays that q may be, the loops below leave the vector registers. Nor `q[:] = p`,
+            # whose message for unlike sizes alone takes seconds to compile.
+            for i in range(m):
+                q[i] = p[i]
         else:
             for i in range(m):
                 bad += 1.0 if p[i] <= 0.0 else 0.0
