@@ -469,7 +469,9 @@ def delete_a_result(study: Study, chance: random.Random) -> None:
     ]
     found = [path for path in found if path.parent.parent.name != "raw"]
     if found:
-        chance.choice(sorted(found)).unlink()
+        path = chance.choice(sorted(found))
+        if not any(folder.suffix for folder in path.relative_to(results).parents):
+            path.unlink()
 
 
 @operation()
