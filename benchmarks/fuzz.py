@@ -715,7 +715,7 @@ def check_table(made: Made, path: Path) -> None:
         return
     whole = path.with_name("frames.parquet")
     fits = found.select(["sequence", "frame"])
-    for name in ("scale", "shift"):
+    for name in ("scale", "offset"):
         fits = fits.append_column(name, found["abs_rel"])
     fitted = path.with_name("fitted.parquet")
     pq.write_table(fits, fitted)

@@ -85,7 +85,7 @@ def test_frame_scope_is_each_frame_by_itself(run: Run, threads: int) -> None:
     assert [row["frame"] for row in scores] == list(range(11))
     for i, (fit, score) in enumerate(zip(fits, scores, strict=True)):
         metrics, alone, status = evaluate_frame(spec, output[i], depth[i], output_kind="depth")
-        assert (fit["scale"], fit["shift"], fit["n_pixels"]) == alone[:3]
+        assert (fit["scale"], fit["offset"], fit["n_pixels"]) == alone[:3]
         assert fit["status"] == score["status"] == status == "ok"
         for name in METRICS:
             if name != "ordinal":  # its pairs are those of the frame's number
@@ -227,7 +227,7 @@ def test_one_fit_is_that_of_all_pixels(run: Run, scope: str, method: str, space:
             want = spread, np.median(y) - spread * np.median(x)
         for row in fits:
             if row["sequence"] == sequence and row["status"] == "ok":
-                assert (row["scale"], row["shift"]) == pytest.approx(want, rel=1e-9)
+                assert (row["scale"], row["offset"]) == pytest.approx(want, rel=1e-9)
 
 
 @pytest.mark.parametrize("method", ["median", "lsq_affine", "median_mad"])
@@ -247,9 +247,9 @@ def test_a_cut_sequence_is_fitted_as_one(run: Run, method: str) -> None:
     parts = [run(spec, early, late), run(spec, late, early)]
     fits, scores = ([row for part in parts for row in part[table]] for table in (0, 1))
     assert [row["frame"] for row in fits] == [row["frame"] for row in scores] == list(range(9))
-    assert len({(row["scale"], row["shift"]) for row in fits}) == 1, "to the last digit"
+    assert len({(row["scale"], row["offset"]) for row in fits}) == 1, "to the last digit"
     for one, same in zip(fits, whole_fits, strict=True):
-        assert (one["scale"], one["shift"]) == pytest.approx((same["scale"], same["shift"]), rel=1e-12)
+        assert (one["scale"], one["offset"]) == pytest.approx((same["scale"], same["offset"]), rel=1e-12)
     for one, same in zip(scores, whole_scores, strict=True):
         assert one["abs_rel"] == pytest.approx(same["abs_rel"], rel=1e-12)
 
@@ -315,7 +315,7 @@ def test_a_constant_sequence(run: Run) -> None:
     predicted.attrs["spec"]["family"] = "baseline"
     fits, scores = run(spec, (data, predicted))
     assert {row["status"] for row in fits + scores} == {"ok"}
-    assert fits[0]["shift"] == pytest.approx(np.nanmean(depth.astype(float)), rel=1e-9)
+    assert fits[0]["offset"] == pytest.approx(np.nanmean(depth.astype(float)), rel=1e-9)
 
 
 # Stores that do not fit together.

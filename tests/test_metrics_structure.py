@@ -192,6 +192,20 @@ def test_a_pixel_that_is_not_finite_spoils_only_what_weighs_it() -> None:
     assert (~np.isfinite(same)).sum() == 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("align_corners", "wanted"), [(False, 3), (False, 4), (True, 2), (True, 5)])
+def test_the_last_pixels_are_not_spoiled_by_those_before(
+    turned: bool, align_corners: bool, wanted: int
+) -> None:
+    """A target on the last source pixel, or beyond its middle, weighs that one alone."""
+    small = np.array([[1.0, 1.0], [np.inf, np.inf], [3.0, 3.0]])
+    out = np.empty((wanted, 2))
+    if turned:
+        small, out = np.ascontiguousarray(small.T), np.ascontiguousarray(out.T)
+    resample(small, out, nearest=False, align_corners=align_corners)
+    assert (out.T if turned else out)[-1].tolist() == [3.0, 3.0]
+
+
 @pytest.mark.parametrize("side", [3, 5, 11, 101])
 def test_erosion_against_scipy(side: int) -> None:
     mask = np.random.default_rng(side).random((60, 83)) < 0.97

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.statistics.summarise import summarise_study
+from scopedepth.tables import frames, timing
 from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
-from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.vocabulary.metrics import METRICS
 
 Row = dict[str, Any]
@@ -84,7 +85,7 @@ class Bench:
             write_table(self.scores[-1], SCORES, keys | columns)
             self.alignments.append(self.folder / "alignments" / stem)
             factors = nothing if scale is None else scale[part]
-            write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": factors, "shift": np.ones(n)})
+            write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": factors, "offset": np.ones(n)})
 
     def run(
         self, to: str = "out", order: Callable[[list[Path]], list[Path]] = list, **study: Any
@@ -153,7 +154,10 @@ def test_no_column_is_called_as_something_that_pandas_has() -> None:
     """`frame.rank` and the like would be a method, and not the column."""
     pandas = pytest.importorskip("pandas")
     taken = {*dir(pandas.DataFrame), *dir(pandas.Series)}
-    schemas = {**STUDY_TABLES, **NAME_TABLES, "scores": SCORES, "calls": TIMING_CALLS}
+    schemas = {**STUDY_TABLES, **NAME_TABLES}
+    for module in (frames, timing):
+        schemas |= {name: value for name, value in vars(module).items() if isinstance(value, pa.Schema)}
+    assert {"ALIGNMENTS", "SCORES"} < schemas.keys()
     assert {
         (table, name) for table, schema in schemas.items() for name in schema.names if name in taken
     } == set()

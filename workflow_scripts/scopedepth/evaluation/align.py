@@ -63,7 +63,7 @@ def align_unit(
             add_keys(columns, {**keys, "protocol": protocol}, pair.data)
             found = fits[sequence][protocol]
             columns["scale"] += [fit.scale for fit in found]
-            columns["shift"] += [fit.shift for fit in found]
+            columns["offset"] += [fit.shift for fit in found]
             columns["n_pixels"] += [fit.n_pixels for fit in found]
             columns["status"] += [codes.STATUSES[fit.status] for fit in found]
         write_table(out[protocol], ALIGNMENTS, columns)

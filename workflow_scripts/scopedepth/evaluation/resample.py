@@ -50,7 +50,7 @@ def _taps(
         index = np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.uint64)
         return index, index, np.zeros(wanted)
     position = np.clip(position, 0.0, size - 1)
-    low = np.minimum(np.floor(position), max(size - 2, 0))
+    low = np.floor(position)
     weight = position - low
     # A pixel of no weight is not looked at: zero times infinity would spoil a value that it has no part in.
     high = np.where(weight == 0.0, low, np.minimum(low + 1, size - 1))

@@ -25,7 +25,7 @@ from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 # What scoring takes of a fit's row.
-FIT = ("sequence", "scale", "shift", "n_pixels", "status")
+FIT = ("sequence", "scale", "offset", "n_pixels", "status")
 # Metrics that every frame with a sound fit has. The others may be undefined for a frame (no edge, no pair).
 ALWAYS = tuple(name for name in PIXEL_METRICS if name != "nrmse")
 

@@ -164,13 +164,13 @@ def read_log_scales(
     """Return ln(factor) of each frame, (model, frame), from the fits; NaN where there is none."""
     logs = np.full(panel.status.shape, np.nan)
     for row, model in enumerate(panel.models):
-        table = read_sorted(alignments[panel.dataset, model, panel.protocol], ["scale", "shift"])
+        table = read_sorted(alignments[panel.dataset, model, panel.protocol], ["scale", "offset"])
         if table.num_rows != panel.n_frames:
             raise ScopeDepthError(
                 f"The alignments of {model} on {panel.dataset} under {panel.protocol} have {table.num_rows} "
                 f"frames and its scores {panel.n_frames}. Run the workflow again."
             )
-        logs[row] = log_scales(table["scale"].to_numpy(), table["shift"].to_numpy(), protocol)
+        logs[row] = log_scales(table["scale"].to_numpy(), table["offset"].to_numpy(), protocol)
     return logs
 
 

@@ -385,7 +385,7 @@ def _write_frames(
 def _with_fits(scored: Path, fitted: Path, version: int) -> pa.Table:
     """Return a table of scores as part of FRAMES: with the fit of each frame and the protocol's version."""
     table = read_scores(scored)
-    fits = read_table(fitted, ["sequence", "frame", "scale", "shift"], ALIGNMENTS)
+    fits = read_table(fitted, ["sequence", "frame", "scale", "offset"], ALIGNMENTS)
     if any(table[name].to_pylist() != fits[name].to_pylist() for name in ("sequence", "frame")):
         raise ScopeDepthError(
             f"The scores {scored} and the fits {fitted} are not of the same frames. Delete both and run again."
@@ -393,7 +393,7 @@ def _with_fits(scored: Path, fitted: Path, version: int) -> pa.Table:
     added = {
         "protocol_version": pa.array([version] * len(table), pa.int32()),
         "scale": fits["scale"],
-        "offset": fits["shift"],
+        "offset": fits["offset"],
     }
     for name, values in added.items():
         table = table.append_column(name, values)

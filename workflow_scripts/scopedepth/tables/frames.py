@@ -39,7 +39,7 @@ ALIGNMENTS = pa.schema(
     [
         *FRAME_KEYS,
         column("scale", pa.float64(), "factor on the prediction, in the alignment's space"),
-        column("shift", pa.float64(), "offset added after the factor, in the alignment's space"),
+        column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
         *FRAME_OUTCOME,
     ],
     metadata={"description": "one row a frame: the fit of a prediction to the measured depth"},
