@@ -690,11 +690,9 @@ def check_network(made: Made, path: Path) -> None:
 
 def check_table(made: Made, path: Path) -> None:
     """Read a table as the jobs do that others' tables are given to."""
-    import pyarrow.parquet as pq
-
     from scopedepth.evaluation.score import read_fits
     from scopedepth.report.ranking import failed_frames, why_nothing
-    from scopedepth.statistics.panel import group_paths, read_log_scales, read_panel
+    from scopedepth.statistics.panel import group_paths, read_panel
     from scopedepth.statistics.summarise import _write_frames
     from scopedepth.tables.frames import ALIGNMENTS, SCORES
     from scopedepth.tables.io import read_table
@@ -709,17 +707,11 @@ def check_table(made: Made, path: Path) -> None:
         read_fits(path)
     groups = group_paths([path])
     dataset, model, protocol = next(iter(groups))
-    panel = read_panel(dataset, protocol, [model], groups, [] if is_fits else ["abs_rel", "rmse"])
     if is_fits:
-        read_log_scales(panel, groups, {"alignment": {"space": "depth", "method": "median"}})
         return
+    read_panel(dataset, protocol, [model], groups, ["abs_rel", "rmse", "scale", "offset"])
     whole = path.with_name("frames.parquet")
-    fits = found.select(["sequence", "frame"])
-    for name in ("scale", "offset"):
-        fits = fits.append_column(name, found["abs_rel"])
-    fitted = path.with_name("fitted.parquet")
-    pq.write_table(fits, fitted)
-    _write_frames(whole, groups, {key: [fitted] for key in groups}, {protocol: {"version": 1}})
+    _write_frames(whole, groups, {protocol: {"version": 1}})
     why_nothing(whole, protocol, dataset)
     list(failed_frames(whole, protocol, {dataset: {}}, {model: {}}))
 

@@ -18,7 +18,6 @@ from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.config.studies import StudySpec
 from scopedepth.evaluation.align import align_unit
-from scopedepth.evaluation.maps import Places
 from scopedepth.evaluation.score import score_unit
 from scopedepth.job.manifest import write_json
 from scopedepth.statistics.summarise import summarise_study
@@ -244,7 +243,7 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
     stores = {name: results / "datasets" / f"{name}.zarr" for name in datasets}
     write_dataset(stores["tube"], datasets["tube"], 1, ["bend", "straight", "wide"], frames)
     write_dataset(stores["cave"], datasets["cave"], 7, ["hall"], frames)
-    predictions, alignments, scores, records = {}, {}, [], []
+    predictions, scores, records = {}, [], []
     for unit in datasets:
         for seed, name in enumerate(models):
             predictions[unit, name] = results / "predictions" / unit / f"{name}.zarr"
@@ -263,19 +262,17 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
             )
             align_unit(protocols, [stores[unit]], [predictions[unit, name]], keys, fits)
             score_unit(protocols, stores[unit], predictions[unit, name], fits, keys, scored)
-            alignments |= {(unit, name, one): path for one, path in fits.items()}
             scores += scored.values()
     write_json(stores["tube"].with_suffix(".page.json"), PAGE)
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
     of_study = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
-    places = Places(stores, predictions, alignments)
-    summarise_study(of_study, datasets, models, protocols, scores, list(alignments.values()), [], out, places)
+    summarise_study(of_study, datasets, models, protocols, scores, [], out, stores, predictions)
     from scopedepth.tables.io import write_table
 
     write_table(out["timing"], TIMING, timing_rows([name for name in models if name != "brightness"]))
     return {
         "study": study, "datasets": datasets, "models": models, "protocols": protocols, "tables": out, "stores": stores,
-        "predictions": predictions, "alignments": alignments, "records": [*records, root / "missing.run.json"],
+        "predictions": predictions, "records": [*records, root / "missing.run.json"],
     }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def test_the_same_inputs_give_the_same_bytes(study: dict[str, Any], page: str, t
 
 def test_a_study_without_any_store_still_has_a_report(study: dict[str, Any], tmp_path: Path) -> None:
     gone = {unit: tmp_path / f"{unit}.zarr" for unit in study["stores"]}
-    less = {**study, "stores": gone, "predictions": {}, "alignments": {}, "records": []}
+    less = {**study, "stores": gone, "predictions": {}, "records": []}
     write_report(**less, out=tmp_path / "report.html")
     text = Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "no frames to show" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from scopedepth.evaluation.score import score_unit
 from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.results import Results
 from scopedepth.statistics.depth_error import BINS, binned, depth_error_rows, sampled_frames
+from scopedepth.statistics.summarise import _with_version
 from scopedepth.stores.dataset import DatasetStore
-from scopedepth.tables.io import read_table
+from scopedepth.tables.frames import read_scores
+from scopedepth.tables.io import read_table, write_table
+from scopedepth.tables.study import FRAMES as FRAME_ROWS
 
 FRAMES = 2
 UNITS = {"tube": "mm", "cave": "relative"}
@@ -96,7 +100,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
         for number, name in enumerate(ON[unit]):
             predictions[unit, name] = folder / unit / f"{name}.zarr"
             write_prediction(predictions[unit, name], models[name], stores[unit], number)
-    return Places(stores, predictions)
+    return Places(stores, predictions, folder / "frames.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +117,7 @@ def scored(
     places: Places, name: str, folder: Path
 ) -> tuple[Places, dict[tuple[str, str], list[dict[str, Any]]]]:
     """Align and score all models under a protocol; returns the places with the fits, and the scores."""
-    alignments, rows = {}, {}
+    parts, rows = [], {}
     for unit, model_name in places.predictions:
         keys = {"dataset": unit, "model": model_name}
         fits, out = (folder / stage / unit / f"{model_name}.parquet" for stage in ("fits", "scores"))
@@ -121,9 +125,12 @@ def scored(
         specs = {name: PROTOCOLS[name]}
         align_unit(specs, [places.stores[unit]], [predicted], keys, {name: fits})
         score_unit(specs, places.stores[unit], predicted, {name: fits}, keys, {name: out})
-        alignments[unit, model_name, name] = fits
+        parts.append(_with_version(read_scores(out), 1))
+        assert all(read_table(fits)[column] == parts[-1][column] for column in ("scale", "offset"))
         rows[unit, model_name] = read_table(out, ["sequence", "frame", "abs_rel", "status"]).to_pylist()
-    return Places(places.stores, places.predictions, alignments), rows
+    frames = folder / "frames.parquet"
+    write_table(frames, FRAME_ROWS, parts)
+    return replace(places, frames=frames), rows
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -133,7 +140,7 @@ def test_the_error_of_a_drawn_frame_is_the_one_scored(
     places, scores = scored(places, name, tmp_path)
     results = Results(
         {"headline": {"protocol": name, "metric": "abs_rel"}, "datasets": list(DATASETS)}, DATASETS, MODELS,
-        PROTOCOLS, {}, places.stores, places.predictions, places.alignments,
+        PROTOCOLS, {"frames": places.frames}, places.stores, places.predictions,
     )  # fmt: skip
     frames, seen = Frames(results), 0
     for (unit, model_name), rows in scores.items():

@@ -14,7 +14,7 @@ from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.statistics.summarise import summarise_study
 from scopedepth.tables import frames, timing
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
 from scopedepth.vocabulary.metrics import METRICS
@@ -32,7 +32,6 @@ class Bench:
         self.models: dict[str, Row] = {}
         self.protocols: dict[str, Row] = {}
         self.scores: list[Path] = []
-        self.alignments: list[Path] = []
         self.metrics: list[str] | None = ["abs_rel"]
         self.name = "colon"
         self.made: tuple[int, dict[str, Path]] | None = None
@@ -82,10 +81,8 @@ class Bench:
             nothing = np.full(n, np.nan)
             columns = {name: values[name][part] if name in values else nothing for name in METRICS}
             self.scores.append(self.folder / "scores" / stem)
-            write_table(self.scores[-1], SCORES, keys | columns)
-            self.alignments.append(self.folder / "alignments" / stem)
-            factors = nothing if scale is None else scale[part]
-            write_table(self.alignments[-1], ALIGNMENTS, keys | {"scale": factors, "offset": np.ones(n)})
+            fit = {"scale": nothing if scale is None else scale[part], "offset": np.ones(n)}
+            write_table(self.scores[-1], SCORES, keys | columns | fit)
 
     def run(
         self, to: str = "out", order: Callable[[list[Path]], list[Path]] = list, **study: Any
@@ -98,7 +95,7 @@ class Bench:
         }  # fmt: skip
         summarise_study(
             spec | study, {self.name: self.dataset}, self.models, self.protocols,
-            order(self.scores), order(self.alignments), [], out,
+            order(self.scores), [], out,
         )  # fmt: skip
         return out
 
@@ -136,18 +133,6 @@ def test_each_frame_has_its_fit_and_its_protocols_version(bench: Bench, rng: np.
     assert [row["scale"] for row in rows] == scale.tolist()
     assert [row["abs_rel"] for row in rows] == values["abs_rel"].tolist()
     assert {(row["offset"], row["protocol_version"]) for row in rows} == {(1.0, 7)}
-
-
-def test_fits_of_other_frames_and_missing_ones_are_refused(bench: Bench, rng: np.random.Generator) -> None:
-    bench.add("a", "p", noisy(rng, 0.1))
-    fits = bench.alignments[0]
-    table = read_table(fits)
-    write_table(fits, ALIGNMENTS, [table.slice(1), table.slice(0, 1)])
-    with pytest.raises(ScopeDepthError, match="are not of the same frames"):
-        bench.run()
-    bench.alignments.clear()
-    with pytest.raises(ScopeDepthError, match="No fits of a on"):
-        bench.run()
 
 
 def test_no_column_is_called_as_something_that_pandas_has() -> None:

@@ -19,7 +19,7 @@ with rule_job(snakemake):
     about = spec_of(snakemake)
     tables = {name: Path(snakemake.input[f"tables_{name}"]) for name in STUDY_TABLES}
     # The inputs' order: the study's own.
-    units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
+    units, models = snakemake.params.units, about["study"]["models"]
     records = [
         snakemake.input.tables_record,
         *snakemake.input.units_record,
@@ -33,9 +33,6 @@ with rule_job(snakemake):
         stores=stores,
         predictions=dict(
             zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
-        ),
-        alignments=dict(
-            zip(product(units, models, protocols), map(Path, snakemake.input.alignments_table), strict=True)
         ),
         records=[Path(path) for path in records],
         out=Path(snakemake.output.html),

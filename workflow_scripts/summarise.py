@@ -10,25 +10,18 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
-    from scopedepth.evaluation.maps import Places
     from scopedepth.statistics.summarise import summarise_study
 
     about = spec_of(snakemake)
-    alignments = [Path(path) for path in snakemake.input.alignments_table]
     # The inputs' order: the study's own.
-    units, models, protocols = snakemake.params.units, about["study"]["models"], about["study"]["protocols"]
-    places = Places(
+    units, models = snakemake.params.units, about["study"]["models"]
+    summarise_study(
+        **about,
+        scores=[Path(path) for path in snakemake.input.scores_table],
+        timings=[Path(path) for path in snakemake.input.timings_table],
+        out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
         stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
         predictions=dict(
             zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
         ),
-        alignments=dict(zip(product(units, models, protocols), alignments, strict=True)),
-    )
-    summarise_study(
-        **about,
-        scores=[Path(path) for path in snakemake.input.scores_table],
-        alignments=alignments,
-        timings=[Path(path) for path in snakemake.input.timings_table],
-        out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
-        places=places,
     )

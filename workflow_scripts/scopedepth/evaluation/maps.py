@@ -6,8 +6,9 @@ once, by the functions that the score stage uses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +21,11 @@ from scopedepth.evaluation.frames import stored_status
 from scopedepth.evaluation.metrics import Aligned, aligned_map, frame_limits
 from scopedepth.evaluation.pixels import Pixels, Workspace, single
 from scopedepth.evaluation.protocol import Terms
-from scopedepth.evaluation.score import check_fits, is_scored, read_fits
+from scopedepth.evaluation.score import FIT, fits_in, is_scored
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
+from scopedepth.tables.io import read_table
+from scopedepth.tables.study import FRAMES
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.units import dataset_of
@@ -51,11 +54,11 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True)
 class Places:
-    """Where stores and fits lie: datasets by unit, predictions by unit and model, fits by these and protocol."""
+    """Where stores and fits lie: datasets by unit, predictions by unit and model, fits in a study's table of frames."""
 
-    stores: Mapping[str, Path] = field(default_factory=dict)
-    predictions: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    alignments: Mapping[tuple[str, str, str], Path] = field(default_factory=dict)
+    stores: Mapping[str, Path]
+    predictions: Mapping[tuple[str, str], Path]
+    frames: Path
 
 
 def scored_maps(terms: Terms, pixels: Pixels, fit: Fit) -> Scored:
@@ -76,7 +79,8 @@ class ScoredFrames:
         self.name = name
         self.protocol = protocol
         self._datasets: dict[str, DatasetStore] = {}
-        self._pairs: dict[tuple[str, str], tuple[dict[str, Pair], dict[str, list[Fit]]]] = {}
+        self._pairs: dict[tuple[str, str], dict[str, Pair]] = {}
+        self._fits: dict[tuple[str, str], dict[str, list[Fit]]] = {}
         self._workspace = Workspace()
         self._last: tuple[tuple[str, str, int], Reference] | None = None
 
@@ -108,9 +112,9 @@ class ScoredFrames:
 
     def scored(self, unit: str, model: str, sequence: str, place: int) -> Scored | str:
         """Return a model's frame as it was scored, or the status that says why it was not."""
-        pairs, fits = self._open(unit, model)
-        terms, predicted = pairs[sequence].terms[self.name], pairs[sequence].predicted
-        fit = fits[sequence][place]
+        pair = self._open(unit, model)[sequence]
+        terms, predicted = pair.terms[self.name], pair.predicted
+        fit = self._fits_of(dataset_of(unit), model)[sequence][pair.data.first_frame + place]
         reference = self.reference(unit, sequence, place)
         stored = stored_status(reference.status, int(predicted.status(place, place + 1)[0]))
         # Without a metric of depth nothing was brought to the reference's scale.
@@ -122,12 +126,24 @@ class ScoredFrames:
         shown = output, reference.depth, reference.flags, reference.rgb
         return scored_maps(terms, single(terms, place, *shown, self._workspace).pixels(0), fit)
 
-    def _open(self, unit: str, model: str) -> tuple[dict[str, Pair], dict[str, list[Fit]]]:
+    def _open(self, unit: str, model: str) -> dict[str, Pair]:
         if (unit, model) not in self._pairs:
-            data, path = self.dataset(unit), self.places.alignments[unit, model, self.name]
             predicted = PredictionStore(self.places.predictions[unit, model])
             protocols = {self.name: self.protocol}
-            pairs, fits = open_pairs(protocols, data, predicted, dataset_of(unit)), read_fits(path)
-            check_fits(path, fits, pairs)
-            self._pairs[unit, model] = pairs, fits
+            self._pairs[unit, model] = open_pairs(protocols, self.dataset(unit), predicted, dataset_of(unit))
         return self._pairs[unit, model]
+
+    def _fits_of(self, dataset: str, model: str) -> dict[str, list[Fit]]:
+        """Return a model's fits on a dataset by sequence, one a frame from the sequence's first."""
+        if (dataset, model) not in self._fits:
+            where = {"dataset": dataset, "model": model, "protocol": self.name}
+            rows = read_table(self.places.frames, (*FIT, "frame"), FRAMES, where)
+            fits = fits_in(self.places.frames, rows.sort_by("frame"))
+            # A frame whose fit holds has another status in scores where an aligned depth is not positive or infinite.
+            self._fits[dataset, model] = {name: [_unscored(fit) for fit in of] for name, of in fits.items()}
+        return self._fits[dataset, model]
+
+
+def _unscored(fit: Fit) -> Fit:
+    holds = fit.status == codes.DEGENERATE_FIT and math.isfinite(fit.scale)
+    return fit._replace(status=codes.OK) if holds else fit

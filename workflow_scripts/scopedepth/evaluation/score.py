@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
@@ -63,8 +64,9 @@ def score_unit(
     with progress(f"score {keys['model']}, {protocols_in_words(protocols)}", total) as advance:
         for sequence, pair in pairs.items():
             for protocol in protocols:
+                applies = bool(pair.terms[protocol].metrics)
                 tables[protocol].add(
-                    pair.data, {**keys, "protocol": protocol}, bool(pair.terms[protocol].metrics)
+                    pair.data, {**keys, "protocol": protocol}, fits[protocol][sequence], applies
                 )
             scored = {
                 protocol: fits[protocol][sequence] for protocol in protocols if pair.terms[protocol].metrics
@@ -102,10 +104,12 @@ class Columns:
         self._values: list[NDArray[np.float64]] = []
         self._start = 0
 
-    def add(self, sequence: Any, keys: Mapping[str, str], applies: bool) -> None:
-        """Begin a sequence; where nothing of it `applies`, its frames stay as they are now."""
+    def add(self, sequence: Any, keys: Mapping[str, str], fits: Sequence[Fit], applies: bool) -> None:
+        """Begin a sequence, whose frames have `fits`; where nothing of it `applies`, they stay as they are now."""
         self._start = len(self._keys["status"])
         add_keys(self._keys, keys, sequence)
+        self._keys["scale"] += [fit.scale for fit in fits]
+        self._keys["offset"] += [fit.shift for fit in fits]
         self._keys["n_pixels"] += [0] * sequence.n_frames
         self._keys["status"] += ["" if applies else codes.STATUSES[codes.NOT_APPLICABLE]] * sequence.n_frames
         self._values.append(np.full((len(METRICS), sequence.n_frames), np.nan))
@@ -135,7 +139,12 @@ def check_fits(path: Path, fits: Mapping[str, list[Fit]], pairs: Mapping[str, Pa
 
 def read_fits(path: Path) -> dict[str, list[Fit]]:
     """Return the fits of an alignments table by sequence, in the order of frames."""
-    table = read_table(path, FIT, ALIGNMENTS).to_pydict()
+    return fits_in(path, read_table(path, FIT, ALIGNMENTS))
+
+
+def fits_in(path: Path, rows: pa.Table) -> dict[str, list[Fit]]:
+    """Return the fits in rows of the table at `path`, columns as in `FIT`, by sequence and in the order of the rows."""
+    table = rows.select(FIT).to_pydict()
     unknown = sorted(set(table["status"]) - codes.CODES.keys())
     if unknown:
         raise ScopeDepthError(

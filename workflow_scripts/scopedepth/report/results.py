@@ -35,7 +35,6 @@ class Results:
     tables: Mapping[str, Path]
     stores: Mapping[str, Path] = field(default_factory=dict)
     predictions: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    alignments: Mapping[tuple[str, str, str], Path] = field(default_factory=dict)
     records: Sequence[Path] = ()
 
     # What the study is about.

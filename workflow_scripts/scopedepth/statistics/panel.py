@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.statistics.drift import SCALE_DRIFT, drift_series, log_scales
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.statistics.drift import SCALE_DRIFT, drift_series
+from scopedepth.tables.frames import SCORES
 from scopedepth.tables.io import read_table
 
 # A frame with one of these has no measured depth to compare with, so long as no model has a number.
@@ -69,7 +68,7 @@ class Panel:
 
 
 def group_paths(paths: Sequence[Path]) -> dict[Key, list[Path]]:
-    """Return the score or alignment tables by (dataset, model, protocol), from the keys inside them."""
+    """Return the score tables by (dataset, model, protocol), from the keys inside them."""
     groups: dict[Key, list[Path]] = {}
     for path in paths:
         table = read_table(path, ["dataset", "model", "protocol"], SCORES)
@@ -90,8 +89,7 @@ def _only(table: pa.Table, name: str, path: Path) -> str:
 
 def read_sorted(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     """Return the tables of one dataset, model and protocol as one, sorted by sequence and frame."""
-    schema = SCORES if set(columns) <= set(SCORES.names) else ALIGNMENTS
-    parts = [read_table(path, ["sequence", "frame", *columns], schema) for path in paths]
+    parts = [read_table(path, ["sequence", "frame", *columns], SCORES) for path in paths]
     table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     order = np.lexsort((table["frame"].to_numpy(), sequence_names(table)))
     return table.take(pa.array(order))
@@ -158,23 +156,7 @@ def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> np.ndarray:
     return np.asarray(new, np.int32)[encoded.indices.to_numpy()]
 
 
-def read_log_scales(
-    panel: Panel, alignments: Mapping[Key, list[Path]], protocol: Mapping[str, Any]
-) -> np.ndarray:
-    """Return ln(factor) of each frame, (model, frame), from the fits; NaN where there is none."""
-    logs = np.full(panel.status.shape, np.nan)
-    for row, model in enumerate(panel.models):
-        table = read_sorted(alignments[panel.dataset, model, panel.protocol], ["scale", "offset"])
-        if table.num_rows != panel.n_frames:
-            raise ScopeDepthError(
-                f"The alignments of {model} on {panel.dataset} under {panel.protocol} have {table.num_rows} "
-                f"frames and its scores {panel.n_frames}. Run the workflow again."
-            )
-        logs[row] = log_scales(table["scale"].to_numpy(), table["offset"].to_numpy(), protocol)
-    return logs
-
-
 def with_drift(panel: Panel, logs: np.ndarray) -> Panel:
-    """Return `panel` with the scale drift that `logs` (model, frame) have, see `read_log_scales`."""
+    """Return `panel` with the scale drift that `logs` (model, frame) have, see `drift.log_scales`."""
     drift = np.stack([drift_series(of_model, panel.starts) for of_model in logs])
     return replace(panel, values={**panel.values, SCALE_DRIFT.name: drift})

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,12 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.statistics.analysis import Analysis, analyse
 from scopedepth.statistics.bootstrap import NO_CAUTION, NO_INTERVAL
-from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, drift_rows, has_drift
+from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, drift_rows, has_drift, log_scales
 from scopedepth.statistics.panel import (
     NOT_APPLICABLE,
     Key,
     Panel,
     group_paths,
-    read_log_scales,
     read_panel,
     read_sorted,
     sequence_names,
@@ -30,20 +29,19 @@ from scopedepth.statistics.panel import (
 )
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import seen_in_training
-from scopedepth.tables.frames import ALIGNMENTS, read_scores
-from scopedepth.tables.io import read_table, write_table
+from scopedepth.tables.frames import read_scores
+from scopedepth.tables.io import write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
-
-if TYPE_CHECKING:
-    from scopedepth.evaluation.maps import Places
 
 Specs = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
 
 # The tables that are made of rows; the others are taken over as they are.
 ROW_TABLES = ("summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift")
+# The columns of a frame's fit.
+FIT = ("scale", "offset")
 BASELINE_FAMILY = "baseline"
 
 
@@ -53,30 +51,31 @@ def summarise_study(
     models: Specs,
     protocols: Specs,
     scores: Sequence[Path],
-    alignments: Sequence[Path],
     timings: Sequence[Path],
     out: Mapping[str, Path],
-    places: Places | None = None,
+    stores: Mapping[str, Path] | None = None,
+    predictions: Mapping[tuple[str, str], Path] | None = None,
 ) -> None:
     """Write the tables of a study (`scopedepth.tables.study`) to the paths `out`, by the tables' names.
 
-    `scores` and `alignments` are the tables of all units, models and protocols of the study, `timings` those
-    of the timed calls, none where the study does not measure speed. `places` says where the stores lie, for the
-    errors against depth; a model without a prediction there has none of these. The rows are sorted by name, so
-    neither the order of the files nor that of the configuration shows. Missing or unlike tables, and stores that
-    are damaged, are a `ScopeDepthError`.
+    `scores` are the tables of all units, models and protocols of the study, `timings` those of the timed calls, none
+    where the study does not measure speed. `stores` by unit and `predictions` by unit and model are for the errors
+    against depth; a model without a prediction there has none of these. The rows are sorted by name, so neither the
+    order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged, are
+    a `ScopeDepthError`.
     """
-    score_paths, alignment_paths = group_paths(scores), group_paths(alignments)
-    _check_complete(study, score_paths, "scores")
-    _check_complete(study, alignment_paths, "fits")
+    score_paths = group_paths(scores)
+    _check_complete(study, score_paths)
     rows: dict[str, list[Row]] = {name: [] for name in ROW_TABLES}
     for name in sorted(study["datasets"]):
-        parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths, alignment_paths)
+        parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths)
         for table, part in parts.items():
             rows[table] += part
-    if places is not None:
-        rows["depth_error"] = _depth_error_rows(study, protocols, score_paths, places)
-    _write_frames(out["frames"], score_paths, alignment_paths, protocols)
+    _write_frames(out["frames"], score_paths, protocols)
+    if stores and predictions:
+        rows["depth_error"] = _depth_error_rows(
+            study, protocols, score_paths, stores, predictions, out["frames"]
+        )
     for table in ROW_TABLES:
         _write_rows(out[table], STUDY_TABLES[table], rows[table])
     write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
@@ -89,13 +88,13 @@ def chosen_metrics(study: Mapping[str, Any], protocol: Mapping[str, Any]) -> lis
     return [name for name in SUMMARY_METRICS if name in wanted]
 
 
-def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]], what: str) -> None:
+def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]]) -> None:
     for dataset in study["datasets"]:
         for model in study["models"]:
             for protocol in study["protocols"]:
                 if (dataset, model, protocol) not in paths:
                     raise ScopeDepthError(
-                        f"No {what} of {model} on {dataset} under {protocol}: run the workflow again."
+                        f"No scores of {model} on {dataset} under {protocol}: run the workflow again."
                     )
 
 
@@ -106,7 +105,6 @@ def _dataset_rows(
     models: Specs,
     protocols: Specs,
     scores: Mapping[Key, list[Path]],
-    alignments: Mapping[Key, list[Path]],
 ) -> dict[str, list[Row]]:
     """Return the rows of all tables about one dataset."""
     names = sorted(study["models"])
@@ -116,13 +114,11 @@ def _dataset_rows(
     is_baseline = np.array([models[name]["family"] == BASELINE_FAMILY for name in names])
     for protocol in sorted(study["protocols"]):
         metrics = chosen_metrics(study, protocols[protocol])
-        panel = read_panel(dataset, protocol, names, scores, [name for name in metrics if name in METRICS])
-        logs = (
-            read_log_scales(panel, alignments, protocols[protocol])
-            if has_drift(protocols[protocol])
-            else None
-        )
-        if logs is not None:
+        drifts = has_drift(protocols[protocol])
+        columns = [*(name for name in metrics if name in METRICS), *(FIT if drifts else ())]
+        panel = read_panel(dataset, protocol, names, scores, columns)
+        if drifts:
+            logs = log_scales(panel.values["scale"], panel.values["offset"], protocols[protocol])
             rows["drift"] += drift_rows(
                 dataset, protocol, names, panel.sequences, panel.starts, panel.frames, logs
             )
@@ -156,15 +152,20 @@ def _dataset_rows(
 
 
 def _depth_error_rows(
-    study: Mapping[str, Any], protocols: Specs, scores: Mapping[Key, list[Path]], places: Places
+    study: Mapping[str, Any],
+    protocols: Specs,
+    scores: Mapping[Key, list[Path]],
+    stores: Mapping[str, Path],
+    predictions: Mapping[tuple[str, str], Path],
+    fits: Path,
 ) -> list[Row]:
     """Return the errors against depth under the study's headline protocol."""
     # Compiled loops and stores, which nothing else here needs.
-    from scopedepth.evaluation.maps import ScoredFrames
+    from scopedepth.evaluation.maps import Places, ScoredFrames
     from scopedepth.statistics.depth_error import depth_error_rows
 
     protocol = study["headline"]["protocol"]
-    frames = ScoredFrames(places, protocol, protocols[protocol])
+    frames = ScoredFrames(Places(stores, predictions, fits), protocol, protocols[protocol])
     models = sorted(study["models"])
     rows = []
     for dataset in sorted(study["datasets"]):
@@ -362,10 +363,9 @@ def _timing(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
 def _write_frames(
     path: Path,
     scores: Mapping[Key, Sequence[Path]],
-    alignments: Mapping[Key, Sequence[Path]],
     protocols: Specs,
 ) -> None:
-    """Write all scores and fits as one table, a dataset and model at a time: a large study's do not fit into memory."""
+    """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     with pq.ParquetWriter(
@@ -373,31 +373,19 @@ def _write_frames(
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
             parts = [
-                _with_fits(scored, fitted, protocols[key[2]]["version"])
+                _with_version(read_scores(path), protocols[key[2]]["version"])
                 for key in keys
-                for scored, fitted in zip(scores[key], alignments[key], strict=True)
+                for path in scores[key]
             ]
             whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)
 
 
-def _with_fits(scored: Path, fitted: Path, version: int) -> pa.Table:
-    """Return a table of scores as part of FRAMES: with the fit of each frame and the protocol's version."""
-    table = read_scores(scored)
-    fits = read_table(fitted, ["sequence", "frame", "scale", "offset"], ALIGNMENTS)
-    if any(table[name].to_pylist() != fits[name].to_pylist() for name in ("sequence", "frame")):
-        raise ScopeDepthError(
-            f"The scores {scored} and the fits {fitted} are not of the same frames. Delete both and run again."
-        )
-    added = {
-        "protocol_version": pa.array([version] * len(table), pa.int32()),
-        "scale": fits["scale"],
-        "offset": fits["offset"],
-    }
-    for name, values in added.items():
-        table = table.append_column(name, values)
-    return table.select(FRAMES.names).cast(FRAMES)
+def _with_version(table: pa.Table, version: int) -> pa.Table:
+    """Return a table of SCORES as part of FRAMES: with the protocol's version."""
+    versions = pa.array([version] * len(table), FRAMES.field("protocol_version").type)
+    return table.append_column("protocol_version", versions).select(FRAMES.names).cast(FRAMES)
 
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:

@@ -60,7 +60,6 @@ LISTS = {
     # The units whose stores hold the pixels of views.
     "bases": "prepare",
     "predictions": "predict",
-    "alignments": "align",
     "scores": "score",
     "timings": "time",
 }
@@ -200,7 +199,6 @@ STAGES: dict[str, Stage] = {
                 "units": STORE,
                 "bases": ("store",),
                 "predictions": STORE,
-                "alignments": ("table",),
                 "scores": ("table",),
                 "timings": ("table", "record"),
             },
@@ -219,7 +217,6 @@ STAGES: dict[str, Stage] = {
                 "units": (*STORE, "page", "record"),
                 "bases": ("store",),
                 "predictions": (*STORE, "record"),
-                "alignments": ("table",),
                 "timings": ("record",),
                 "tables": (*STUDY_TABLES, "record"),
             },

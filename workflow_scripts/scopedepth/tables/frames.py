@@ -35,19 +35,19 @@ def metric_columns() -> list[pa.Field]:
     ]
 
 
+FIT = [
+    column("scale", pa.float64(), "fitted factor on the prediction, in the alignment's space"),
+    column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
+]
+
 ALIGNMENTS = pa.schema(
-    [
-        *FRAME_KEYS,
-        column("scale", pa.float64(), "factor on the prediction, in the alignment's space"),
-        column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
-        *FRAME_OUTCOME,
-    ],
+    [*FRAME_KEYS, *FIT, *FRAME_OUTCOME],
     metadata={"description": "one row a frame: the fit of a prediction to the measured depth"},
 )
 
 SCORES = pa.schema(
-    [*FRAME_KEYS, *metric_columns(), *FRAME_OUTCOME],
-    metadata={"description": "one row a frame: its metrics under one protocol"},
+    [*FRAME_KEYS, *metric_columns(), *FIT, *FRAME_OUTCOME],
+    metadata={"description": "one row a frame: its metrics under one protocol, and the fit behind them"},
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scopedepth.errors import ScopeDepthError
@@ -69,8 +70,15 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+def read_table(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    schema: pa.Schema | None = None,
+    where: Mapping[str, str] | None = None,
+) -> pa.Table:
     """Return the table at `path`, or some of its columns; with a `schema` as that has them.
+
+    `where`: the rows in which columns have these values, of a table that holds rows of a kind together.
 
     A file that is missing, empty or damaged, lacks a column that is asked for, or holds one of another type or a key
     that is null, is a `ScopeDepthError` that names it.
@@ -82,7 +90,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Sche
             lacking = [name for name in wanted or () if file.schema_arrow.names.count(name) != 1]
             if lacking:
                 raise ValueError(f"not one column {lacking[0]}")
-            table = file.read(columns=wanted)
+            table = file.read(columns=wanted) if where is None else _rows_where(file, wanted, where)
         if schema is not None:
             table = table.select(wanted).cast(
                 pa.schema([schema.field(name) for name in wanted or ()], schema.metadata)
@@ -97,3 +105,23 @@ def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Sche
             f"The table {path} is damaged ({error}). Delete it and run the workflow again."
         ) from error
     return table
+
+
+def _rows_where(file: pq.ParquetFile, columns: Sequence[str] | None, where: Mapping[str, str]) -> pa.Table:
+    """Return rows of a table; groups of rows whose ends say that they hold none of them are not read."""
+    groups = [
+        number
+        for number in range(file.num_row_groups)
+        if all(_may_hold(file, number, name, value) for name, value in where.items())
+    ]
+    wanted = [*columns, *(where.keys() - set(columns))] if columns else None
+    table = file.read_row_groups(groups, columns=wanted)
+    for name, value in where.items():
+        table = table.filter(pc.equal(table[name].cast(pa.string()), value))
+    return table.select(columns) if columns else table
+
+
+def _may_hold(file: pq.ParquetFile, group: int, name: str, value: str) -> bool:
+    place = file.schema_arrow.get_field_index(name)
+    ends = file.metadata.row_group(group).column(place).statistics
+    return ends is None or not ends.has_min_max or ends.min <= value <= ends.max

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from scopedepth.tables.frames import FRAME_KEYS, FRAME_OUTCOME, metric_columns
+from scopedepth.tables.frames import FIT, FRAME_KEYS, FRAME_OUTCOME, metric_columns
 from scopedepth.tables.io import KEY, column
 from scopedepth.tables.timing import TIMING
 
@@ -17,8 +17,7 @@ FRAMES = pa.schema(
         *FRAME_KEYS,
         PROTOCOL_VERSION,
         *metric_columns(),
-        column("scale", pa.float64(), "fitted factor on the prediction, in the alignment's space"),
-        column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
+        *FIT,
         *FRAME_OUTCOME,
     ],
     metadata={

@@ -68,17 +68,12 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     scored = [key for key in combinations if Job("score", key) not in stale]
     if not scored:
         return None
-    from scopedepth.evaluation.maps import Places
     from scopedepth.report.html.page import write_report
     from scopedepth.report.names import write_names
     from scopedepth.statistics.summarise import summarise_study
 
     scores = [
         Job("score", key).path("table") if key in scored else _failed(Job("score", key), folder)
-        for key in combinations
-    ]
-    alignments = [
-        Job("align", key).path("table") if key in scored else _failed(Job("align", key), folder)
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
@@ -96,32 +91,28 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         "protocols": plan.study.protocols,
     }
     tables = tables_of(plan.study.name, folder)
+    stores = {unit: Job("prepare", (unit,)).path("store") for unit in units}
     predictions = {
         (unit, model): Job("predict", (unit, model)).path("store")
         for unit, model in product(units, plan.study.models)
         if Job("predict", (unit, model)) not in stale
     }
+    predictions = {key: path for key, path in predictions.items() if path.is_dir()}
     page = folder / Job("report", (plan.study.name,)).path("html").name
-    places = Places(
-        stores={unit: Job("prepare", (unit,)).path("store") for unit in units},
-        predictions={key: path for key, path in predictions.items() if path.is_dir()},
-        alignments=dict(zip(combinations, alignments, strict=True)),
-    )
     summarise_study(
         **about,
         scores=scores,
-        alignments=alignments,
         timings=timings,
         out=tables,
-        places=places,
+        stores=stores,
+        predictions=predictions,
     )
     write_names(about["models"], about["protocols"], tables)
     write_report(
         **about,
         tables=tables,
-        stores=places.stores,
-        predictions=places.predictions,
-        alignments=places.alignments,
+        stores=stores,
+        predictions=predictions,
         records=[
             job.path("record")
             for job in plan.jobs()
@@ -170,16 +161,15 @@ def _is_older(record: Path, log: Path) -> bool:
 
 
 def _failed(job: Job, folder: Path) -> Path:
-    """Write a fit's or score's table with a row for every frame, all without a number, and return its path."""
+    """Write a table of scores with a row for every frame, all without a number, and return its path."""
     from scopedepth.stores.dataset import DatasetStore
-    from scopedepth.tables.frames import ALIGNMENTS, SCORES
+    from scopedepth.tables.frames import SCORES
     from scopedepth.tables.io import write_table
 
     unit, model, protocol = job.values
-    schema = SCORES if job.rule == "score" else ALIGNMENTS
     rows: list[dict[str, Any]] = []
     for sequence, frames in DatasetStore(Job("prepare", (unit,)).path("store")).sequences.items():
-        for index, frame_id in enumerate(frames.frame_ids()):
+        for index, frame_id in enumerate(frames.frame_ids(), frames.first_frame):
             rows.append(
                 {
                     "dataset": dataset_of(unit),
@@ -193,5 +183,5 @@ def _failed(job: Job, folder: Path) -> Path:
                 }
             )
     path = job.path("table", folder / "failed")
-    write_table(path, schema, {name: [row.get(name) for row in rows] for name in schema.names})
+    write_table(path, SCORES, {name: [row.get(name) for row in rows] for name in SCORES.names})
     return path

@@ -71,17 +71,16 @@ def write_report(
     tables: Mapping[str, Path],
     stores: Mapping[str, Path],
     predictions: Mapping[tuple[str, str], Path],
-    alignments: Mapping[tuple[str, str, str], Path],
     records: Sequence[Path],
     out: Path,
 ) -> None:
     """Write the report of a study to `out`: one HTML file that needs no network.
 
     tables: those of `scopedepth.tables.study.STUDY_TABLES`, by name. stores: by unit; predictions: by unit and
-    model; alignments: by unit, model and protocol. A store that is missing leaves its pictures out, and the page
-    says so. records: run records; those that cannot be read are left out. The bytes follow from the inputs.
+    model. A store that is missing leaves its pictures out, and the page says so. records: run records; those that
+    cannot be read are left out. The bytes follow from the inputs.
     """
-    results = Results(study, datasets, models, protocols, tables, stores, predictions, alignments, records)
+    results = Results(study, datasets, models, protocols, tables, stores, predictions, records)
     html = render(results)
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".partial")

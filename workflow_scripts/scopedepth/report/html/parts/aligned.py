@@ -29,9 +29,9 @@ class Frames:
 
     def __init__(self, results: Results, protocol: str | None = None) -> None:
         self.name = protocol or results.protocol
-        self.predictions, self.alignments = results.predictions, results.alignments
+        self.predictions = results.predictions
         stores = {unit: path for unit, path in results.stores.items() if _opens(path)}
-        places = Places(stores, results.predictions, results.alignments)
+        places = Places(stores, results.predictions, results.tables["frames"])
         self.scored = ScoredFrames(places, self.name, results.protocols[self.name])
 
     def aligned(self, unit: str, model: str, sequence: str, place: int) -> Aligned:
@@ -40,8 +40,6 @@ class Frames:
             return Aligned(None, None, None, "no dataset")
         if not _exists(self.predictions.get((unit, model))):
             return Aligned(None, None, None, "no prediction")
-        if not _exists(self.alignments.get((unit, model, self.name))):
-            return Aligned(None, None, None, "no alignment")
         try:
             found = self.scored.scored(unit, model, sequence, place)
         except (ScopeDepthError, KeyError, IndexError):
