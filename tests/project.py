@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from warm_snakemake import run_snakemake
+
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "schemas")
 
@@ -106,9 +108,8 @@ class Project:
         self, *arguments: str, cores: int = 2, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the project; with `check`, a failure shows what was said."""
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, env=self.environment()
+        done = run_snakemake(
+            self.folder, self.environment(), ["--cores", str(cores), "--nocolor", *arguments]
         )
         if check and done.returncode != 0:
             raise AssertionError(
