@@ -1,17 +1,19 @@
-"""Writes docs/options.md, what loaders and families there are and their options, from the heads of their files."""
+"""Writes docs/options.md, the loaders, families and alignments and their options, from the heads of their files."""
 
 from __future__ import annotations
 
 import ast
 
-from scopedepth.job.extensions import FAMILIES, LOADERS, module_of, names_in
+from scopedepth.job.extensions import ALIGNMENTS, FAMILIES, LOADERS, module_of, names_in
 from scopedepth.job.identity import module_file
+from scopedepth.vocabulary.alignments import alignment
 
 HEAD = """\
-# Loaders, families and their options
+# Loaders, families, alignments and their options
 
 Made from the files' heads by `python docs/describe_protocols.py`; edit those. The types are those of
-`workflow_scripts/scopedepth/config/options.py`, and what an option means stands at the head of its file.
+`workflow_scripts/scopedepth/config/options.py`, and what an option means stands at the head of its file. An alignment's
+own options stand in `alignment.options`; a name without a type is a field of a protocol's `alignment` that it takes.
 
 """
 
@@ -19,7 +21,8 @@ Made from the files' heads by `python docs/describe_protocols.py`; edit those. T
 def options_page() -> str:
     """Return docs/options.md."""
     parts = [HEAD]
-    for title, folder in (("Loaders", LOADERS), ("Families of models", FAMILIES)):
+    kinds = (("Loaders", LOADERS), ("Families of models", FAMILIES), ("Alignments", ALIGNMENTS))
+    for title, folder in kinds:
         place = folder.replace(".", "/")
         parts.append(f"## {title}\n\nFiles of `workflow_scripts/scopedepth/{place}/`.\n\n")
         parts.append("| name | what it is | options |\n|---|---|---|\n")
@@ -32,7 +35,9 @@ def _row(name: str, folder: str) -> str:
     tree = ast.parse(module_file(module_of(folder, name)).read_text(encoding="utf-8"))
     said = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())
     said = said.removeprefix(f"Loader `{name}`: ").rstrip(".:")
-    shown = ", ".join(f"`{option}`" for option in _options(tree)) or "–"
+    # Fields of a protocol's `alignment` that only some of the methods take stand beside a method's own options.
+    takes = alignment(name).takes if folder == ALIGNMENTS else ()
+    shown = ", ".join(f"`{option}`" for option in (*takes, *_options(tree))) or "–"
     return f"| `{name}` | {said[:1].upper() + said[1:]} | {shown} |\n"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from describe_options import options_page
+from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
 
 ROOT = Path(__file__).parents[1]
@@ -157,10 +158,7 @@ def _method(spec: Mapping[str, Any]) -> str:
     notes = []
     if fit["weight"] != "none":
         notes.append("weight 1/depth")
-    if fit["truncation"]:
-        notes.append(f"cut at {_number(fit['truncation'])}")
-    if fit["points"]:
-        notes.append(f"{fit['points']}x{fit['points']} points")
+    notes += [f"{name} {value}" for name, value in fit["options"].items()]
     if fit["pool"] != "pixels":
         notes.append(fit["pool"])
     low, high = fit["output_limits"]
@@ -184,7 +182,7 @@ def _affine_disparity(spec: Mapping[str, Any]) -> str:
     fit = spec["alignment"]
     if fit["method"] == "none":
         return "refuse"
-    if fit["space"] == "disparity" and fit["method"] not in ("median", "lsq_scale"):
+    if fit["space"] == "disparity" and alignment(fit["method"]).parameters == 2:
         return "fitted"
     epsilon = f" (+{_number(fit['invert_epsilon'])})" if fit["invert_epsilon"] else ""
     negative = ", below zero a negative depth" if fit["negative_disparity"] == "inverted" else ""

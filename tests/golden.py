@@ -37,8 +37,6 @@ from scopedepth.vocabulary.metrics import METRICS  # noqa: E402
 GOLDEN = Path(__file__).with_suffix(".json")
 Array = NDArray[Any]
 SHAPE = (40, 240)
-# A column that was called otherwise when the digests were written: the name moved, no number did.
-FORMERLY = {"offset": "shift"}
 # Columns that scores have from the fits, and did not have then.
 FIT = ("scale", "offset")
 EXACT = {"min": 5, "max": 90}
@@ -63,7 +61,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "log_scale": {"alignment": {"method": "lsq_scale", "space": "log_depth", "min_pixels": 1}},
     "log_affine": {"alignment": {"method": "lsq_affine", "space": "log_depth", "scope": "sequence"}},
     "mad_depth": {"alignment": {"method": "median_mad", "affine_disparity": "zero_shift"}},
-    "l1_truncated": {"alignment": {"method": "l1_affine", "points": 8, "truncation": 0.5}},
+    "l1_truncated": {"alignment": {"method": "l1_affine", "options": {"points": 8, "truncation": 0.5}}},
     "minmax_disparity": {
         "alignment": {"method": "minmax", "space": "disparity"},
         "clamp": {"disparity": 1e-4},
@@ -230,7 +228,7 @@ def summary(files: list[Path]) -> list[Any]:
         for name, column in pq.read_table(path).to_pydict().items():
             if path.stem.endswith("_scores") and name in FIT:
                 continue
-            digest.update(f"{path.name} {FORMERLY.get(name, name)} {column!r}\n".encode())
+            digest.update(f"{path.name} {name} {column!r}\n".encode())
             if column and isinstance(next((v for v in column if v is not None), None), float):
                 numbers.setdefault(name, []).extend(v for v in column if v is not None)
     means = [math.fsum(values) / len(values) for values in list(numbers.values())[:4]]

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from evaluation_fakes import Array, holed_depth, pixels, smooth_depth, terms
-from scopedepth.evaluation.alignment import NO_MOMENTS, Fit, fit_frame, frame_moments, merge, solve
-from scopedepth.evaluation.least_absolute import least_absolute_line, objective, spread_subset
+from scopedepth.evaluation.alignment import (
+    NO_MOMENTS,
+    Fit,
+    Gathered,
+    fit_frame,
+    fit_points,
+    frame_moments,
+    merge,
+)
+from scopedepth.evaluation.alignments.l1_affine import least_absolute_line, objective, spread_subset
 from scopedepth.evaluation.metrics import frame_metrics
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.vocabulary import status as codes
@@ -191,7 +199,9 @@ def test_moments_merge_to_those_of_everything() -> None:
     for part in np.array_split(np.arange(x.size), 7):
         total = merge(total, frame_moments(chosen, pixels(x[part], y[part])))
     assert total == pytest.approx(whole, rel=1e-12)
-    assert solve(chosen, x.size, total)[:2] == pytest.approx(solve(chosen, x.size, whole)[:2], rel=1e-12)
+    assert fit_points(chosen, x.size, Gathered(total))[:2] == pytest.approx(
+        fit_points(chosen, x.size, Gathered(whole))[:2], rel=1e-12
+    )
 
 
 # Degenerate input: a status, never a number that looks like one.
@@ -258,6 +268,24 @@ def test_zero_prediction(method: str) -> None:
     assert run(terms(alignment={"method": method}), np.zeros_like(y), y).status == codes.DEGENERATE_FIT
     disparity = terms("scaled_disparity", alignment={"method": method})
     assert run(disparity, np.zeros_like(y), y).status == codes.DEGENERATE_FIT
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["scaled_disparity", "disparity"])
+@pytest.mark.parametrize(
+    "fit", [*({"method": method} for method in METHODS), {"method": "lsq_affine", "constant": "score"}]
+)
+def test_an_infinite_depth_is_no_constant(fit: dict[str, str], kind: str) -> None:
+    """One output of zero has no inverse; only medians do without it."""
+    x, y = sample(np.float32)
+    disparity = 1 / x
+    disparity[7] = 0.0
+    chosen = terms(kind, alignment={"affine_disparity": "zero_shift", **fit})
+    wanted = codes.OK if fit["method"] == "median" else codes.DEGENERATE_FIT
+    assert run(chosen, disparity, y).status == wanted
+    if fit["method"].startswith("lsq"):  # of several frames, one of them so
+        gathered = Gathered(merge(*(frame_moments(chosen, pixels(one, y)) for one in (1 / x, disparity))))
+        assert fit_points(chosen, 2 * y.size, gathered).status == wanted
 
 
 # Invariances.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from project import Project
 from scopedepth.cli import main
+from scopedepth.commands import explain
 from scopedepth.commands.configuration import read_config
 from scopedepth.config.load import ConfigError
 
@@ -72,3 +74,33 @@ def test_a_missing_configuration_says_where_to_be(
     monkeypatch.chdir(tmp_path)
     assert main(["explain", "results/x"]) == 1
     assert "Run this in the workflow's folder" in capsys.readouterr().err
+
+
+SPEC: dict[str, Any] = {
+    "precision": "fp32",
+    "size": None,
+    "metrics": ["rmse", "abs_rel"],
+    "protocols": {"a": {"space": "depth"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"precision": "bf16"}, ['precision: "fp32" -> "bf16"']),
+        ({"protocols": {"a": SPEC["protocols"]["a"], "b": {"space": "depth"}}}, ["protocols.b: added"]),
+        ({"protocols": {}}, ["protocols.a: removed"]),
+        ({"protocols": {"a": {"space": "depth", "weight": 1}}}, ["protocols.a.weight: added"]),
+        ({"metrics": ["rmse", "mae"]}, ['metrics: added "mae"; removed "abs_rel"']),
+        ({"metrics": ["abs_rel", "rmse"]}, ["metrics: in another order, or another number of times"]),
+        ({"metrics": ["rmse", "abs_rel", {"long": 60 * "x"}]}, ["metrics: added {…}"]),
+        ({"size": {"height": 60 * "x"}}, ["size: null -> {…}"]),
+        (
+            {"precision": None, "size": 80 * "x"},
+            ['precision: "fp32" -> null', f'size: null -> "{56 * "x"}...'],
+        ),
+        ({}, []),
+    ],
+)
+def test_what_changed_is_said_in_one_short_line_each(change: dict[str, Any], said: list[str]) -> None:
+    assert list(explain._differences(SPEC, {**SPEC, **change}, "")) == said

@@ -20,7 +20,8 @@ from scopedepth.stores.prediction import PredictionStore
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FOLDER = "workflow_scripts/scopedepth"
-FILES = ("datasets/loaders/mine.py", "models/families/colours.py", "metrics/bias.py")
+ALIGNMENT = "evaluation/alignments/power_mean.py"
+FILES = ("datasets/loaders/mine.py", "models/families/colours.py", "metrics/bias.py", ALIGNMENT)
 
 
 def shown_file(name: str) -> str:
@@ -56,7 +57,7 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
     config["studies"]["small"] |= {
         "datasets": ["scanner"],
         "models": ["constant", "colours"],
-        "protocols": ["median_150", "biased"],
+        "protocols": ["median_150", "rms_ratio", "biased"],
         "headline": {"protocol": "median_150", "metric": "abs_rel"},
     }
     project = Project.create(tmp_path / "project", config)
@@ -85,13 +86,25 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
     wanted = 1 / np.maximum(colours @ np.float32([0.5, 0.25, 0.25]), 0.05)
     assert np.allclose(found, wanted, rtol=1e-3)
 
-    # No other family's or loader's code is behind them.
+    # Of depth where it is known, in the alignment's space.
+    known = np.isfinite(decoded[0])
+    rows = pq.read_table(project.folder / "results/alignments/scanner/colours/rms_ratio.parquet").to_pylist()
+    factor = np.sqrt(np.mean(decoded[0][known] ** 2.0) / np.mean(found[0][known].astype(float) ** 2))
+    assert rows[0]["scale"] == pytest.approx(factor, rel=1e-6)
+    assert (rows[0]["offset"], rows[0]["status"], rows[1]["scale"]) == (0.0, "ok", None)
+
+    # No other family's, loader's or alignment's code is behind them.
     code = project.python(
         "from scopedepth.commands.configuration import *; from scopedepth.study.plan import Job\n"
         "plan = Plan(select_study(read_configs([], {}), 'small'), scripts())\n"
-        "print(plan.code(Job('prepare', ('scanner',))), plan.code(Job('predict', ('scanner', 'colours'))))"
-    )
-    assert set(re.findall(r"scopedepth\.(?:models\.families|datasets\.loaders)\.(\w+)", code)) == {
+        "print(plan.code(Job('prepare', ('scanner',))), plan.code(Job('predict', ('scanner', 'colours'))))\n"
+        "for name in ('rms_ratio', 'median_150'):\n"
+        "    print(plan.code(Job('align', ('scanner', 'colours', name))))\n"
+        "    print(plan.code(Job('score', ('scanner', 'colours', name))))"
+    ).splitlines()
+    named = [re.findall(r"evaluation\.alignments\.(\w+)", line) for line in code[1:]]
+    assert named == [["power_mean"], [], ["median"], []]
+    assert set(re.findall(r"scopedepth\.(?:models\.families|datasets\.loaders)\.(\w+)", code[0])) == {
         "mine",
         "colours",
     }
@@ -100,7 +113,7 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
 @pytest.mark.workflow
 def test_a_metric_runs_no_fit(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
-    with_shown(project, "metrics/bias.py")
+    with_shown(project, "metrics/bias.py", ALIGNMENT)
     assert project.jobs() == set()
 
     config = project.read_config()
@@ -159,6 +172,31 @@ REFUSED = [
     ("datasets", "scanner", {"depth": "z"}, "did you mean 'depths'? loader mine has depths, bits"),
     ("models", "colours", {"least": 0}, "options.least: Input should be greater than 0"),
     ("models", "colours", {"most": 1}, "no option 'most'"),
+    (
+        "protocols",
+        "rms_ratio",
+        {"alignment": {"method": "power_mean", "options": {"power": 0}}},
+        "options.power: Input should be greater than 0",
+    ),
+    (
+        "protocols",
+        "rms_ratio",
+        {"alignment": {"method": "power_mean", "space": "log_depth"}},
+        "space: method",
+    ),
+    (
+        "protocols",
+        "rms_ratio",
+        {"alignment": {"method": "power_mean", "scope": "sequence"}},
+        "scope frame only",
+    ),
+    ("protocols", "rms_ratio", {"alignment": {"method": "power_means"}}, "Did you mean 'power_mean'?"),
+    (
+        "protocols",
+        "rms_ratio",
+        {"alignment": {"weight": "inverse_depth"}},
+        "weight is for l1_affine, lsq_affine",
+    ),
     ("datasets", "one", {"loader": "foldr"}, "Did you mean 'folder'? Allowed: c3vd"),
     ("models", "constant", {"family": "colour"}, "Did you mean 'colours'? Allowed: baseline, colours"),
 ]
@@ -174,7 +212,9 @@ def test_what_the_files_say_is_checked_before_anything_runs(tmp_path: Path) -> N
     cases = []
     for kind, name, changes, _ in REFUSED:
         changed = copy.deepcopy(config)
-        changed[kind][name] |= changes if {"loader", "family"} & changes.keys() else {"options": changes}
+        changed[kind][name] |= (
+            changes if {"loader", "family", "alignment"} & changes.keys() else {"options": changes}
+        )
         cases.append(changed)
     said = project.python(
         "import sys\nfrom scopedepth.config.load import ConfigError, check\n"

@@ -132,7 +132,7 @@ def test_unknown_kinds_and_units_are_refused() -> None:
         ({"alignment": {"method": "lsq_affine", "space": "disparity"}}, "clamp"),
         ({"alignment": {"method": "none", "scope": "sequence"}}, "scope"),
         ({"alignment": {"method": "l1_affine", "scope": "sequence"}}, "scope"),
-        ({"alignment": {"method": "median", "truncation": 1.0}}, "truncation"),
+        ({"alignment": {"method": "median", "options": {"truncation": 1.0}}}, "truncation"),
         ({"alignment": {"method": "median", "weight": "inverse_depth"}}, "weight"),
         ({"alignment": {"method": "lsq_scale", "pool": "frame_means"}}, "frame_means"),
         ({"alignment": {"affine_disparity": "raw", "space": "disparity"}}, "raw"),
@@ -144,7 +144,7 @@ def test_unknown_kinds_and_units_are_refused() -> None:
         ({"alignment": {"method": "median", "constant": "score"}}, "constant"),
         ({"alignment": {"method": "median", "depth_epsilon": 1.0}}, "depth_epsilon"),
         ({"alignment": {"output_limits": [2, 1]}}, "output_limits"),
-        ({"alignment": {"method": "l1_affine", "points": 9, "fit_above": 0}}, "fit_above"),
+        ({"alignment": {"method": "l1_affine", "options": {"points": 9}, "fit_above": 0}}, "fit_above"),
         (
             {"alignment": {"scope": "sequence", "negative_disparity": "inverted", "invert_epsilon": 1e-6}},
             "invert_epsilon",

@@ -16,6 +16,7 @@ from scopedepth.report.paper.bibtex import entries, references
 from scopedepth.report.paper.folder import write_paper
 from scopedepth.report.paper.latex import escape
 from scopedepth.report.results import Results
+from scopedepth.report.words import preprocessing
 
 PARTS = ("study", "datasets", "models", "protocols", "tables")
 
@@ -112,7 +113,24 @@ def test_the_methods_say_what_the_specs_say(study: dict[str, Any], paper: Path) 
     assert "once for each sequence" in text
     assert "reference depths from 1 to 150 mm counted" in text
     assert "Absent data (no result)" in text
+    assert "Frames were preprocessed in these ways: its own code (Affine Net" in text
     assert r"\cite{tube2020}" in (paper / "methods.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "said"),
+    [
+        ("baseline", {"kind": "constant"}, "none"),
+        ("python", {"code": "network.py:Net"}, "its own code"),
+        ("transformers", {}, "the Hub's processor"),
+        ("transformers", {"preprocessing": "authors", "flip": True}, "the authors' own, flip yes"),
+        ("transformers", {"processor": {"do_pad": False}}, "the Hub's processor, processor with do_pad no"),
+        ("monodepth2", {"checkpoint": "a", "width": None}, "as the family monodepth2 does it"),
+        ("onnx", {"height": 64, "mean": [0, 0.5, 1]}, "as the family onnx does it, height 64, mean 0 0.5 1"),
+    ],
+)
+def test_how_frames_are_preprocessed_is_a_phrase(family: str, options: dict[str, Any], said: str) -> None:
+    assert preprocessing({"family": family, "options": options}) == said
 
 
 def test_figures_are_pdf_and_png(paper: Path) -> None:

@@ -140,11 +140,35 @@ def differences(job: Job, made_from: MadeFrom) -> Iterator[str]:
 
 
 def _differences(before: Any, now: Any, where: str) -> Iterator[str]:
-    """Yield each field in which two JSON values differ, as ``a.b: 1 -> 2``."""
+    """Yield each field in which two JSON values differ in a short line: ``a.b: 1 -> 2``, ``a.c: added``."""
     if isinstance(before, dict) and isinstance(now, dict):
         # Names of modules hold dots themselves; they are shown as they are.
         for key in sorted(before.keys() | now.keys()):
             inner = f"{where}.{key}" if where else key
-            yield from _differences(before.get(key), now.get(key), inner)
+            if key in before and key in now:
+                yield from _differences(before[key], now[key], inner)
+            else:
+                yield f"{inner}: {'added' if key in now else 'removed'}"
     elif before != now:
-        yield f"{where}: {json.dumps(before, ensure_ascii=False)} -> {json.dumps(now, ensure_ascii=False)}"
+        yield f"{where or 'all of it'}: {_change(before, now)}"
+
+
+def _change(before: Any, now: Any) -> str:
+    """Return in what two JSON values differ: of lists the scalars that came and went, of others both."""
+    if isinstance(before, list) and isinstance(now, list):
+        sides = (("added", now, before), ("removed", before, now))
+        words = [
+            f"{word} {', '.join(map(_short, found))}"
+            for word, own, other in sides
+            if (found := [item for item in own if item not in other])
+        ]
+        return "; ".join(words) or "in another order, or another number of times"
+    return f"{_short(before)} -> {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    """Return a JSON value in few letters: a mapping or a list by its brackets alone."""
+    if isinstance(value, dict | list):
+        return ("{…}" if isinstance(value, dict) else "[…]") if value else json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

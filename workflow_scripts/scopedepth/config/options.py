@@ -1,6 +1,6 @@
-"""The options of loaders and of families of models: read from their files, and checked by type and range.
+"""The options of loaders, families of models and alignments: read from their files, and checked by type and range.
 
-A loader's or a family's file says its options in a class `Options`, a frozen dataclass whose annotations are built from
+Such a file says its options in a class `Options`, a frozen dataclass whose annotations are built from
 the types below (imported under ``if TYPE_CHECKING:``, so that no job imports pydantic for them). What checks a
 configuration must import neither OpenCV nor torch: of such a file, that class alone is run (`extensions.made_alone`).
 """
@@ -93,6 +93,9 @@ Bits = Annotated[int, Field(ge=8, le=16)]
 # Of OpenCV's stereoRectify: 0 keeps valid pixels only, 1 all of the image.
 Alpha = Annotated[float, Field(ge=0, le=1)]
 
+# Of alignments: cells of a grid, along a side.
+Cells = Annotated[int, Field(ge=8, le=64)]
+
 # Of models.
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 # Of the networks of monodepth2 and its descendants, whose coarsest map is 1/32 of the input and at least 2 pixels.
@@ -107,9 +110,9 @@ STRICT = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
 
 def options_of(folder: str, name: str) -> type[Any]:
-    """Return the class `Options` of a loader or family as one that checks what it is made of, as pydantic does.
+    """Return the class `Options` of a loader, family or alignment as one that checks what it is made of, as pydantic.
 
-    folder: `LOADERS` or `FAMILIES`. A file without the class has no options.
+    folder: `LOADERS`, `FAMILIES` or `ALIGNMENTS`. A file without the class has no options.
     """
     path = file_of(folder, name)
     return _options_in(path, path.stat().st_mtime_ns)

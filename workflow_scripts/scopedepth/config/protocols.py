@@ -6,29 +6,28 @@ protocol does the same to the same scene.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Spec
+from scopedepth.config.options import check_options, options_of
+from scopedepth.job import extensions
+from scopedepth.vocabulary import alignments
 from scopedepth.vocabulary.metrics import METRICS
 
 Flag = Literal["border", "specular", "occluded", "tool"]
 Globs = Annotated[list[str], Field(min_length=1)]
 
-SHIFTING = frozenset({"lsq_affine", "median_mad", "l1_affine", "minmax"})
-
 
 class Alignment(Spec):
     """How a prediction is fitted to the reference before the two are compared."""
 
-    method: Literal["none", "median", "lsq_scale", "lsq_affine", "median_mad", "l1_affine", "minmax"] = Field(
-        "median",
-        description="none; median: ratio of the medians; lsq_scale: least-squares factor; lsq_affine: least-squares "
-        "factor and offset; median_mad: medians and mean absolute deviations made equal; l1_affine: weighted least "
-        "absolute deviations, factor and offset, solved exactly; minmax: minima and maxima made equal",
+    method: Literal[alignments.NAMES] = Field(  # type: ignore[valid-type]
+        "median", description="how it is fitted; see docs/options.md"
     )
-    space: Literal["depth", "disparity", "log_depth"] = Field(
+    options: dict[str, Any] = Field({}, description="the method's own options")
+    space: alignments.Space = Field(
         "depth",
         description="what the fit is made in: depth, its inverse or its logarithm (where a factor on depth is an "
         "offset, so that `median` and `lsq_scale` fit the offset alone)",
@@ -76,18 +75,8 @@ class Alignment(Spec):
     )
     weight: Literal["none", "inverse_depth"] = Field(
         "none",
-        description="weight of a pixel in lsq_scale, lsq_affine and l1_affine: 1, or 1 / reference depth",
-    )
-    truncation: float | None = Field(
-        None,
-        gt=0,
-        description="l1_affine: weighted residuals above this count as much as this; null: none are cut",
-    )
-    points: int | None = Field(
-        None,
-        ge=8,
-        le=64,
-        description="l1_affine: fit on the nearest valid pixel of each cell of a grid this wide and high",
+        description="weight of a pixel in fits by least squares or least absolute deviations: 1, or 1 / reference "
+        "depth",
     )
     negative_scale: Literal["refuse", "score"] = Field(
         "refuse",
@@ -95,6 +84,22 @@ class Alignment(Spec):
         "computed all the same; the status is negative_scale and the table keeps the factor in both cases",
     )
     min_pixels: int = Field(10, ge=1, description="fewer valid pixels than this give no fit (too_few_pixels)")
+
+    @model_validator(mode="after")
+    def _method_takes_them(self) -> Self:
+        head = alignments.alignment(self.method)
+        for field in get_args(alignments.Takes):
+            if field not in head.takes and getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(f"{field} is for {alignments.that_take(field)} only")
+        if head.gathers == "frame" and self.scope != "frame":
+            raise ValueError(f"scope: method {self.method} is for scope frame only")
+        if self.space not in head.spaces:
+            raise ValueError(f"space: method {self.method} is for {', '.join(head.spaces)} only")
+        options = options_of(extensions.ALIGNMENTS, self.method)
+        check_options(f"method {self.method}", options, self.options)
+        if hasattr(options, "check_alignment"):
+            options(**self.options).check_alignment(self.fit_above)
+        return self
 
 
 class DepthLimits(Spec):
@@ -278,38 +283,25 @@ class ProtocolSpec(Spec):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         fit = self.alignment
-        if fit.method in SHIFTING and fit.space == "disparity" and not self._stays_positive():
+        if (
+            alignments.alignment(fit.method).parameters == 2
+            and fit.space == "disparity"
+            and not self._stays_positive()
+        ):
             raise ValueError(
                 "clamp: an affine fit in disparity can give zero or less, which has no depth; set clamp.disparity, "
                 "or clamp.depth with a least depth"
             )
-        if fit.method in ("none", "l1_affine", "minmax") and fit.scope != "frame":
-            raise ValueError(f"alignment.scope: method {fit.method} is for scope frame only")
-        if fit.pool == "frame_means":
-            if fit.scope == "frame":
-                raise ValueError("alignment.pool: frame_means needs scope sequence or dataset")
-            if fit.method not in ("lsq_scale", "lsq_affine"):
-                raise ValueError("alignment.pool: frame_means is for lsq_scale and lsq_affine only")
+        if fit.pool == "frame_means" and fit.scope == "frame":
+            raise ValueError("alignment.pool: frame_means needs scope sequence or dataset")
         if fit.affine_disparity == "raw" and fit.space != "depth":
             raise ValueError(
                 "alignment.affine_disparity: raw fits an output to depth, so space must be depth"
             )
-        if fit.method != "l1_affine" and (fit.truncation is not None or fit.points is not None):
-            raise ValueError("alignment: truncation and points are for method l1_affine only")
-        if fit.weight != "none" and fit.method not in ("lsq_scale", "lsq_affine", "l1_affine"):
-            raise ValueError("alignment.weight is for lsq_scale, lsq_affine and l1_affine only")
         if fit.weight != "none" and fit.pool != "pixels":
             raise ValueError("alignment.weight is for pool pixels only")
-        if fit.fit_above is not None and fit.points is not None:
-            raise ValueError("alignment: fit_above and points do not go together")
-        if fit.depth_epsilon and not (
-            fit.method in ("lsq_scale", "lsq_affine") and fit.space == "disparity" and fit.weight == "none"
-        ):
-            raise ValueError(
-                "alignment.depth_epsilon is for lsq_scale and lsq_affine in disparity, without weight"
-            )
-        if fit.constant == "score" and fit.method != "lsq_affine":
-            raise ValueError("alignment.constant: score is for lsq_affine only")
+        if fit.depth_epsilon and (fit.space != "disparity" or fit.weight != "none"):
+            raise ValueError("alignment.depth_epsilon is for fits in disparity, without weight")
         if fit.negative_disparity == "inverted" and fit.invert_epsilon and fit.scope != "frame":
             raise ValueError(
                 "alignment: negative_disparity inverted with invert_epsilon is for scope frame only"

@@ -1,25 +1,27 @@
 """Fitting outputs to reference depths: factor and offset in the alignment's space.
 
 The fitted model is  y ~ scale * x + shift,  x the output and y the reference, both in the alignment's space:
-depth (mm), disparity (1/mm) or the logarithm of depth. In log space a factor on depth is an offset, so the
-methods that fit a factor alone leave scale at 1 and give shift.
+depth (mm), disparity (1/mm) or the logarithm of depth. In log space a factor on depth is an offset, so that
+alignments of one parameter leave scale at 1 and give shift. How one fits stands in its file in alignments/. Here is
+what they share: what is gathered of pixels, and which points have no fit.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.evaluation.kernels import BLOCK, FAST, depths_in_space, outputs_in_space
-from scopedepth.evaluation.least_absolute import least_absolute_line, spread_subset
 from scopedepth.evaluation.pixels import Pixels
-from scopedepth.evaluation.protocol import DISPARITY, LOG_DEPTH, SHIFTING, Source, Terms
+from scopedepth.evaluation.protocol import DISPARITY, Source, Terms
 from scopedepth.evaluation.selection import middle
 from scopedepth.job.compiled import njit
 from scopedepth.vocabulary import status as codes
+from scopedepth.vocabulary.alignments import Alignment
 
 # An output whose values differ by less than this share of their size is a constant: float32 keeps no more.
 CONSTANT = 1e-6
@@ -52,82 +54,97 @@ class Moments(NamedTuple):
 NO_MOMENTS = Moments(0, 0.0, 0.0, 0.0, 0.0, 0.0, math.inf, -math.inf, 0)
 
 
+class Points:
+    """What a fit may ask of one frame's pixels, in the alignment's space; each is found when it is asked for."""
+
+    def __init__(self, terms: Terms, pixels: Pixels) -> None:
+        self.terms, self.pixels = terms, pixels
+        self.count, self.not_positive = pixels.x.size, pixels.not_positive
+
+    @cached_property
+    def moments(self) -> Moments:
+        """The moments of x and y, weighted as the terms say."""
+        return frame_moments(self.terms, self.pixels)
+
+    @cached_property
+    def ends_x(self) -> tuple[float, float]:
+        """The least and the greatest x."""
+        xs = _outputs(self.terms, self.pixels.ends_x())
+        return float(xs.min()), float(xs.max())
+
+    @cached_property
+    def ends_y(self) -> tuple[float, float]:
+        """The least and the greatest y."""
+        ys = _depths(self.terms, self.pixels.ends_y())
+        return float(ys.min()), float(ys.max())
+
+    @cached_property
+    def middles(self) -> tuple[float, float]:
+        """The medians of x and y."""
+        terms, pixels = self.terms, self.pixels
+        x, y = medians(terms, pixels.middle_x(), pixels.middle_y())
+        moved = pixels.not_positive and terms.source.flip and terms.source.negative
+        return _middle_in_space(terms, pixels) if moved else x, y
+
+    @cached_property
+    def deviations(self) -> tuple[float, float]:
+        """The sums of absolute deviations of x and y from their medians."""
+        return frame_deviations(self.terms, self.pixels, self.middles)
+
+    def values(self, chosen: Any = slice(None)) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and y of all pixels, or of those `chosen` by an index, float64 (n,)."""
+        x, y = self.pixels.x[chosen], self.pixels.y[chosen]
+        u, v = np.empty(x.size), np.empty(y.size)
+        outputs_in_space(x, self.terms.source, u)
+        depths_in_space(y, self.terms.space, v)
+        return u, v
+
+
+class Gathered(Points):
+    """What was gathered over the frames of a scope, as far as the alignment's head says that it needs it."""
+
+    def __init__(
+        self,
+        moments: Moments,
+        middles: tuple[float, float] | None = None,
+        deviations: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self.moments, self.deviations = moments, deviations
+        self.count, self.not_positive = moments.points, moments.not_positive
+        self.ends_x = moments.least_x, moments.greatest_x
+        if middles is not None:
+            self.middles = middles
+
+
 def fit_frame(terms: Terms, pixels: Pixels) -> Fit:
     """Return the fit over one frame's valid pixels."""
     pixels = pixels.above(terms.fit_above)
-    n = pixels.x.size
+    return fit_points(terms, pixels.x.size, Points(terms, pixels))
+
+
+def fit_points(terms: Terms, n: int, points: Points) -> Fit:
+    """Return the fit to points of `n` pixels: the alignment's, unless they have none."""
     if n < terms.min_pixels:
         return no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
-    if terms.method == "none":
-        return Fit(1.0, 0.0, n, codes.OK)
-    moments = frame_moments(terms, pixels)
-    middles = spread = None
-    if terms.method in ("median", "median_mad"):
-        middles = medians(terms, pixels.middle_x(), pixels.middle_y())
-        if pixels.not_positive and terms.source.flip and terms.source.negative:
-            middles = _middle_in_space(terms, pixels), middles[1]
-        if terms.method == "median_mad":
-            spread = frame_deviations(terms, pixels, middles)
-    limits = extremes(terms, pixels) if terms.method == "minmax" else None
-    line = least_absolute(terms, pixels) if terms.method == "l1_affine" else None
-    return solve(terms, n, moments, middles, spread, limits, line)
-
-
-def solve(
-    terms: Terms,
-    n: int,
-    moments: Moments,
-    middles: tuple[float, float] | None = None,
-    spread: tuple[float, float] | None = None,
-    limits: tuple[float, float, float, float] | None = None,
-    line: tuple[float, float] | None = None,
-) -> Fit:
-    """Return the fit from what was gathered over its scope.
-
-    middles: medians of x and y. spread: sums of absolute deviations from them. limits: least and greatest
-    x, least and greatest y. line: of least absolute deviations. Which are needed follows from the method.
-    """
-    keeps_sign = terms.source.flip and terms.source.negative and not terms.source.log
-    if (
-        (terms.source.flip or terms.source.log)
-        and 2 * moments.not_positive >= moments.points
-        and not keeps_sign
-    ):
+    own = terms.alignment
+    head: Alignment = own.ALIGNMENT
+    source = terms.source
+    turned = source.log or (source.flip and not source.negative)
+    if head.parameters and turned and 2 * points.not_positive >= points.count:
         return no_fit(n, codes.DEGENERATE_FIT)
-    widest = max(abs(moments.least_x), abs(moments.greatest_x))
-    if terms.method in SHIFTING and moments.greatest_x - moments.least_x <= CONSTANT * widest:
-        best = middles[1] if middles else (limits[2] + limits[3]) / 2 if limits else moments.mean_y
-        scored = terms.constant_claimed or terms.score_constant
-        return Fit(0.0, best, n, codes.OK) if scored else no_fit(n, codes.CONSTANT_PREDICTION)
-    if terms.method == "lsq_affine":
-        scale = _ratio(moments.sxy, moments.sxx)
-        shift = moments.mean_y - scale * moments.mean_x
-    elif terms.method == "lsq_scale" and terms.space == LOG_DEPTH:
-        scale, shift = 1.0, moments.mean_y - moments.mean_x
-    elif terms.method == "lsq_scale":
-        about_zero = moments.weight * moments.mean_x
-        scale = _ratio(moments.sxy + about_zero * moments.mean_y, moments.sxx + about_zero * moments.mean_x)
-        shift = 0.0
-    elif terms.method == "median":
-        assert middles is not None
-        if terms.space == LOG_DEPTH:
-            scale, shift = 1.0, middles[1] - middles[0]
-        else:
-            scale, shift = _ratio(middles[1], middles[0]), 0.0
-    elif terms.method == "median_mad":
-        assert middles is not None
-        assert spread is not None
-        scale = _ratio(spread[1], spread[0])
-        shift = middles[1] - scale * middles[0]
-    elif terms.method == "minmax":
-        assert limits is not None
-        scale = _ratio(limits[3] - limits[2], limits[1] - limits[0])
-        shift = limits[2] - scale * limits[0]
-    elif terms.method == "l1_affine":
-        assert line is not None
-        scale, shift = line
-    else:
-        raise ValueError(f"unknown alignment method {terms.method!r}")
+    if head.needs_ends:
+        least, greatest = points.ends_x
+        widest = max(abs(least), abs(greatest))
+        if not math.isfinite(widest):  # zero has no inverse
+            return no_fit(n, codes.DEGENERATE_FIT)
+        if head.parameters == 2 and greatest - least <= CONSTANT * widest:
+            scored = terms.constant_claimed or terms.score_constant
+            return (
+                Fit(0.0, own.constant(points), n, codes.OK)
+                if scored
+                else no_fit(n, codes.CONSTANT_PREDICTION)
+            )
+    scale, shift = own.fit(terms, points)
     return judge(scale, shift, n)
 
 
@@ -142,21 +159,22 @@ def no_fit(n: int, status: int) -> Fit:
     return Fit(math.nan, math.nan, n, status)
 
 
-def _ratio(numerator: float, denominator: float) -> float:
+def ratio(numerator: float, denominator: float) -> float:
+    """Return a quotient, NaN over zero."""
     return numerator / denominator if denominator else math.nan
 
 
-def frame_moments(terms: Terms, pixels: Pixels) -> Moments:
-    """Return the moments of one frame's pixels in the alignment's space, as far as the method needs them."""
+def frame_moments(terms: Terms, pixels: Pixels, head: Alignment | None = None) -> Moments:
+    """Return the moments of one frame's pixels in the alignment's space; of an alignment, as far as it needs them."""
     n = pixels.x.size
     if not n:
         return NO_MOMENTS
     counted = NO_MOMENTS._replace(points=n, weight=float(n), not_positive=pixels.not_positive)
-    if terms.method == "median":
+    if head is not None and not head.needs_ends:
         return counted
-    least, greatest, _, _ = extremes(terms, pixels)
+    least, greatest = Points(terms, pixels).ends_x
     counted = counted._replace(least_x=least, greatest_x=greatest)
-    if terms.method in ("median_mad", "minmax"):
+    if head is not None and head.gathers != "sums":
         return counted
     source = pixels.source(terms.source)
     key = ("moments", source, terms.space, terms.weighted, terms.depth_epsilon)
@@ -213,36 +231,11 @@ def _middle_in_space(terms: Terms, pixels: Pixels) -> float:
     return pixels.once(("middle", terms.source), found)
 
 
-def extremes(terms: Terms, pixels: Pixels) -> tuple[float, float, float, float]:
-    """Return least and greatest x, least and greatest y in the alignment's space."""
-    xs, ys = _outputs(terms, pixels.ends_x()), _depths(terms, pixels.ends_y())
-    return float(xs.min()), float(xs.max()), float(ys.min()), float(ys.max())
-
-
 def frame_deviations(terms: Terms, pixels: Pixels, middles: tuple[float, float]) -> tuple[float, float]:
     """Return the sums of absolute deviations of x and y from given middles, in the alignment's space."""
     source = pixels.source(terms.source)
     key = ("deviations", source, terms.space, middles)
     return pixels.once(key, lambda: deviations(pixels.x, pixels.y, source, terms.space, *middles))
-
-
-def least_absolute(terms: Terms, pixels: Pixels) -> tuple[float, float]:
-    """Return factor and offset of least absolute deviations, over all pixels or the terms' subset of them."""
-
-    def found() -> tuple[float, float]:
-        x, y = pixels.x, pixels.y
-        if terms.points:
-            chosen = spread_subset(pixels.valid, terms.points)
-            x, y = x[chosen], y[chosen]
-        u, v = np.empty(x.size), np.empty(y.size)
-        outputs_in_space(x, terms.source, u)
-        depths_in_space(y, terms.space, v)
-        weight = 1.0 / y.astype(np.float64) if terms.weighted else np.ones(y.size)
-        return least_absolute_line(u, v, weight, terms.truncation)
-
-    return pixels.once(
-        ("line", terms.source, terms.space, terms.weighted, terms.points, terms.truncation), found
-    )
 
 
 def _outputs(terms: Terms, values: tuple[float, float]) -> NDArray[np.float64]:

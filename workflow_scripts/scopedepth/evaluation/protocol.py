@@ -11,10 +11,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job import extensions
 from scopedepth.vocabulary import flags
+from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS
 
 DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
@@ -25,9 +28,6 @@ DISPARITY_KINDS = frozenset({"disparity", "scaled_disparity", "metric_disparity"
 # Those that claim a unit of their own.
 METRIC_KINDS = frozenset({"metric_disparity", "metric_depth"})
 MILLIMETRES = {None: 1.0, "mm": 1.0, "cm": 10.0, "m": 1000.0}
-
-# Methods that find an offset as well as a factor.
-SHIFTING = frozenset({"lsq_affine", "median_mad", "l1_affine", "minmax"})
 
 # Stands for "no limit" in the kernels, which compare doubles.
 NO_LIMIT = math.inf
@@ -66,12 +66,12 @@ class Terms:
     """Everything about a protocol that is settled before the first frame of a sequence is read."""
 
     method: str
+    given: Mapping[str, Any]
+    """The alignment's own options, as the protocol states them."""
     space: int
     scope: str
     pool: str
     weighted: bool
-    truncation: float
-    points: int
     min_pixels: int
     score_negative: bool
     source: Source
@@ -113,6 +113,20 @@ class Terms:
     ordinal_pairs: int
     ordinal_ratio: float
     ordinal_seed: int
+
+    @cached_property
+    def alignment(self) -> Any:
+        """The alignment's file, imported."""
+        return extensions.load(extensions.ALIGNMENTS, self._named)
+
+    @cached_property
+    def options(self) -> Any:
+        """The alignment's own options, as its class `Options`."""
+        return extensions.read_options(self._named, getattr(self.alignment, "Options", extensions.NoOptions))
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"method": self.method, "options": self.given}
 
     @property
     def needs_rgb(self) -> bool:
@@ -160,12 +174,11 @@ def terms_for(
     )
     return Terms(
         method=fit["method"] if fitted else "none",
+        given=fit["options"] if fitted else {},
         space=space,
         scope=fit["scope"],
         pool=fit["pool"],
         weighted=fit["weight"] == "inverse_depth",
-        truncation=fit["truncation"] or NO_LIMIT,
-        points=fit["points"] or 0,
         min_pixels=fit["min_pixels"],
         score_negative=fit["negative_scale"] == "score",
         source=_own_limit(
@@ -214,7 +227,7 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
         return ()
     aligned = fit["method"] != "none"
     if output_kind == "disparity":
-        finds_shift = fit["space"] == "disparity" and fit["method"] in SHIFTING
+        finds_shift = fit["space"] == "disparity" and alignment(fit["method"]).parameters == 2
         depth = aligned and (finds_shift or fit["affine_disparity"] != "refuse")
         ratio = depth  # a shift of disparity changes the ratios of depth
     elif output_kind in METRIC_KINDS:

@@ -9,18 +9,20 @@ from typing import NamedTuple
 from scopedepth.evaluation.alignment import (
     NO_MOMENTS,
     Fit,
+    Gathered,
     Moments,
+    fit_points,
     frame_deviations,
     frame_moments,
     medians,
     merge,
     no_fit,
-    solve,
 )
 from scopedepth.evaluation.pixels import Pixels
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.evaluation.streaming import StreamingMiddle
 from scopedepth.vocabulary import status as codes
+from scopedepth.vocabulary.alignments import Alignment
 
 
 class Row(NamedTuple):
@@ -40,7 +42,8 @@ class Joint:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         # In the first pass every frame is counted; medians want a second one, deviations from them a third.
-        self.passes = {"median": 2, "median_mad": 3}.get(terms.method, 1)
+        self._head: Alignment = terms.alignment.ALIGNMENT
+        self.passes = {"sums": 1, "middles": 2, "deviations": 3}[self._head.gathers]
         self.rows: dict[Hashable, list[Row]] = {}
         self._total = NO_MOMENTS
         self._x = StreamingMiddle(terms.source.flip and terms.source.negative)
@@ -59,7 +62,7 @@ class Joint:
                 for middle, values in ((self._x, pixels.x), (self._y, pixels.y)):
                     (middle.second if turn else middle.first)(values)
         if turn == 0:
-            return Row(pixels.x.size, codes.OK, frame_moments(self.terms, pixels))
+            return Row(pixels.x.size, codes.OK, frame_moments(self.terms, pixels, self._head))
         if turn == 1:
             return None
         assert self._middles is not None
@@ -91,10 +94,7 @@ class Joint:
     def fits(self, part: Hashable) -> list[Fit]:
         """Return what each frame of a part takes from the fit: all of it, unless it has a status of its own."""
         n = self.n_pixels()
-        if n < self.terms.min_pixels:
-            fit = no_fit(n, codes.TOO_FEW_PIXELS if n else codes.NO_VALID_PIXELS)
-        else:
-            fit = solve(self.terms, n, self._total, self._middles, self._spread)
+        fit = fit_points(self.terms, n, Gathered(self._total, self._middles, self._spread))
         return [
             fit._replace(n_pixels=row.n_pixels)
             if row.status == codes.OK

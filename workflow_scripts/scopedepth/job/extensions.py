@@ -1,8 +1,8 @@
-"""What the project finds by its file: loaders, families of models, metrics; and the options that a spec hands to one.
+"""What the project finds by its file: loaders, families, alignments, metrics; and the options that a spec hands to one.
 
 A file in the folder is one: no list names it. What it says in its head is read while planning without importing it
-(`made_alone`): the class `Options` of a loader or a family, a frozen dataclass, which `config.options` checks; and the
-`METRICS` of a file of metrics.
+(`made_alone`): the class `Options` of a loader, a family or an alignment, a frozen dataclass, which `config.options`
+checks; the `ALIGNMENT` of an alignment, and the `METRICS` of a file of metrics.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scopedepth.errors import ScopeDepthError
 
 ROOT = Path(__file__).parents[1]
 LOADERS, FAMILIES, METRICS = "datasets.loaders", "models.families", "metrics"
+ALIGNMENTS = "evaluation.alignments"
 T = TypeVar("T")
 
 
@@ -89,7 +90,7 @@ def _makes(statement: ast.stmt) -> list[str]:
 
 
 def load(folder: str, spec: Mapping[str, Any]) -> Any:
-    """Import what a dataset's or a model's spec names, and return its module, its options checked by name."""
+    """Import what a dataset's, model's or alignment's spec names, and return the module, options checked by name."""
     module = importlib.import_module(module_of(folder, _named(spec)[1]))
     read_options(spec, getattr(module, "Options", NoOptions))
     return module
@@ -131,4 +132,6 @@ def _named(spec: Mapping[str, Any]) -> tuple[str, str]:
     """Return how messages call what a spec names, and its name."""
     if "loader" in spec:
         return f"Dataset {spec['name']}: loader {spec['loader']}", spec["loader"]
+    if "method" in spec:
+        return f"Alignment {spec['method']}", spec["method"]
     return f"Model {spec['name']}: family {spec['family']}", spec["family"]

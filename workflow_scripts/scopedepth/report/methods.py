@@ -6,18 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scopedepth.report.results import Results
-from scopedepth.report.words import listed, metric_label, plural, small
+from scopedepth.report.words import listed, metric_label, plural, preprocessing, small
 from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
+from scopedepth.vocabulary.alignments import NAMES, alignment
 
-METHODS = {
-    "none": "were compared with the reference without any alignment",
-    "median": "were scaled by the ratio of medians",
-    "lsq_scale": "were fitted by a least-squares factor",
-    "lsq_affine": "were fitted by a least-squares factor and offset",
-    "median_mad": "were fitted by matching median and mean absolute deviation",
-    "l1_affine": "were fitted by a factor and offset of weighted least absolute deviations",
-    "minmax": "were rescaled to the reference's minimum and maximum",
-}
 SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log_depth": "in log depth"}
 SCOPES = {
     "frame": "for each frame",
@@ -31,7 +23,7 @@ Cite = Callable[[str, str], str]
 
 def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
     """Return the methods of a study as plain text. `cite`: what to put after a model's or dataset's title."""
-    sentences = [compared(results, cite)]
+    sentences = [compared(results, cite), *preprocessed(results)]
     sentences += [protocol_sentence(results, name) for name in results.protocol_names]
     sentences += intervals(results)
     sentences += timing_sentence(results)
@@ -64,6 +56,15 @@ def compared(results: Results, cite: Cite) -> str:
     )
 
 
+def preprocessed(results: Results) -> list[str]:
+    """Return how the frames were made ready for each network."""
+    titles: dict[str, list[str]] = {}
+    for name in results.networks:
+        titles.setdefault(preprocessing(results.models[name]), []).append(results.model_title(name))
+    said = [f"{words} ({listed(names)})" for words, names in titles.items()]
+    return [f"Frames were preprocessed in these ways: {'; '.join(said)}."] if said else []
+
+
 def dataset_words(results: Results, dataset: str, cite: Cite) -> str:
     title = results.dataset_title(dataset) + cite("datasets", dataset)
     rows = [row for row in results.summary if row["dataset"] == dataset and row["value"] is not None]
@@ -79,7 +80,7 @@ def protocol_sentence(results: Results, name: str) -> str:
     fit: Mapping[str, Any] = spec.get("alignment") or {}
     method = str(fit.get("method", "unknown"))
     title = f"{name} (version {spec.get('version', '?')})"
-    text = f"Under {title} predictions {METHODS.get(method, method)}"
+    text = f"Under {title} predictions {alignment(method).sentence if method in NAMES else method}"
     if method != "none":
         text += f" {SPACES.get(str(fit.get('space')), '')} {SCOPES.get(str(fit.get('scope')), '')}"
     parts = [range_words(spec.get("depth_range") or {})]

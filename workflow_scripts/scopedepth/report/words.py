@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from scopedepth.statistics.drift import SUMMARY_METRICS
 
@@ -36,6 +37,42 @@ def higher_is_better(metric: str) -> bool:
     """Return a metric's direction."""
     known = SUMMARY_METRICS.get(metric)
     return bool(known and known.higher_is_better)
+
+
+# Options of a model that decide what its network sees of a frame.
+_INPUT = (
+    "height",
+    "width",
+    "multiple",
+    "mean",
+    "std",
+    "scale",
+    "channels",
+    "resample",
+    "centred",
+    "flip",
+    "processor",
+)
+_MAKERS = {"hub": "the Hub's processor", "authors": "the authors' own"}
+
+
+def preprocessing(spec: Mapping[str, Any]) -> str:
+    """Return in a phrase how a model's frames are made ready for it, from its spec."""
+    family, options = spec.get("family"), spec.get("options") or {}
+    if family in ("baseline", "python"):
+        return "none" if family == "baseline" else "its own code"
+    # Without the option, a checkpoint of the Hub is fed as the Hub says.
+    chosen = options.get("preprocessing") or ("hub" if family == "transformers" else "")
+    own = [f"{name} {_plain(options[name])}" for name in _INPUT if options.get(name) not in (None, {}, [])]
+    return ", ".join([_MAKERS.get(chosen, f"as the family {family} does it"), *own])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "with " + " and ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def number(value: float | None, places: int = 3) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
 
 # Frames of a sequence that the table holds, evenly spaced, so that a line can be drawn through them.
@@ -29,19 +30,17 @@ SCALE_DRIFT = Metric(
 # What a study's summary may hold: the metrics of a frame, and those of a sequence.
 SUMMARY_METRICS: dict[str, Metric] = {**METRICS, SCALE_DRIFT.name: SCALE_DRIFT}
 
-_WITH_FACTOR = ("median", "lsq_scale", "lsq_affine", "median_mad", "l1_affine")
-
 
 def has_drift(protocol: Mapping[str, Any]) -> bool:
     """Return whether `protocol` fits a factor to each frame by itself."""
     fit = protocol.get("alignment", {})
-    return fit.get("scope") == "frame" and fit.get("method") in _WITH_FACTOR
+    return fit.get("scope") == "frame" and alignment(fit["method"]).drifts
 
 
 def log_scales(scale: np.ndarray, shift: np.ndarray, protocol: Mapping[str, Any]) -> np.ndarray:
     """Return ln(factor) of each frame from its fit, NaN where there is none or it is not positive."""
     fit = protocol["alignment"]
-    if fit["space"] == "log_depth" and fit["method"] in ("median", "lsq_scale"):
+    if fit["space"] == "log_depth" and alignment(fit["method"]).parameters == 1:
         return np.where(np.isfinite(shift), shift, np.nan)  # the offset of a logarithm
     positive = np.isfinite(scale) & (scale > 0)
     return np.log(np.where(positive, scale, 1.0)) + np.where(positive, 0.0, np.nan)

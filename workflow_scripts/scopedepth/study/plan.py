@@ -29,6 +29,7 @@ from scopedepth.job.identity import canonical_json, declared, file_digests, modu
 from scopedepth.job.leaves import Leaf
 from scopedepth.study.layout import MAKERS, ONE, STAGES, Job
 from scopedepth.views import kinds_of, step_module
+from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
 
 # What comes after a stage is no part of what decides it.
@@ -268,7 +269,8 @@ class Plan:
                 return canonical_json({**spec, "metrics": standing_for(spec["metrics"])})
             # What the registry says of them beside words; it is left out of the code, for it holds all metrics.
             facts = {name: [METRICS[name].needs, METRICS[name].unit] for name in spec["metrics"]}
-            return canonical_json({**spec, "metric_facts": facts})
+            fitted = alignment(spec["alignment"]["method"]).parameters
+            return canonical_json({**spec, "metric_facts": facts, "alignment_parameters": fitted})
         if rule == "time":
             model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
             return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
@@ -276,7 +278,7 @@ class Plan:
             # Whether a model has seen a dataset is said in the tables.
             return canonical_json(
                 {
-                    "study": {**without(study.spec, STUDY_WORDS), **self._found_metrics()},
+                    "study": {**without(study.spec, STUDY_WORDS), **self._facts()},
                     "datasets": _without_words(study.datasets, DATASET_WORDS),
                     "models": _without_words(study.models, MODEL_WORDS - {"trained_on"}),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
@@ -285,18 +287,20 @@ class Plan:
         # A report shows everything, words and all.
         return canonical_json(
             {
-                "study": {**study.spec, **self._found_metrics()},
+                "study": {**study.spec, **self._facts()},
                 "datasets": study.datasets,
                 "models": study.models,
                 "protocols": study.protocols,
             }
         )
 
-    def _found_metrics(self) -> dict[str, Any]:
-        """What the files say of the study's metrics that are found by their files; others are known by the code."""
+    def _facts(self) -> dict[str, Any]:
+        """What files say of the study's alignments and metrics; metrics without a file are known by the code."""
+        methods = {protocol["alignment"]["method"] for protocol in self.study.protocols.values()}
         wanted = {name for protocol in self.study.protocols.values() for name in protocol["metrics"]}
         facts = {name: asdict(METRICS[name]) for name in sorted(wanted) if METRICS[name].file}
-        return {"metric_facts": facts} if facts else {}
+        fits = {name: asdict(alignment(name)) for name in sorted(methods)}
+        return {"metric_facts": facts, "alignment_facts": fits}
 
     def _view_spec(self, unit: Unit) -> dict[str, Any]:
         """What decides a view beside the store it is made from: its name, its lineage, and what it changes."""
@@ -325,6 +329,10 @@ class Plan:
             return self._code(
                 "measure_time", f"scopedepth.models.families.{self.model(job.wildcards)['family']}"
             )
+        if rule == "align":
+            # The protocol's own alignment.
+            method = self.study.protocols[job.values[2]]["alignment"]["method"]
+            return self._code(rule, extensions.module_of(extensions.ALIGNMENTS, method))
         if rule == "score":
             # And the files of the protocol's metrics, where they are found by their files.
             files = {METRICS[name].file for name in self.study.protocols[job.values[2]]["metrics"]} - {""}

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, link, model_cell, value_cell
 from scopedepth.report.results import Results
-from scopedepth.report.words import listed, parameters
+from scopedepth.report.words import listed, parameters, preprocessing
 
 KINDS = {
     "disparity": "disparity, up to scale and shift",
@@ -24,7 +24,7 @@ KINDS = {
 def models_table(results: Results, look: Mapping[str, Look]) -> Table:
     """Return one row a model, from its spec."""
     columns = [
-        Column("Model"), Column("Family"), Column("Output"), Column("Weights"),
+        Column("Model"), Column("Family"), Column("Output"), Column("Preprocessing"), Column("Weights"),
         Column("Parameters", number=True), Column("Precision"), Column("Trained on"), Column("Licence"), Column("Page"),
     ]  # fmt: skip
     rows = []
@@ -38,6 +38,7 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
             model_cell(results, look, name),
             Cell(spec.get("family", "–")),
             Cell(output_words(spec.get("output") or {})),
+            Cell(preprocessing(spec), css="words"),
             Cell(weights_words(spec.get("weights") or {})),
             value_cell(parameters(size), size),
             Cell(spec.get("precision", "–")),

@@ -3,22 +3,71 @@
 Minimise  sum_i min(cut, w_i |a x_i + b - y_i|)  over a and b: the robust alignment of MoGe (Wang et al. 2024).
 The objective is piecewise linear, and its only convex creases are the lines in the (a, b) plane on which a
 residual is zero. So some optimum lies where two of them cross: the best line goes through two points.
+
+Option `truncation`: weighted residuals above this count as much as this. `points`: fit on the nearest valid pixel of
+each cell of a grid this wide and high.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.evaluation.alignment import Points
 from scopedepth.evaluation.kernels import STRICT
+from scopedepth.evaluation.protocol import Terms
 from scopedepth.job.compiled import njit
+from scopedepth.vocabulary.alignments import Alignment
+
+if TYPE_CHECKING:
+    from scopedepth.config.options import Cells, Positive
 
 Array = NDArray[np.float64]
 
+ALIGNMENT = Alignment(
+    "were fitted by a factor and offset of weighted least absolute deviations",
+    parameters=2,
+    takes=("weight",),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where residuals are cut, and how many cells of a grid give a point each; without, none and all pixels."""
+
+    truncation: Positive | None = None
+    points: Cells | None = None
+
+    def check_alignment(self, fit_above: float | None) -> None:
+        """Refuse a choice of pixels that the grid does not know."""
+        if fit_above is not None and self.points is not None:
+            raise ValueError("fit_above and points do not go together")
+
+
 # A residual counts as zero below this share of the values' size.
 ZERO = 1e-13
+
+
+def fit(terms: Terms, points: Points) -> tuple[float, float]:
+    """Return factor and offset."""
+    options, pixels = terms.options, points.pixels
+
+    def found() -> tuple[float, float]:
+        chosen = slice(None) if options.points is None else spread_subset(pixels.valid, options.points)
+        x, y = points.values(chosen)
+        weight = 1.0 / pixels.y[chosen].astype(np.float64) if terms.weighted else np.ones(y.size)
+        return least_absolute_line(x, y, weight, options.truncation or math.inf)
+
+    return pixels.once(("line", terms.source, terms.space, terms.weighted, options), found)
+
+
+def constant(points: Points) -> float:
+    """Return the mean of the reference."""
+    return points.moments.mean_y
 
 
 def least_absolute_line(x: Array, y: Array, weight: Array, cut: float = math.inf) -> tuple[float, float]:
