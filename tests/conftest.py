@@ -17,6 +17,8 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 # The SLURM plugin asks a cluster that is configured on this machine whenever Snakemake starts; one that does not answer
 # takes ten seconds each time. The tests that need a cluster start their own.
 os.environ["SLURM_CONF"] = os.devnull
+# Compiled code for all of the tests' processes and projects.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 # What `make test` starts knows that it runs under make; a `make` in it would say which folders it enters.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)

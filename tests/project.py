@@ -149,11 +149,8 @@ class Project:
         )
 
     def environment(self) -> dict[str, str]:
-        # The project's own copy of the library, and compiled kernels shared by all copies.
-        cache = {
-            "NUMBA_CACHE_DIR": str(Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")))
-        }
-        return {**os.environ, **cache, "PYTHONPATH": str(self.folder / "workflow_scripts")}
+        # The project's own copy of the library.
+        return {**os.environ, "PYTHONPATH": str(self.folder / "workflow_scripts")}
 
     def jobs(self, *arguments: str) -> set[str]:
         """Return the jobs that a dry run would start, as ``rule(wildcard values)``."""

@@ -17,7 +17,7 @@ CALLEE = (
     "from scopedepth.job.compiled import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {added}\n"
 )
 CALLER = (
-    "from scopedepth.job.compiled import njit\nfrom scopedepth.evaluation.callee import inner\n\n\n"
+    "from scopedepth.job.compiled import njit\nfrom scopedepth.evaluation.inner.callee import inner\n\n\n"
     "@njit(cache=True)\ndef outer(x):\n    return inner(x)\n"
 )
 
@@ -27,7 +27,7 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
     root: Path, tmp_path: Path, chosen: bool
 ) -> None:
     package = tmp_path / "scopedepth"
-    (package / "evaluation").mkdir(parents=True)
+    (package / "evaluation" / "inner").mkdir(parents=True)
     (package / "phantom").mkdir()
     (package / "job").mkdir()
     (package / "__init__.py").touch()
@@ -38,25 +38,30 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
     if chosen:
         environment["NUMBA_CACHE_DIR"] = str(tmp_path / "cache")
 
-    def run() -> str:
+    def run(folder: Path = tmp_path) -> str:
         program = (
             "from scopedepth.evaluation.caller import outer\n"
             "print(outer(1), sum(outer.stats.cache_hits.values()))"
         )
         return subprocess.run(
             [sys.executable, "-c", program],
-            cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(tmp_path)},
+            cwd=folder,
+            env={**environment, "PYTHONPATH": str(folder)},
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
 
-    (package / "evaluation" / "callee.py").write_text(CALLEE.format(added=1))
+    (package / "evaluation" / "inner" / "callee.py").write_text(CALLEE.format(added=1))
     assert run() == "2 0"
     assert run() == "2 1", "the second run finds the compiled code"
-    (package / "evaluation" / "callee.py").write_text(CALLEE.format(added=5))
+    (package / "evaluation" / "inner" / "callee.py").write_text(CALLEE.format(added=5))
     assert run() == "6 0"
+    if chosen:
+        # A copy elsewhere, with other times, finds the same code.
+        copied = tmp_path / "elsewhere" / "scopedepth"
+        shutil.copytree(package, copied, copy_function=shutil.copyfile)
+        assert run(copied.parent) == "6 1"
 
 
 # What is imported first lies where not everybody may look.
@@ -118,4 +123,5 @@ def test_all_compiled_code_goes_through_this_cache(root: Path) -> None:
                 f"{path.name}: use scopedepth.job.compiled"
             )
         if "scopedepth.job.compiled import" in text:
-            assert path.parent.name in ("evaluation", "phantom"), f"{path.name}: name its package in COMPILED"
+            package = path.relative_to(library).parts[0]
+            assert package in ("evaluation", "phantom"), f"{path.name}: name its package in COMPILED"
