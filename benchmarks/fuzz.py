@@ -378,9 +378,9 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     from safetensors.torch import save_file
 
     import dataset_trees as trees
-    from scopedepth.datasets.loaders.stereo import read_opencv
     from scopedepth.datasets.reading.cameras import read_intrinsics
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
+    from scopedepth.datasets.rectify.calibration import read_calibration, read_opencv
     from scopedepth.errors import UnreadableFrame
     from scopedepth.fetch.archives import UnpackLimits, unpack
     from scopedepth.job.manifest import read_manifest
@@ -444,7 +444,13 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         "image": Reader(pictures, read_picture),
         "points": Reader({"a.tiff": saved(tifffile.imwrite, trees.points(depth), photometric="rgb")}, read_points),
         "camera": Reader(
-            {"a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n", "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n"},
+            {
+                "a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n",
+                "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n",
+                "c.json": b'{"model": "fisheye", "fx": 1, "fy": 1, "cx": 2, "cy": 2, "k1": 0.1, "image_width": 4}',
+                "d.xml": b'<rig><camera><camera_model type="calibu_fu_fv_u0_v0_kb4"><width> 4 </width><height> 4 '
+                b"</height><params> [ 1; 1; 2; 2; 0; 0; 0; 0 ] </params></camera_model></camera></rig>",
+            },
             lambda path: finite(read_intrinsics(path)),
         ),
         "list": Reader(
@@ -457,6 +463,19 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         ),
         "opencv": Reader(
             {"a.yaml": trees.SCARED_CALIBRATION.encode()}, lambda path: rectified(read_opencv(path, (1280, 1024)))
+        ),
+        "calibration": Reader(
+            {
+                "a.txt": b"Width: 1280\nCamera-0-F: 1084 1084 // px\nCamera-0-C: 580 506\nCamera-1-F: 1083 1083\n"
+                b"Camera-1-C: 680 505\nCamera-1-K: 0 0 0 0 0\nExtrinsic-Omega: 0 0.01 0\nExtrinsic-T: -4.3 0 0\n",
+                "b.ini": b"".join(
+                    b"[Stereo%s]\nfc_x=1084\nfc_y=1084\ncc_x=580\ncc_y=506\nkc_0=0\nkc_1=0\nkc_2=0\nkc_3=0\n" % side
+                    for side in (b"Left", b"Right")
+                ) + b"R_0=1\nR_1=0\nR_2=0\nR_3=0\nR_4=1\nR_5=0\nR_6=0\nR_7=0\nR_8=1\nT_0=-4\nT_1=0\nT_2=0\n",
+                "c.json": b'{"P1": [[9, 0, 4, 0], [0, 9, 4, 0], [0, 0, 1, 0]], '
+                b'"P2": [[9, 0, 4, -36], [0, 9, 4, 0], [0, 0, 1, 0]]}',
+            },
+            lambda path: rectified(read_calibration([path], (1280, 1024))),
         ),
         "manifest": Reader({"a.json": b'{"digest": "sha256:00", "sequences": {"a": {"frames": 3}}}'},
                            lambda path: read_manifest(path) and None),

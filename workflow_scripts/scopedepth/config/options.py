@@ -72,6 +72,13 @@ def _lens(numbers: list[float]) -> list[float]:
     return numbers
 
 
+def _window(numbers: list[int]) -> list[int]:
+    """Refuse what is no part of an image."""
+    if not (numbers[2] > 0 and numbers[3] > 0):
+        raise ValueError("a window is [x, y, width, height], and its width and height are above 0")
+    return numbers
+
+
 # Numbers.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -90,6 +97,8 @@ Camera = Annotated[
 ]
 Lens = Annotated[list[Finite], AfterValidator(_lens)]
 Bits = Annotated[int, Field(ge=8, le=16)]
+# x, y, width and height of a part of an image, pixels.
+Window = Annotated[list[Count], Field(min_length=4, max_length=4), AfterValidator(_window)]
 # Of OpenCV's stereoRectify: 0 keeps valid pixels only, 1 all of the image.
 Alpha = Annotated[float, Field(ge=0, le=1)]
 

@@ -94,7 +94,9 @@ def check_sequence(
             *(f"  note: {note}" for note in sequence.notes),
             WITHOUT_DEPTH,
         ], None
-    listed += [f"  problem: {problem}" for problem in sequence.problems(spread(chosen, COMPARED))]
+    looked_at = spread(chosen, COMPARED)
+    listed += [f"  {finding}" for finding in sequence.findings(looked_at)]
+    listed += [f"  problem: {problem}" for problem in sequence.problems(looked_at)]
     stored = [frame.depth for frame in frames if frame.depth is not None]
     height, width = frames[0].rgb.shape[:2]
     depth = describe_depth(stored, sequence.encoding.scale)

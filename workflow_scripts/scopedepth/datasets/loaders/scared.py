@@ -40,7 +40,6 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from scopedepth.datasets.loaders.stereo import read_opencv
 from scopedepth.datasets.reading.base import (
     DepthEncoding,
     FileSequence,
@@ -56,6 +55,7 @@ from scopedepth.datasets.reading.listing import find_files, is_litter, natural_k
 from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.pairing import unique_by
 from scopedepth.datasets.reading.video import KEPT, Video
+from scopedepth.datasets.rectify.calibration import read_opencv
 from scopedepth.datasets.rectify.stereo import Rectifier
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.job.extensions import read_options

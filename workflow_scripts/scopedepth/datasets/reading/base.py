@@ -99,6 +99,10 @@ class Sequence(ABC):
         """Return what is wrong with the sequence as some of its frames show it (a calibration), a sentence each."""
         return []
 
+    def findings(self, indices: list[int]) -> list[str]:
+        """Return what `check-dataset` says of the sequence besides, from some of its frames, a sentence each."""
+        return []
+
     def __len__(self) -> int:
         return len(self.frame_ids)
 
