@@ -15,7 +15,7 @@ from scopedepth.job import extensions
 LOADERS = extensions.names_in(extensions.LOADERS)
 
 UNPACK = (
-    "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
+    "unpack zip, tar and 7z archives, nested ones too: all, none, or those whose names match one of these patterns; the "
     "others stay packed"
 )
 
@@ -87,6 +87,26 @@ class DoiSource(Spec):
     unpack: Unpack = Field(True, description=UNPACK)
 
 
+class DataverseSource(Spec):
+    """A record of a Dataverse, whose files are fetched one by one."""
+
+    kind: Literal["dataverse"] = Field(description="a record of a Dataverse")
+    server: str = Field(
+        pattern=r"^https?://[^\s/]+/?$",
+        description="address of the Dataverse, such as https://dataverse.harvard.edu",
+    )
+    doi: str = Field(description="the record's DOI, without https://doi.org/")
+    version: str | None = Field(
+        None,
+        pattern=r"^\d+\.\d+$",
+        description="version of the record, such as 1.0; null takes the newest, which is recorded",
+    )
+    files: list[str] = Field(
+        ["*"], min_length=1, description="patterns of the files to fetch, folders in their names"
+    )
+    unpack: Unpack = Field(True, description=UNPACK)
+
+
 class RegistrationSource(Spec):
     """Data that are fetched by hand: behind a form, a login, or terms to accept."""
 
@@ -96,7 +116,7 @@ class RegistrationSource(Spec):
 
 
 Source = Annotated[
-    PhantomSource | PathSource | HubSource | UrlSource | DoiSource | RegistrationSource,
+    PhantomSource | PathSource | HubSource | UrlSource | DoiSource | DataverseSource | RegistrationSource,
     Field(discriminator="kind"),
 ]
 

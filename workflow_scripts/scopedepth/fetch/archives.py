@@ -1,4 +1,4 @@
-"""Unpacking zip and tar archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
+"""Unpacking zip, tar and 7z archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
 
 Stated limits, for an archive and all those in it together: entries; bytes unpacked, in all and as a multiple of the
 outermost archive's own size.
@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,7 +27,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.download import disk_error
 from scopedepth.job.progress import progress
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z")
 PIECE = 1 << 20
 # How the readers of archives fail on bytes that are none, or not all of one.
 DAMAGED = (
@@ -151,20 +151,57 @@ def free_folder(path: Path) -> Path:
     return free
 
 
+@dataclass
+class Targets:
+    """Where an archive's entries go: each below `folder`, no two at one place, counted in `spent`."""
+
+    archive: str
+    folder: Path
+    spent: Spent
+    taken: set[Path] = field(default_factory=set)
+
+    def of(self, name: str) -> Path:
+        """Return the file that an entry becomes, its folder made."""
+        self.spent.add_entry()
+        target = self.folder / safe_path(name, self.archive)
+        if target in self.taken:
+            raise ScopeDepthError(
+                f"{self.archive} holds {name!r} twice, so which one counts is unknown; unpack it by hand and use source "
+                "kind path."
+            )
+        self.taken.add(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def known(self, name: str) -> Path:
+        """Return the file of an entry that had its place before."""
+        target = self.folder / safe_path(name, self.archive)
+        if target not in self.taken:
+            raise ScopeDepthError(
+                f"{self.archive} holds {name!r}, which is not in its list; it was not unpacked."
+            )
+        return target
+
+    def encrypted(self) -> str:
+        """Return what to say of an archive with a password."""
+        return f"{self.archive} is encrypted; unpack it by hand and use source kind path."
+
+    def refused(self, name: str) -> str:
+        """Return what to say of an entry that is no file and no folder."""
+        return f"{self.archive} holds {name!r}, which is a link or a device; it was not unpacked."
+
+
 def _unpack_entries(archive: Path, folder: Path, spent: Spent) -> None:
-    targets: set[Path] = set()
+    targets = Targets(archive.name, folder, spent)
     try:
         with progress(f"unpack {archive.name}", 0, "files") as advance:
-            for entry in _entries(archive):
-                spent.add_entry()
-                target = folder / safe_path(entry.name, archive.name)
-                if target in targets:
-                    raise ScopeDepthError(
-                        f"{archive.name} holds {entry.name!r} twice, so which one counts is unknown; unpack it by hand "
-                        "and use source kind path."
-                    )
-                targets.add(target)
-                target.parent.mkdir(parents=True, exist_ok=True)
+            if archive.name.lower().endswith(".7z"):
+                from scopedepth.fetch.seven_zip import unpack_7z
+
+                unpack_7z(archive, targets, advance, _is_litter)
+                return
+            for entry in _entries(archive, targets):
+                target = targets.of(entry.name)
                 with entry.open() as source, target.open("wb") as file:
                     while piece := source.read(PIECE):
                         spent.add_bytes(len(piece))
@@ -199,34 +236,32 @@ def safe_path(name: str, archive: str) -> PurePosixPath:
     return path
 
 
-def _entries(archive: Path) -> Iterator[Entry]:
+def _entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     """Yield an archive's regular files. Folders follow from paths; anything else is refused."""
     if archive.name.lower().endswith(".zip"):
-        yield from _zip_entries(archive)
+        yield from _zip_entries(archive, targets)
     else:
-        yield from _tar_entries(archive)
+        yield from _tar_entries(archive, targets)
 
 
-def _zip_entries(archive: Path) -> Iterator[Entry]:
+def _zip_entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ScopeDepthError(_refused(archive, info.filename))
+                raise ScopeDepthError(targets.refused(info.filename))
             if info.flag_bits & 1:
-                raise ScopeDepthError(
-                    f"{archive.name} is encrypted; unpack it by hand and use source kind path."
-                )
+                raise ScopeDepthError(targets.encrypted())
             if info.is_dir() or _is_litter(info.filename):
                 continue
             yield Entry(info.filename, lambda info=info: file.open(info))  # type: ignore[misc]
 
 
-def _tar_entries(archive: Path) -> Iterator[Entry]:
+def _tar_entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     with tarfile.open(archive, "r:*") as file:
         for member in file:
             if not (member.isreg() or member.isdir()):
-                raise ScopeDepthError(_refused(archive, member.name))
+                raise ScopeDepthError(targets.refused(member.name))
             if member.isdir() or _is_litter(member.name):
                 continue
             yield Entry(member.name, lambda member=member: _opened(file, member))  # type: ignore[misc]
@@ -244,7 +279,3 @@ def _opened(file: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     opened = file.extractfile(member)
     assert opened is not None
     return opened
-
-
-def _refused(archive: Path, name: str) -> str:
-    return f"{archive.name} holds {name!r}, which is a link or a device; it was not unpacked."
