@@ -15,8 +15,8 @@ from scopedepth.job import extensions
 LOADERS = extensions.names_in(extensions.LOADERS)
 
 UNPACK = (
-    "unpack zip, tar and 7z archives, nested ones too: all, none, or those whose names match one of these patterns; the "
-    "others stay packed"
+    "unpack zip, tar and 7z archives, nested ones too: all, none, or those whose names match one of these patterns; "
+    "the others stay packed"
 )
 
 

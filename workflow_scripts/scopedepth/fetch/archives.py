@@ -166,8 +166,8 @@ class Targets:
         target = self.folder / safe_path(name, self.archive)
         if target in self.taken:
             raise ScopeDepthError(
-                f"{self.archive} holds {name!r} twice, so which one counts is unknown; unpack it by hand and use source "
-                "kind path."
+                f"{self.archive} holds {name!r} twice, so which one counts is unknown; unpack it by hand and use "
+                "source kind path."
             )
         self.taken.add(target)
         target.parent.mkdir(parents=True, exist_ok=True)
