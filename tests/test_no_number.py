@@ -33,7 +33,7 @@ PROTOCOLS = {"p": {"version": 1}}
 
 def unreadable_kind(data: Path) -> None:
     for path in data.rglob("depth/*.png"):
-        path.rename(path.with_suffix(".mat"))
+        path.rename(path.with_suffix(".xyz"))
 
 
 def other_names(data: Path) -> None:
@@ -56,7 +56,7 @@ CASES = {
     "a kind that is not read": (
         unreadable_kind,
         "no_depth",
-        "3 .mat (read are .png, .npy, .tif, .tiff, .exr)",
+        "3 .xyz (read are .png, .npy, .tif, .tiff, .exr, ",
     ),
     "names": (other_names, "no_depth", "3 depth files have no image and are left out, the first one ax.png"),
     "range": (far_away, "outside_range", "depth 1000 to 1000 (mm)"),
@@ -75,7 +75,7 @@ def test_what_was_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     fetch_dataset(spec, raw, tmp_path / "raw/mine.json", 1)
     if status == "no_depth":
         assert (
-            f"mine: 6 files: {'3 .mat, 3 .png' if '.mat' in expected else '6 .png'}"
+            f"mine: 6 files: {'3 .xyz, 3 .png' if '.xyz' in expected else '6 .png'}"
             in capsys.readouterr().err
         )
     checked = "\n".join(check_dataset(spec, raw))
