@@ -3,12 +3,14 @@
     {sequence}/left/NNNN.png   {sequence}/right/NNNN.png       or   *_L_NNNN.png, *_R_NNNN.png
                                                                or   NNNNl.png, NNNNr.png (StereoMIS)
                                                                or   *_L.avi, *_R.avi   or   left.mp4, right.mp4
+                                                               or   one video with both views (options.views)
     calib.left.intrinsic.txt  calib.left.distortion.txt  calib.right....txt  calib.l2r.4x4    (Hamlyn, originals)
     or one OpenCV file (.yaml, .yml, .xml) with M1 D1 M2 D2 R T                               (da Vinci, SCARED)
 
 `calib.l2r.4x4` takes a point from the left to the right camera, in mm. Options: `left` and `right` (patterns below
-the sequence's folder), `calibration` (file or folder), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how
-many of the 16 bits of an image's channels are used).
+the sequence's folder), `views` (`side_by_side` or `above`: both views lie in one picture, the left one on the left or
+above; `left` is then the pattern of the files, any video or image by default), `calibration` (file or folder), `alpha`
+(0 crops to what was seen, 1 keeps all), `bits` (how many of the 16 bits of an image's channels are used).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ from scopedepth.datasets.reading.listing import files_in, natural_key, without_l
 from scopedepth.datasets.reading.opencv_file import read_matrices
 from scopedepth.datasets.reading.pairing import unique_by
 from scopedepth.datasets.reading.video import VIDEO_SUFFIXES, Video
+from scopedepth.datasets.reading.views import one_view
 from scopedepth.datasets.rectify.stereo import (
     Rectifier,
     StereoCamera,
@@ -65,9 +68,12 @@ class Options:
     calibration: Place | None = None
     alpha: Alpha = 0.0
     bits: Bits | None = None
+    views: Literal["apart", "side_by_side", "above"] = "apart"
 
     def __post_init__(self) -> None:
-        if (self.left is None) != (self.right is None):
+        if self.views != "apart" and self.right is not None:
+            raise ValueError(f"views {self.views} means that one file holds both sides; leave `right` out")
+        if self.views == "apart" and (self.left is None) != (self.right is None):
             raise ValueError("left and right are given together: the patterns of both sides")
 
 
@@ -78,6 +84,13 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     sequences: list[Sequence] = []
     folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
     for folder in folders:
+        if options.views != "apart":
+            both = _listed(folder, options.left or "*")
+            videos = [path for path in both if path.suffix.lower() in VIDEO_SUFFIXES]
+            sequences += [_sequence(folder, [path], [], raw, spec, options, path.stem) for path in videos]
+            images = [path for path in both if path not in videos]
+            sequences += [_sequence(folder, images, [], raw, spec, options)] if images else []
+            continue
         for left_pattern, right_pattern in patterns:
             left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
             if left and right:
@@ -86,7 +99,8 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     if not sequences:
         raise ScopeDepthError(
             f"No stereo pair was found below {raw}: looked for left/ and right/, *_L_* and *_R_*, or videos *_L.avi "
-            "and *_R.avi. Set options.left and options.right to your patterns."
+            "and *_R.avi. Set options.left and options.right to your patterns, or options.views where one picture "
+            "holds both."
         )
     return sequences
 
@@ -102,15 +116,24 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _sequence(
-    folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any], options: Options
+    folder: Path,
+    left: list[Path],
+    right: list[Path],
+    raw: Path,
+    spec: Mapping[str, Any],
+    options: Options,
+    of: str = "",
 ) -> Sequence:
     is_video = left[0].suffix.lower() in VIDEO_SUFFIXES
-    if is_video:
+    uneven = 0
+    if options.views != "apart":
+        ids, size, sides = _halves(left, options)
+    elif is_video:
         videos = Video(left[0]), Video(right[0])
         count = min(video.n_frames for video in videos)
         uneven = abs(videos[0].n_frames - videos[1].n_frames)
         ids, size = [f"{index:06d}" for index in range(count)], videos[0].size
-        sides: tuple[Side, Side] = (videos[0].read, videos[1].read)
+        sides = (videos[0].read, videos[1].read)
     else:
         ids, pairs, uneven = _pairs(left, right)
         if not pairs:
@@ -128,7 +151,7 @@ def _sequence(
     place = folder.relative_to(raw).as_posix()
     notes = [f"{uneven} frames have only one side and are left out"] if uneven else []
     return StereoSequence(
-        spec["name"] if place == "." else file_safe(folder.name),
+        file_safe(of) or (spec["name"] if place == "." else file_safe(folder.name)),
         ids,
         DepthEncoding("float32", 1.0, "mm"),
         depth_origin=origin(spec, "stereo"),
@@ -138,6 +161,27 @@ def _sequence(
         rectifier=Rectifier(camera, options.alpha),
         settings=dict(spec["stereo"]),
     )
+
+
+def _halves(files: list[Path], options: Options) -> tuple[list[str], tuple[int, int], tuple[Side, Side]]:
+    """Return ids, size (w, h) and the two sides of a video, or of images, whose pictures hold both views."""
+    if files[0].suffix.lower() in VIDEO_SUFFIXES:
+        video = Video(files[0])
+        ids, picture = [f"{index:06d}" for index in range(video.n_frames)], video.read
+        width, height = video.size
+    else:
+        check_bits(files, options.bits)
+        ids = [path.stem for path in files]
+        height, width = _first_image(files).shape[:2]
+
+        def picture(index: int) -> NDArray[np.uint8]:
+            return read_image(files[index], options.bits)
+
+    def side(second: bool) -> Side:
+        return lambda index: one_view(picture(index), options.views, second, str(files[0]))
+
+    size = (width // 2, height) if options.views == "side_by_side" else (width, height // 2)
+    return ids, size, (side(False), side(True))
 
 
 def _first_image(paths: list[Path]) -> NDArray[np.uint8]:

@@ -46,9 +46,7 @@ def read_array(path: Path, key: str | None = None) -> NDArray[Any]:
     if suffix == ".npz":
         return _of_npz(path, key)
     if head.startswith(HDF5) or head[USERBLOCK:] == HDF5:
-        array = _of_hdf5(path, key)
-        # MATLAB lays out by columns and writes so: the axes come the other way round.
-        return array.T if suffix == ".mat" else array
+        return _of_hdf5(path, key)
     if suffix == ".mat":
         return _of_mat(path, key)
     raise UnreadableFrame(f"{path}: does not decode (no HDF5)")
@@ -149,14 +147,18 @@ def _of_hdf5(path: Path, key: str | None) -> NDArray[Any]:
             there = dict(_datasets(file, h5py))
         except Exception as error:
             raise UnreadableFrame(f"{path}: does not decode ({error})") from error
+        # MATLAB lays out by columns and writes so: the axes come the other way round.
+        turned = path.suffix.lower() == ".mat"
+        there = {name: shape[::-1] if turned else shape for name, shape in there.items()}
         name = _chosen(path, None if key is None else key.strip("/"), there)
         found = file[name]
         if found.is_virtual or found.external:
             raise ScopeDepthError(f"{path}: {name} lies in another file; write its numbers into this one.")
         try:
-            return np.asarray(found[()])
+            array = np.asarray(found[()])
         except Exception as error:
             raise UnreadableFrame(f"{path}: {name} does not decode ({error})") from error
+        return array.T if turned else array
 
 
 def _datasets(group: Any, h5py: Any, above: str = "") -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -108,16 +108,19 @@ def depth_reader(
         def read_integer(path: Path) -> NDArray[np.generic]:
             stored = read_raw_depth(path, key)
             if stored.dtype != dtype:
-                raise ScopeDepthError(
-                    f"{path} holds {stored.dtype}, {paths[0]} of the same sequence {dtype}: one of them was "
-                    "exported otherwise."
-                )
+                raise _of_another_kind(path, stored, paths[0], dtype)
             return cleared(stored, scale, invalid, limits)
 
         return encoding, read_integer
 
-    def read_float(path: Path) -> NDArray[np.generic]:
+    def read_numbers(path: Path) -> NDArray[Any]:
         stored = read_raw_depth(path, key)
+        if dtype is not None and (stored.dtype.kind == "f") != (dtype.kind == "f"):
+            raise _of_another_kind(path, stored, paths[0], dtype)
+        return stored
+
+    def read_float(path: Path) -> NDArray[np.generic]:
+        stored = read_numbers(path)
         with np.errstate(over="ignore"):  # what is too large for float32 is no depth
             depth = stored.astype(np.float32) * np.float32(scale)
         depth[~(np.isfinite(depth) & (depth > 0)) | is_missing(stored, scale, invalid, limits)] = np.nan
@@ -125,7 +128,7 @@ def depth_reader(
 
     def read_quotient(path: Path) -> NDArray[np.generic]:
         assert over is not None
-        stored = read_raw_depth(path, key)
+        stored = read_numbers(path)
         numbers = stored.astype(np.float64) * scale
         numbers[~(np.isfinite(numbers) & (numbers > 0)) | is_missing(stored, scale, invalid, None)] = np.nan
         with np.errstate(over="ignore"):
@@ -137,6 +140,12 @@ def depth_reader(
         return depth
 
     return DepthEncoding("float32", 1.0, unit), read_float if over is None else read_quotient
+
+
+def _of_another_kind(path: Path, stored: NDArray[Any], first: Path, dtype: np.dtype[Any]) -> ScopeDepthError:
+    return ScopeDepthError(
+        f"{path} holds {stored.dtype}, {first} of the same sequence {dtype}: one of them was exported otherwise."
+    )
 
 
 def _first_dtype(paths: list[Path], key: str | None) -> np.dtype[Any] | None:
