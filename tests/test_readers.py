@@ -257,7 +257,8 @@ def test_bare_images_are_a_sequence(tmp_path: Path) -> None:
         trees.write_image(tmp_path / f"patient/{number}.jpg", trees.picture(H, W, number))
     spec = trees.spec_of("mine", "folder", tmp_path, options={"images": "*.jpg"}, depth={"kind": "none"})
     chosen = choose(spec, tmp_path)[0]
-    assert (chosen.sequence.name, chosen.frame_ids, chosen.sequence.notes) == ("patient", ["1", "2"], [])
+    assert (chosen.sequence.name, chosen.frame_ids) == ("patient", ["1", "2"])
+    assert chosen.sequence.notes == ["depth.kind is none: no depth is looked for"]
 
 
 def test_image_and_depth_in_one_npz(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from scopedepth.job.leaves import is_read
 # What people download and may forget to unpack.
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
 NAMED = 3
+DECLARED = "depth.kind is none: no depth is looked for"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     except ScopeDepthError as error:
         raise ScopeDepthError(" ".join([str(error), *packed])) from error
     if spec["depth"]["kind"] == "none":
-        found = [WithoutDepth(one) for one in found]
+        found = [WithoutDepth(one, notes=[*one.notes, DECLARED]) for one in found]
     if found:
         found[0].notes += packed
     for one in found:
