@@ -412,7 +412,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     }  # fmt: skip
 
     def read_picture(path: Path) -> None:
-        from scopedepth.datasets.loaders.folder import depth_reader
+        from scopedepth.datasets.reading.depth import depth_reader
 
         with contextlib.suppress(UnreadableFrame, ScopeDepthError):
             if path.suffix not in (".npy", ".exr"):
@@ -630,8 +630,8 @@ def rectified(camera: Any) -> None:
 
 def check_depth_file(made: Made, path: Path) -> None:
     """Read a file as depth and as a picture; numbers that are not those written are a finding."""
-    from scopedepth.datasets.loaders.folder import depth_reader
     from scopedepth.datasets.loaders.scared import z_of
+    from scopedepth.datasets.reading.depth import depth_reader
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.errors import UnreadableFrame
 

@@ -201,6 +201,26 @@ class Depth(Spec):
     origin: Literal["rendered", "stereo", "structured_light", "ct", "registered", "unknown"] = Field(
         "unknown", description="how the depth was made"
     )
+    kind: Literal["depth", "inverse", "disparity", "none"] = Field(
+        "depth",
+        description="what a stored number times `scale` is: depth; 1 / depth, in 1 / `unit`; disparity in pixels; or "
+        "none: no depth is looked for, frames are predicted and timed and have no number",
+    )
+    focal: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="focal length of the rectified image, pixels, where `kind` is disparity; null takes the camera's",
+    )
+    baseline: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="distance of the two cameras, in `unit`, where `kind` is disparity",
+    )
+    key: str | None = Field(
+        None, min_length=1, description="name of the depth in files that hold several arrays (NPZ, HDF5, MAT)"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -215,7 +235,12 @@ class Depth(Spec):
         factor = MILLIMETRES.get(unit) if isinstance(unit, str) else None
         if factor is None:
             return given
-        turned = {**given, "unit": "mm", "scale": _times(given.get("scale", 1.0), factor)}
+        kind = given.get("kind", "depth")
+        turned = {**given, "unit": "mm"}
+        if kind != "disparity":  # which is a number of pixels
+            turned["scale"] = _times(given.get("scale"), 1 / factor if kind == "inverse" else factor)
+        if given.get("baseline") is not None:
+            turned["baseline"] = _times(given["baseline"], factor)
         if isinstance(given.get("range"), list):
             turned["range"] = [_times(one, factor) for one in given["range"]]
         return turned
@@ -224,6 +249,21 @@ class Depth(Spec):
     def _range_grows(self) -> Depth:
         if self.range is not None and not 0 <= self.range[0] < self.range[1]:
             raise ValueError(f"range is [least, greatest] from 0 on, not {self.range}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Depth:
+        for name in ("focal", "baseline"):
+            if getattr(self, name) is not None and self.kind != "disparity":
+                raise ValueError(f"{name} is for kind: disparity alone")
+        if self.kind == "disparity" and self.baseline is None:
+            raise ValueError(
+                "kind: disparity needs the `baseline`, the distance of the two cameras in `unit`"
+            )
+        if self.kind == "disparity" and self.unit == "relative":
+            raise ValueError(
+                "kind: disparity with a baseline gives depth in mm, cm or m; unit: relative does not fit"
+            )
         return self
 
 

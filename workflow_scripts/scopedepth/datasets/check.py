@@ -17,7 +17,7 @@ from scopedepth.datasets import Chosen, choose_counted
 from scopedepth.datasets.describe import COMPARED, colour_depth, describe_depth, overlay, summary_lines
 from scopedepth.datasets.place import data_root
 from scopedepth.datasets.prepare import registration, sample_images, spread
-from scopedepth.datasets.reading.base import Frame
+from scopedepth.datasets.reading.base import Frame, WithoutDepth
 from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.datasets.reading.masks import find_border, find_specular
 from scopedepth.datasets.reading.missing import doubts
@@ -145,7 +145,8 @@ def read_some(chosen: Chosen) -> tuple[list[Frame], list[str]]:
                 f"{frames[0].rgb.shape[1]}x{frames[0].rgb.shape[0]}"
             )
             continue
-        if frame.depth is None or not chosen.sequence.encoding.valid(frame.depth).any():
+        declared = isinstance(chosen.sequence, WithoutDepth)
+        if not declared and (frame.depth is None or not chosen.sequence.encoding.valid(frame.depth).any()):
             problems.append(f"frame {chosen.sequence.frame_ids[index]} has no depth")
         frames.append(frame)
     return frames, problems

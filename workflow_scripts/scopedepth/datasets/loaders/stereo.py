@@ -3,12 +3,15 @@
     {sequence}/left/NNNN.png   {sequence}/right/NNNN.png       or   *_L_NNNN.png, *_R_NNNN.png
                                                                or   NNNNl.png, NNNNr.png (StereoMIS)
                                                                or   *_L.avi, *_R.avi   or   left.mp4, right.mp4
+                                                               or   one video with both views (options.views)
     and a calibration in one of the formats of rectify/calibration.py, in the sequence's folder or in one above it
 
-Options: `left` and `right` (patterns below the sequence's folder), `calibration` (file or folder), `extrinsics` (what
-the calibration's R and T do), `unit` (of its T), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how many of
-the 16 bits of an image's channels are used), `window` (x, y, width and height of the part of the
-images that the calibration is for).
+Options: `left` and `right` (patterns below the sequence's folder), `views` (`side_by_side` or `above`: both views lie
+in one picture, the left one on the left or above; `left` is then the pattern of the files, any video or image by
+default), `calibration` (file or folder), `extrinsics` (what the calibration's R and T do), `exchanged` (whether its
+first camera is the right one), `unit` (of its T), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how many of
+the 16 bits of an image's channels are used), `window` (x, y, width and height of the part of a view that the
+calibration is for).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from scopedepth.datasets.reading.images import IMAGE_SUFFIXES, check_bits, read_
 from scopedepth.datasets.reading.listing import natural_key, without_litter
 from scopedepth.datasets.reading.pairing import unique_by
 from scopedepth.datasets.reading.video import VIDEO_SUFFIXES, Video
+from scopedepth.datasets.reading.views import one_view
 from scopedepth.datasets.rectify.calibration import read_calibration
 from scopedepth.datasets.rectify.readings import calibration_problem, measured, read_as
 from scopedepth.datasets.rectify.stereo import (
@@ -67,9 +71,12 @@ class Options:
     window: Window | None = None
     alpha: Alpha = 0.0
     bits: Bits | None = None
+    views: Literal["apart", "side_by_side", "above"] = "apart"
 
     def __post_init__(self) -> None:
-        if (self.left is None) != (self.right is None):
+        if self.views != "apart" and self.right is not None:
+            raise ValueError(f"views {self.views} means that one file holds both sides; leave `right` out")
+        if self.views == "apart" and (self.left is None) != (self.right is None):
             raise ValueError("left and right are given together: the patterns of both sides")
 
 
@@ -80,6 +87,13 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     sequences: list[Sequence] = []
     folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
     for folder in folders:
+        if options.views != "apart":
+            both = _listed(folder, options.left or "*")
+            videos = [path for path in both if path.suffix.lower() in VIDEO_SUFFIXES]
+            sequences += [_sequence(folder, [path], [], raw, spec, options, path.stem) for path in videos]
+            images = [path for path in both if path not in videos]
+            sequences += [_sequence(folder, images, [], raw, spec, options)] if images else []
+            continue
         for left_pattern, right_pattern in patterns:
             left, right = _listed(folder, left_pattern), _listed(folder, right_pattern)
             if left and right:
@@ -88,7 +102,8 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     if not sequences:
         raise ScopeDepthError(
             f"No stereo pair was found below {raw}: looked for left/ and right/, *_L_* and *_R_*, or videos *_L.avi "
-            "and *_R.avi. Set options.left and options.right to your patterns."
+            "and *_R.avi. Set options.left and options.right to your patterns, or options.views where one picture "
+            "holds both."
         )
     return sequences
 
@@ -104,15 +119,24 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _sequence(
-    folder: Path, left: list[Path], right: list[Path], raw: Path, spec: Mapping[str, Any], options: Options
+    folder: Path,
+    left: list[Path],
+    right: list[Path],
+    raw: Path,
+    spec: Mapping[str, Any],
+    options: Options,
+    of: str = "",
 ) -> Sequence:
     is_video = left[0].suffix.lower() in VIDEO_SUFFIXES
-    if is_video:
+    uneven = 0
+    if options.views != "apart":
+        ids, size, sides = _halves(left, options)
+    elif is_video:
         videos = Video(left[0]), Video(right[0])
         count = min(video.n_frames for video in videos)
         uneven = abs(videos[0].n_frames - videos[1].n_frames)
         ids, size = [f"{index:06d}" for index in range(count)], videos[0].size
-        sides: tuple[Side, Side] = (videos[0].read, videos[1].read)
+        sides = (videos[0].read, videos[1].read)
     else:
         ids, pairs, uneven = _pairs(left, right)
         if not pairs:
@@ -139,7 +163,7 @@ def _sequence(
     place = folder.relative_to(raw).as_posix()
     notes = [f"{uneven} frames have only one side and are left out"] if uneven else []
     return StereoSequence(
-        spec["name"] if place == "." else file_safe(folder.name),
+        file_safe(of) or (spec["name"] if place == "." else file_safe(folder.name)),
         ids,
         DepthEncoding("float32", 1.0, "mm"),
         depth_origin=origin(spec, "stereo"),
@@ -180,6 +204,27 @@ def pairs_of(
         if all(image.shape[1::-1] == size for image in pair):
             pairs.append(pair)
     return pairs
+
+
+def _halves(files: list[Path], options: Options) -> tuple[list[str], tuple[int, int], tuple[Side, Side]]:
+    """Return ids, size (w, h) and the two sides of a video, or of images, whose pictures hold both views."""
+    if files[0].suffix.lower() in VIDEO_SUFFIXES:
+        video = Video(files[0])
+        ids, picture = [f"{index:06d}" for index in range(video.n_frames)], video.read
+        width, height = video.size
+    else:
+        check_bits(files, options.bits)
+        ids = [path.stem for path in files]
+        height, width = _first_image(files).shape[:2]
+
+        def picture(index: int) -> NDArray[np.uint8]:
+            return read_image(files[index], options.bits)
+
+    def side(second: bool) -> Side:
+        return lambda index: one_view(picture(index), options.views, second, str(files[0]))
+
+    size = (width // 2, height) if options.views == "side_by_side" else (width, height // 2)
+    return ids, size, (side(False), side(True))
 
 
 def _first_image(paths: list[Path]) -> NDArray[np.uint8]:

@@ -75,4 +75,9 @@ def undistorted(sequence: Sequence) -> Sequence:
             f"Sequence {sequence.name}: undistort is true, but its lens is not known. Give options.intrinsics and "
             "options.distortion, or set undistort to false."
         )
+    if sequence.overlays:
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: options.masks and undistort: true do not go together, as whether the masks are "
+            "of the image before or after is unknown. Undistort images and masks alike, beforehand."
+        )
     return UndistortedSequence(sequence, sequence.intrinsics, sequence.distortion)

@@ -52,9 +52,10 @@ def spec_facts(spec: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
     """Return what the configuration says of a dataset."""
     depth = spec.get("depth") or {}
     unit = "in millimetres" if depth.get("unit") == "mm" else "in no known unit"
+    said = f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")
     facts: list[tuple[str, str | Markup]] = [
         ("Licence", str(spec.get("licence") or "unknown")),
-        ("Depth", f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")),
+        ("Depth", "none: predicted and timed, not scored" if depth.get("kind") == "none" else said),
         ("Loader", str(spec.get("loader", "–"))),
     ]
     if spec.get("view_of"):
