@@ -219,7 +219,9 @@ class Depth(Spec):
         description="distance of the two cameras, in `unit`, where `kind` is disparity",
     )
     key: str | None = Field(
-        None, min_length=1, description="name of the depth in files that hold several arrays (NPZ, HDF5, MAT)"
+        None,
+        min_length=1,
+        description="name of the depth in files that hold several arrays or channels (NPZ, HDF5, MAT, EXR)",
     )
 
     @model_validator(mode="before")

@@ -68,6 +68,7 @@ DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".gz", ".jpeg", ".jpg", ".mp4", ".png", ".tiff", ".yaml")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
+TEST_SETS = ("dataset_8", "dataset_9")
 SIZE = (1280, 1024)
 # In SCARED's own folders; AF-SfMLearner's instructions rename them.
 COUNTED_FROM_ZERO = (8, 9)
@@ -135,7 +136,8 @@ def _lens(folder: Path, options: Options) -> Rectifier:
 
 
 def _notes(dataset: str) -> list[str]:
-    return ["its published calibration is known to be bad"] if dataset in BADLY_CALIBRATED else []
+    notes = ["its published calibration is known to be bad"] if dataset in BADLY_CALIBRATED else []
+    return notes + (["it is one of the challenge's two test sets"] if dataset in TEST_SETS else [])
 
 
 @dataclass

@@ -203,7 +203,7 @@ def read_raw_depth(path: Path, key: str | None = None) -> NDArray[Any]:
         if array.dtype == np.bool_:
             raise ScopeDepthError(f"{path} holds true and false, which is a mask and no depth.")
     elif suffix == ".exr":
-        array = _read_exr(path)
+        array = _read_exr(path, key)
     elif suffix == ".pfm":
         array = read_pfm(read_bytes(path), path)
     else:
@@ -260,7 +260,7 @@ def read_npy(path: Path) -> NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _read_exr(path: Path) -> NDArray[Any]:
+def _read_exr(path: Path, key: str | None = None) -> NDArray[Any]:
     try:
         import OpenEXR  # type: ignore[import-not-found]  # OpenCV's wheels are built without EXR
     except ImportError as error:
@@ -289,6 +289,12 @@ def _read_exr(path: Path) -> NDArray[Any]:
         raise ScopeDepthError(
             f"{path} holds a part of its picture only (dataWindow is not displayWindow); export the whole of it."
         )
+    if key is not None:
+        if key not in channels:
+            raise ScopeDepthError(
+                f"{path} has no channel {key!r}; it has {', '.join(sorted(channels))}. Correct depth.key."
+            )
+        return channels[key]
     depths = [name for name in channels if name.lower().rsplit(".", 1)[-1] in EXR_DEPTH]
     chosen = depths or [name for name in channels if name != "A"] or list(channels)
     first = channels[chosen[0]]
@@ -296,7 +302,7 @@ def _read_exr(path: Path) -> NDArray[Any]:
         return first
     raise ScopeDepthError(
         f"{path} has the channels {', '.join(sorted(channels))}, which differ, so which one is depth is unknown. "
-        "Export the depth as one channel, or name it Z."
+        "Name the one in depth.key."
     )
 
 
