@@ -165,19 +165,23 @@ def pictures(sequences: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     chosen = (
         with_pictures if n <= SEQUENCES else [with_pictures[i * n // SEQUENCES] for i in range(SEQUENCES)]
     )
-    made = []
-    for one in chosen:
-        given = one["pictures"][len(one["pictures"]) // 2]
-        shown = [
-            (label, Markup(given[key]))
-            for key, label in (("image", "Image"), ("depth", "Depth"), ("flags", "Flags"))
-            if _PICTURE.fullmatch(str(given.get(key, "")))
-        ]
-        ratio = f"{int(one.get('width') or 1)} / {int(one.get('height') or 1)}"
-        made.append(
-            {"name": one.get("name", ""), "frame": given.get("frame_id", ""), "shown": shown, "ratio": ratio}
-        )
-    return made
+    return [shown(one, one["pictures"][len(one["pictures"]) // 2]) for one in chosen]
+
+
+def shown(one: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a frame of a sequence as image, depth and flags; `given` are their addresses."""
+    pictures = [
+        (label, Markup(given[key]))
+        for key, label in (("image", "Image"), ("depth", "Depth"), ("flags", "Flags"))
+        if _PICTURE.fullmatch(str(given.get(key, "")))
+    ]
+    ratio = f"{int(one.get('width') or 1)} / {int(one.get('height') or 1)}"
+    return {
+        "name": one.get("name", ""),
+        "frame": given.get("frame_id", ""),
+        "shown": pictures,
+        "ratio": ratio,
+    }
 
 
 def legend(page: Mapping[str, Any]) -> list[tuple[str, str]]:
