@@ -382,7 +382,8 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.datasets.rectify.calibration import read_calibration, read_opencv
     from scopedepth.errors import UnreadableFrame
-    from scopedepth.fetch.archives import UnpackLimits, unpack
+    from scopedepth.fetch.archives import unpack
+    from scopedepth.fetch.targets import UnpackLimits
     from scopedepth.job.manifest import read_manifest
     from scopedepth.models.checkpoints import read_checkpoint
     from scopedepth.stores.dataset import DatasetStore

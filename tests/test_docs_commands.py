@@ -78,7 +78,10 @@ RUN: dict[str, Run] = {
     "snakemake --cores 8 results/raw/my_data --config study=mine": Run(),
     "snakemake --cores 2 results/raw/my_data --config study=mine": Run(),
     "scopedepth check-dataset my_data": Run(says="patient1"),
-    "scopedepth check-dataset scanner": Run("scopedepth check-dataset my_data", says="patient1"),
+    "scopedepth check-dataset my_data --page my_data.html": Run(says="page: my_data.html"),
+    "scopedepth check-dataset scanner --page scanner.html": Run(
+        "scopedepth check-dataset my_data --page scanner.html", says="page: scanner.html"
+    ),
     "scopedepth check-dataset NAME": Run("scopedepth check-dataset my_data", says="patient1"),
     # From here on without the model that would be fetched: see `without_what_is_fetched`.
     "snakemake --cores 8 --config study=mine": Run(says="report.html"),

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.fetch.archives import UnpackLimits, unpack
+from scopedepth.fetch.archives import unpack
+from scopedepth.fetch.targets import UnpackLimits
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:

@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
-from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
+from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, unpack
 from scopedepth.fetch.download import check_digest, download
+from scopedepth.fetch.targets import safe_path
 from scopedepth.job.manifest import write_json
 
 MENDELEY = "10.17632/"

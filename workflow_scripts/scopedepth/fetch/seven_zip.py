@@ -9,20 +9,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from scopedepth.errors import ScopeDepthError
-
-if TYPE_CHECKING:
-    from scopedepth.fetch.archives import Targets
+from scopedepth.fetch.targets import Targets, is_litter_entry
 
 # How py7zr fails, besides its own errors, on bytes that are no archive.
 DAMAGED = (LookupError, TypeError, AttributeError, AssertionError, MemoryError, RuntimeError)
 
 
-def unpack_7z(
-    archive: Path, targets: Targets, advance: Callable[[int], None], is_litter: Callable[[str], bool]
-) -> None:
+def unpack_7z(archive: Path, targets: Targets, advance: Callable[[int], None]) -> None:
     """Write an archive's files to their `targets`; raises a ScopeDepthError for what is refused in any archive."""
     try:
         py7zr, errors = importlib.import_module("py7zr"), importlib.import_module("py7zr.exceptions")
@@ -40,7 +36,7 @@ def unpack_7z(
                 is_other = entry.is_symlink or entry.is_junction or entry.is_socket
                 if is_other or not (entry.is_file or entry.is_directory):
                     raise ScopeDepthError(targets.refused(entry.filename))
-                if not entry.is_directory and not is_litter(entry.filename):
+                if not entry.is_directory and not is_litter_entry(entry.filename):
                     targets.of(entry.filename)  # each name is checked and counted before a byte is decoded
                     wanted.add(entry.filename)
             opened.extract(targets=wanted, factory=_Writers(targets, advance))
