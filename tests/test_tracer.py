@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import dataset_trees as trees
@@ -153,12 +156,39 @@ def folder(root: Path) -> dict[str, Any]:
     return trees.spec_of("x", "folder", root)
 
 
+def own_kinds(root: Path) -> dict[str, Any]:
+    """One folder with image and depth, a mask, poses."""
+    trees.write_image(root / "a_color.png", trees.picture(24, 32))
+    trees.write_image(root / "tools" / "a.bmp", np.zeros((24, 32), np.uint8))
+    np.savez(root / "a_depth.npz", depth=np.ones((24, 32), np.float32))
+    (root / "poses.txt").write_text("0 0 0 0 0 0 0 1")
+    options = {
+        "images": "*_color.png", "depths": "*_depth.npz", "masks": [{"files": "tools", "marks": "tool"}],
+        "poses": {"file": "poses.txt", "unit": "m"},
+    }  # fmt: skip
+    return trees.spec_of("x", "folder", root, options=options)
+
+
+def video(root: Path) -> dict[str, Any]:
+    trees.write_image(root / "a" / "depth" / "0.png", np.ones((24, 32), np.uint8))
+    writer = cv2.VideoWriter(str(root / "a.MKV"), cv2.VideoWriter.fourcc(*"FFV1"), 25, (32, 24))
+    writer.write(trees.picture(24, 32))
+    writer.release()
+    return trees.spec_of("x", "video", root)
+
+
+def parquet(root: Path) -> dict[str, Any]:
+    image = cv2.imencode(".png", trees.picture(24, 32))[1].tobytes()
+    pq.write_table(pa.table({"image": [image]}), _made(root / "a.parquet"))
+    return trees.spec_of("x", "parquet", root)
+
+
 def _made(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-@pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder])
+@pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder, own_kinds, video, parquet])
 def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path], dict[str, Any]]) -> None:
     spec = write(tmp_path / "data")
     reads = declared(f"scopedepth.datasets.loaders.{spec['loader']}", "READS")
