@@ -376,6 +376,7 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     import tifffile
     import torch
     from safetensors.torch import save_file
+    from scipy.io import savemat
 
     import dataset_trees as trees
     from scopedepth.datasets.reading.cameras import read_intrinsics
@@ -410,18 +411,19 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         "d.tiff": encoded(".tiff", grey16), "e.tif": saved(tifffile.imwrite, depth.astype(np.float32)),
         "f.tif": saved(tifffile.imwrite, rgb, compression="zlib"), "g.bmp": encoded(".bmp", rgb),
         "h.npy": saved(np.save, depth), "i.npy": saved(np.save, grey16), "j.exr": exr.read_bytes(),
+        "k.pfm": encoded(".pfm", depth.astype(np.float32)), "l.bmp": encoded(".bmp", grey16.astype(np.uint8)),
+        "m.npz": saved(np.savez_compressed, depth), "n.mat": saved(savemat, {"depth": depth}),  # type: ignore[arg-type]
     }  # fmt: skip
 
     def read_picture(path: Path) -> None:
-        from scopedepth.datasets.reading.depth import depth_reader
+        from scopedepth.datasets.reading.depth import Meaning
 
         with contextlib.suppress(UnreadableFrame, ScopeDepthError):
-            if path.suffix not in (".npy", ".exr"):
+            if path.suffix not in (".npy", ".exr", ".pfm"):
                 read_image(path)
         with contextlib.suppress(UnreadableFrame):
-            read_raw_depth(path)
-            _, read = depth_reader([path], 0.1, "mm")
-            read(path)
+            stored = read_raw_depth(path)
+            Meaning(stored.dtype, path, 0.1).depth(stored, path)
 
     def read_points(path: Path) -> None:
         from scopedepth.datasets.loaders.scared import z_of
@@ -561,9 +563,23 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
             (root / f"calib.{side}.distortion.txt").write_text("0.01 0 0 0 0\n")
         (root / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
 
+    def own_video(root: Path) -> None:
+        writer = cv2.VideoWriter(str(root / "one.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 24))
+        for _ in range(3):
+            writer.write(rgb)
+        writer.release()
+        trees.write_image(root / "one" / "depth" / "0001.png", grey16)
+
+    def own_rows(root: Path) -> None:
+        rows = {"image": [{"bytes": encoded(".png", rgb), "path": f"{n}.png"} for n in small],
+                "depth": [encoded(".png", grey16) for _ in small], "video": ["a" for _ in small]}  # fmt: skip
+        pq.write_table(pa.table(rows), root / "one.parquet")
+
     levels = {n: np.round(d).astype(np.uint8) for n, d in small.items()}
     steps = {n: np.round(d).astype(np.uint16) for n, d in small.items()}
     tree("folder", own_folder, depth={"unit": "mm", "scale": 0.01})
+    tree("video", own_video, depth={"unit": "mm", "scale": 0.01})
+    tree("parquet", own_rows, options={"depths": "depth"})
     tree("stereo", hamlyn_raw, stereo={"max_disparity": 16})
     tree(
         "hamlyn_rectified", lambda root: trees.hamlyn(root, "01", steps, "100 0 16 0\n0 100 12 0\n0 0 1 0\n")
@@ -632,7 +648,7 @@ def rectified(camera: Any) -> None:
 def check_depth_file(made: Made, path: Path) -> None:
     """Read a file as depth and as a picture; numbers that are not those written are a finding."""
     from scopedepth.datasets.loaders.scared import z_of
-    from scopedepth.datasets.reading.depth import depth_reader
+    from scopedepth.datasets.reading.depth import Meaning
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.errors import UnreadableFrame
 
@@ -648,8 +664,8 @@ def check_depth_file(made: Made, path: Path) -> None:
             assert right, (
                 f"other numbers: {found.dtype} {found.shape} for {made.known.dtype} {made.known.shape}"
             )
-        encoding, read = depth_reader([path], 0.1, "mm")
-        assert read(path).dtype == np.dtype(encoding.dtype)
+        meaning = Meaning(found.dtype, path, 0.1)
+        assert meaning.depth(found, path).dtype == np.dtype(meaning.encoding.dtype)
     except (ScopeDepthError, UnreadableFrame) as error:
         refusals.append(error)
     if path.suffix in (".tif", ".tiff"):

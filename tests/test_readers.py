@@ -10,6 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 from scipy.io import savemat
@@ -424,3 +426,76 @@ def test_poses_of_the_chosen_frames_are_stored(tmp_path: Path) -> None:
     assert poses is not None
     assert poses[:, 0, 3].tolist() == [1.0, 3.0]
     assert stored.status().tolist() == [FRAME_OK, FRAME_NO_DEPTH]
+
+
+# Parquet of images, as the Hub's image data sets are.
+def encoded(suffix: str, array: np.ndarray) -> bytes:
+    good, data = cv2.imencode(suffix, array[..., ::-1] if array.ndim == 3 else array)
+    assert good
+    return data.tobytes()
+
+
+def write_rows(path: Path, rows: dict[str, list[Any]], group: int = 4) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(rows), path, row_group_size=group)
+
+
+def test_parquet_of_images(tmp_path: Path) -> None:
+    images = [trees.picture(H, W, number) for number in range(40)]
+    stored = [np.round(TRUTH * 10 + number).astype(np.uint16) for number in range(40)]
+    rows = {
+        "image": [{"bytes": encoded(".png", image), "path": f"x/{n}.png"} for n, image in enumerate(images)],
+        "depth": [None if n == 3 else encoded(".png", one) for n, one in enumerate(stored)],
+        "video": ["ab"[n % 3 == 0] for n in range(40)],
+    }
+    write_rows(tmp_path / "train-00000.parquet", rows)
+    options = {"depths": "depth", "sequence": "video"}
+    a, b = choose(trees.spec_of("x", "parquet", tmp_path, options=options, depth={"scale": 0.1}), tmp_path)
+    assert b.frame_ids == [str(n) for n in range(0, 40, 3)]
+    assert len(a.indices) + len(b.indices) == 40
+    for index in (0, 1, 5, 2, 13):
+        frame = b.sequence.read(index)
+        assert np.array_equal(frame.rgb, images[3 * index])
+        assert (frame.depth is None) == (index == 1)
+        if frame.depth is not None:
+            assert np.array_equal(frame.depth, stored[3 * index])
+    (one,) = choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)
+    assert (one.sequence.name, len(one.indices)) == ("train-00000", 40)
+    assert one.sequence.notes == ["no frame has depth: options.depths names no column"]
+
+
+def test_parquet_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows: dict[str, list[Any]] = {
+        "image": [encoded(".png", trees.picture(H, W)), b"", b"broken"],
+        "words": ["a", "b", "c"],
+    }
+    write_rows(path, rows)
+    sequence = choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)[0].sequence
+    assert sequence.read(0).rgb.shape == (H, W, 3)
+    with pytest.raises(UnreadableFrame, match=r"a\.parquet/row 1: holds no bytes"):
+        sequence.read(1)
+    with pytest.raises(UnreadableFrame, match=r"a\.parquet/row 2: does not decode"):
+        sequence.read(2)
+    with pytest.raises(ScopeDepthError, match=r"a\.parquet has no column 'depth'; it has image, words"):
+        choose(trees.spec_of("x", "parquet", tmp_path, options={"depths": "depth"}), tmp_path)
+    with pytest.raises(ScopeDepthError, match="the column words holds string"):
+        choose(trees.spec_of("x", "parquet", tmp_path, options={"images": "words"}), tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ScopeDepthError, match=r"a\.parquet does not read as Parquet"):
+        choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)
+
+
+def test_rows_are_unpacked_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scopedepth.datasets.loaders import parquet
+
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    write_rows(tmp_path / "a.parquet", {"image": [encoded(".png", image)] * 300}, group=300)
+    monkeypatch.setattr(parquet, "BUFFER", 1 << 14)
+    sequence = choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)[0].sequence
+    sequence.read(0)
+    before = pa.total_allocated_bytes()
+    for index in range(200):
+        sequence.read(index)
+        assert pa.total_allocated_bytes() - before < 64 * 12288
+    assert len(sequence._kept) <= parquet.KEPT  # type: ignore[attr-defined]

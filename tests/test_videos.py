@@ -11,6 +11,7 @@ import pytest
 
 import dataset_trees as trees
 from scopedepth.datasets import choose
+from scopedepth.datasets.loaders.stereo import StereoSequence
 from scopedepth.datasets.place import point_to
 from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.datasets.reading import video as reading
@@ -162,3 +163,41 @@ def test_a_cut_video_and_what_is_none(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ScopeDepthError, match="No video"):
         choose(trees.spec_of("mine", "video", tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("views", ["side_by_side", "above"])
+def test_a_stereo_recorder_in_one_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: str) -> None:
+    pairs = [(trees.picture(H, W, n), trees.picture(H, W, 100 + n)) for n in range(12)]
+    join = np.hstack if views == "side_by_side" else np.vstack
+    data = tmp_path / "data"
+    write_video(data / "P1.avi", [join(pair) for pair in pairs])
+    for side in ("left", "right"):
+        (data / f"calib.{side}.intrinsic.txt").write_text(f"40 0 {W / 2}\n0 40 {H / 2}\n0 0 1\n")
+    (data / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    stereo = {"check_calibration": False, "max_disparity": 16, "block_size": 3}
+    spec = trees.spec_of("mine", "stereo", data, options={"views": views}, stereo=stereo)
+    sequence = choose(spec, data)[0].sequence
+    assert isinstance(sequence, StereoSequence)
+    assert (sequence.name, sequence.rectifier.camera.size) == ("P1", (W, H))
+    for index, pair in enumerate(pairs):
+        assert all(
+            np.array_equal(side(index), image) for side, image in zip(sequence.sides, pair, strict=True)
+        )
+    Counted.calls = []
+    monkeypatch.setattr(reading.cv2, "VideoCapture", Counted)
+    prepared(spec, data, tmp_path)
+    assert (Counted.calls.count("grab"), Counted.calls.count("open")) == (len(pairs), 2)
+
+
+def test_views_of_a_stereo_recorder_as_images(tmp_path: Path) -> None:
+    for number in (1, 2):
+        trees.write_image(tmp_path / f"a/{number}.png", trees.picture(2 * H, W, number))
+    for side in ("left", "right"):
+        (tmp_path / f"calib.{side}.intrinsic.txt").write_text("40 0 24 0 40 16 0 0 1")
+    (tmp_path / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    sequence = choose(trees.spec_of("mine", "stereo", tmp_path, options={"views": "above"}), tmp_path)[
+        0
+    ].sequence
+    assert isinstance(sequence, StereoSequence)
+    assert (sequence.name, sequence.frame_ids) == ("a", ["1", "2"])
+    assert np.array_equal(sequence.sides[1](1), trees.picture(2 * H, W, 2)[H:])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.choose import Choice, choose_sequences
-from scopedepth.datasets.reading.base import Sequence, WithoutDepth
+from scopedepth.datasets.reading.base import DepthEncoding, Sequence, WithoutDepth
 from scopedepth.datasets.reading.listing import find_files
 from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.errors import ScopeDepthError
@@ -20,6 +20,8 @@ from scopedepth.job.leaves import is_read
 # What people download and may forget to unpack.
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
 NAMED = 3
+# What takes least room and time where there is nothing to keep.
+EMPTY = DepthEncoding("uint8")
 DECLARED = "depth.kind is none: no depth is looked for"
 
 
@@ -51,7 +53,7 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
     except ScopeDepthError as error:
         raise ScopeDepthError(" ".join([str(error), *packed])) from error
     if spec["depth"]["kind"] == "none":
-        found = [WithoutDepth(one, notes=[*one.notes, DECLARED]) for one in found]
+        found = [WithoutDepth(one, notes=[*one.notes, DECLARED], encoding=EMPTY) for one in found]
     if found:
         found[0].notes += packed
     for one in found:

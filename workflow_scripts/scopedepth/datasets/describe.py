@@ -231,7 +231,9 @@ def overlay(rgb: NDArray[np.uint8], flags: NDArray[np.uint8]) -> NDArray[np.uint
     shown = rgb.copy()
     for bit, colour in COLOURS.items():
         flagged = (flags & bit) > 0
-        shown[flagged] = (0.4 * rgb[flagged] + 0.6 * np.array(colour)).astype(np.uint8)
+        if flagged.any():
+            tints = (0.4 * np.arange(256)[:, None, None] + 0.6 * np.array([[colour]])).astype(np.uint8)
+            np.copyto(shown, np.asarray(cv2.LUT(rgb, tints)), where=flagged[:, :, None])
     return shown
 
 

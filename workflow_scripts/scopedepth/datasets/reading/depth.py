@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,86 @@ ReadDepth = Callable[[Path], NDArray[np.generic]]
 TRIED = 20
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What stored numbers mean: depth is a number times `scale`, in `unit`, or `over` divided by that.
+
+    Integers of 8 and 16 bits stay what they are, with `scale` kept beside them; everything else becomes float32
+    in `unit`. `invalid` are stored numbers that mean no depth, `limits` the least and greatest depth taken, in `unit`.
+    `dtype` is that of `first`, which all of a sequence have; None where none of those looked at reads.
+    """
+
+    dtype: np.dtype[Any] | None
+    first: Path | None
+    scale: float = 1.0
+    unit: str = "mm"
+    invalid: Collection[float] = ()
+    limits: Collection[float] | None = None
+    over: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        depth: Mapping[str, Any],
+        dtype: np.dtype[Any] | None,
+        first: Path | None,
+        camera: NDArray[np.float64] | None = None,
+        missing: Collection[float] = (),
+    ) -> Meaning:
+        """Return what an entry's field `depth` says of numbers; `missing` are further ones that mean no depth."""
+        scale = 1.0 if depth["scale"] is None else depth["scale"]
+        invalid = [*depth["invalid"], *missing]
+        return cls(dtype, first, scale, depth["unit"], invalid, depth["range"], numerator(depth, camera))
+
+    @property
+    def _stays(self) -> bool:
+        return self.dtype in (np.uint8, np.uint16) and self.over is None
+
+    @property
+    def encoding(self) -> DepthEncoding:
+        """How the depth is stored."""
+        if self._stays:
+            return DepthEncoding(np.dtype(self.dtype).name, self.scale, self.unit)
+        return DepthEncoding("float32", 1.0, self.unit)
+
+    def depth(self, stored: NDArray[Any], where: Path) -> NDArray[np.generic]:
+        """Return stored numbers (h, w) in that encoding; `where` is named where they are of another kind."""
+        alike = (
+            stored.dtype == self.dtype if self._stays else _is_float(stored.dtype) == _is_float(self.dtype)
+        )
+        if self.dtype is not None and not alike:
+            raise ScopeDepthError(
+                f"{where} holds {stored.dtype}, {self.first} of the same sequence {self.dtype}: one of them was "
+                "exported otherwise."
+            )
+        if self._stays:
+            return cleared(stored, self.scale, self.invalid, self.limits)
+        if self.over is not None:
+            return self._quotient(stored)
+        with np.errstate(over="ignore"):  # what is too large for float32 is no depth
+            depth = stored.astype(np.float32) * np.float32(self.scale)
+        missing = is_missing(stored, self.scale, self.invalid, self.limits)
+        depth[~(np.isfinite(depth) & (depth > 0)) | missing] = np.nan
+        return depth
+
+    def _quotient(self, stored: NDArray[Any]) -> NDArray[np.generic]:
+        assert self.over is not None
+        numbers = stored.astype(np.float64) * self.scale
+        missing = is_missing(stored, self.scale, self.invalid, None)
+        numbers[~(np.isfinite(numbers) & (numbers > 0)) | missing] = np.nan
+        with np.errstate(over="ignore"):
+            depth = (self.over / numbers).astype(np.float32)
+        depth[~np.isfinite(depth)] = np.nan
+        if self.limits is not None:
+            low, high = self.limits
+            depth[~((depth >= low) & (depth <= high))] = np.nan
+        return depth
+
+
+def _is_float(dtype: np.dtype[Any] | None) -> bool:
+    return dtype is not None and dtype.kind == "f"
+
+
 def described(
     depth: Mapping[str, Any], paths: list[Path], camera: NDArray[np.float64] | None = None
 ) -> tuple[DepthEncoding, ReadDepth, list[str]]:
@@ -28,25 +109,18 @@ def described(
 
     depth: the entry's field `depth`; camera: the sequence's, whose focal length counts where the entry states none.
     """
-    invalid, notes = list(depth["invalid"]), []
-    stated = [number for number in declared_missing(paths) if number not in (0, *invalid)]
+    notes, key = [], depth["key"]
+    stated = [number for number in declared_missing(paths) if number not in (0, *depth["invalid"])]
     if stated:
         notes.append(f"the depth files declare {', '.join(f'{one:.7g}' for one in stated)} to be no depth")
     if (unit := _pfm_scale(paths)) is not None:
         notes.append(f"the depth files declare a scale of {unit:.7g}, which is not applied; depth.scale is")
-    encoding, read = depth_reader(
-        paths,
-        1.0 if depth["scale"] is None else depth["scale"],
-        depth["unit"],
-        [*invalid, *stated],
-        depth["range"],
-        depth["key"],
-        numerator(depth, camera),
-    )
+    first = paths[0] if paths else None
+    meaning = Meaning.of(depth, _first_dtype(paths, key), first, camera, stated)
     unscaled = depth["scale"] is None and depth["kind"] == "depth" and depth["unit"] == "mm"
-    if unscaled and encoding.is_integer and paths:
+    if unscaled and meaning.encoding.is_integer and paths:
         notes.append("depth.scale is not set: the stored numbers are taken for millimetres")
-    return encoding, read, notes
+    return meaning.encoding, lambda path: meaning.depth(read_raw_depth(path, key), path), notes
 
 
 def numerator(depth: Mapping[str, Any], camera: NDArray[np.float64] | None) -> float | None:
@@ -84,68 +158,6 @@ def _first_content(paths: list[Path]) -> bytes | None:
         except UnreadableFrame:
             continue
     return None
-
-
-def depth_reader(
-    paths: list[Path],
-    scale: float,
-    unit: str,
-    invalid: Collection[float] = (),
-    limits: Collection[float] | None = None,
-    key: str | None = None,
-    over: float | None = None,
-) -> tuple[DepthEncoding, ReadDepth]:
-    """Return the encoding of depth files like the first of `paths`, and a function that reads one.
-
-    Integers of 8 and 16 bits stay what they are, with `scale` kept beside them; everything else becomes float32
-    in `unit`. `invalid` are stored numbers that mean no depth, `limits` the least and greatest depth taken, in `unit`;
-    `key` names the array of a file that holds several. With `over`, depth is `over` divided by a number times `scale`.
-    """
-    dtype = _first_dtype(paths, key)
-    if dtype in (np.uint8, np.uint16) and over is None:
-        encoding = DepthEncoding(np.dtype(dtype).name, scale, unit)
-
-        def read_integer(path: Path) -> NDArray[np.generic]:
-            stored = read_raw_depth(path, key)
-            if stored.dtype != dtype:
-                raise _of_another_kind(path, stored, paths[0], dtype)
-            return cleared(stored, scale, invalid, limits)
-
-        return encoding, read_integer
-
-    def read_numbers(path: Path) -> NDArray[Any]:
-        stored = read_raw_depth(path, key)
-        if dtype is not None and (stored.dtype.kind == "f") != (dtype.kind == "f"):
-            raise _of_another_kind(path, stored, paths[0], dtype)
-        return stored
-
-    def read_float(path: Path) -> NDArray[np.generic]:
-        stored = read_numbers(path)
-        with np.errstate(over="ignore"):  # what is too large for float32 is no depth
-            depth = stored.astype(np.float32) * np.float32(scale)
-        depth[~(np.isfinite(depth) & (depth > 0)) | is_missing(stored, scale, invalid, limits)] = np.nan
-        return depth
-
-    def read_quotient(path: Path) -> NDArray[np.generic]:
-        assert over is not None
-        stored = read_numbers(path)
-        numbers = stored.astype(np.float64) * scale
-        numbers[~(np.isfinite(numbers) & (numbers > 0)) | is_missing(stored, scale, invalid, None)] = np.nan
-        with np.errstate(over="ignore"):
-            depth = (over / numbers).astype(np.float32)
-        depth[~np.isfinite(depth)] = np.nan
-        if limits is not None:
-            low, high = limits
-            depth[~((depth >= low) & (depth <= high))] = np.nan
-        return depth
-
-    return DepthEncoding("float32", 1.0, unit), read_float if over is None else read_quotient
-
-
-def _of_another_kind(path: Path, stored: NDArray[Any], first: Path, dtype: np.dtype[Any]) -> ScopeDepthError:
-    return ScopeDepthError(
-        f"{path} holds {stored.dtype}, {first} of the same sequence {dtype}: one of them was exported otherwise."
-    )
 
 
 def _first_dtype(paths: list[Path], key: str | None) -> np.dtype[Any] | None:
