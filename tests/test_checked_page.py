@@ -135,4 +135,6 @@ def test_the_page(
     assert "<script>b" not in page
     assert "median_depth" in page
     assert page.count("data:image/jpeg") == 12
+    # The report's script runs on it, too, and looks for this.
+    assert '<script type="application/json" id="data">{"protocols": {}}</script>' in page
     assert "http://" not in page.replace("http://www.w3.org", "")
