@@ -129,6 +129,7 @@ NOT_RUN = {
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",
     "pip install -e '.[hdf5]'": "it takes packages from a registry",
+    "pip install -e '.[sevenzip]'": "it takes packages from a registry",
     "pip install -e '.[slurm]'": "it takes packages from a registry",
     "git clone ADDRESS scopedepth && cd scopedepth": "the clone of these tests is made so",
     "python3.11 -m venv .venv && . .venv/bin/activate": "the environment of these tests is made so",
