@@ -36,7 +36,7 @@ def write_text(folder: Path) -> None:
     (folder / "cameras.txt").write_text(f"# Camera list\n3 PINHOLE {W} {H} {FX} {FY} {CX} {CY}\n")
     lines = ["# Image list"]
     for number, pose in enumerate(POSES, 1):
-        lines.append(f"{number} {' '.join(map(str, (*pose[0], *pose[1])))} 3 view {number}.png")
+        lines.append(f"{number} {' '.join(map(str, (*pose[0], *pose[1])))} 3 view_{number}.png")
         lines.append(" ".join(f"{float(x)!r} {float(y)!r} {point}" for x, y, point in seen(pose)))
     lines += ["3 1 0 0 0 0 0 0 3 lost.png", ""]
     (folder / "images.txt").write_text("\n".join(lines) + "\n")
@@ -49,7 +49,7 @@ def write_binary(folder: Path) -> None:
     (folder / "cameras.bin").write_bytes(struct.pack("<QiiQQ4d", 1, 3, 1, W, H, FX, FY, CX, CY))
     images = struct.pack("<Q", 3)
     for number, pose in enumerate(POSES, 1):
-        images += struct.pack("<i7di", number, *pose[0], *pose[1], 3) + f"view {number}.png".encode() + b"\0"
+        images += struct.pack("<i7di", number, *pose[0], *pose[1], 3) + f"view_{number}.png".encode() + b"\0"
         images += struct.pack("<Q", 5) + b"".join(struct.pack("<ddq", *one) for one in seen(pose))
     images += struct.pack("<i7di", 3, 1, 0, 0, 0, 0, 0, 0, 3) + b"lost.png\0" + struct.pack("<Q", 0)
     (folder / "images.bin").write_bytes(images)
@@ -61,7 +61,7 @@ def write_binary(folder: Path) -> None:
 
 def write_images(root: Path) -> None:
     for number in (1, 2):
-        trees.write_image(root / f"images/view {number}.png", trees.picture(H, W, number))
+        trees.write_image(root / f"images/view_{number}.png", trees.picture(H, W, number))
 
 
 @pytest.mark.parametrize("write", [write_text, write_binary])
@@ -117,7 +117,7 @@ def test_a_damaged_model_is_one_line(tmp_path: Path, write, end: str, kind: str)
 def test_names_that_lead_out_are_no_images(tmp_path: Path) -> None:
     write_text(tmp_path / "data/m")
     trees.write_image(tmp_path / "secret.png", trees.picture(H, W))
-    text = (tmp_path / "data/m/images.txt").read_text().replace("view 1.png", "../../secret.png")
+    text = (tmp_path / "data/m/images.txt").read_text().replace("view_1.png", "../../secret.png")
     (tmp_path / "data/m/images.txt").write_text(text)
     (tmp_path / "data/images").mkdir()
     with pytest.raises(ScopeDepthError, match=r"None of the 3 images of .* lies in"):
