@@ -575,11 +575,19 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
                 "depth": [encoded(".png", grey16) for _ in small], "video": ["a" for _ in small]}  # fmt: skip
         pq.write_table(pa.table(rows), root / "one.parquet")
 
+    def own_model(root: Path) -> None:
+        trees.write_image(root / "images" / "a.png", rgb)
+        (root / "m").mkdir()
+        (root / "m" / "cameras.txt").write_text("1 PINHOLE 32 24 30 30 16 12\n")
+        (root / "m" / "images.txt").write_text("1 1 0 0 0 0 0 0 1 a.png\n4.5 3.5 7 9 9 -1\n")
+        (root / "m" / "points3D.txt").write_text("7 1 2 30 9 9 9 0.5 1 0\n")
+
     levels = {n: np.round(d).astype(np.uint8) for n, d in small.items()}
     steps = {n: np.round(d).astype(np.uint16) for n, d in small.items()}
     tree("folder", own_folder, depth={"unit": "mm", "scale": 0.01})
     tree("video", own_video, depth={"unit": "mm", "scale": 0.01})
     tree("parquet", own_rows, options={"depths": "depth"})
+    tree("colmap", own_model, depth={"unit": "relative"})
     tree("stereo", hamlyn_raw, stereo={"max_disparity": 16})
     tree(
         "hamlyn_rectified", lambda root: trees.hamlyn(root, "01", steps, "100 0 16 0\n0 100 12 0\n0 0 1 0\n")
