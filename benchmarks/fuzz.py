@@ -376,13 +376,15 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
     import tifffile
     import torch
     from safetensors.torch import save_file
+    from scipy.io import savemat
 
     import dataset_trees as trees
-    from scopedepth.datasets.loaders.stereo import read_opencv
     from scopedepth.datasets.reading.cameras import read_intrinsics
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
+    from scopedepth.datasets.rectify.calibration import read_calibration, read_opencv
     from scopedepth.errors import UnreadableFrame
-    from scopedepth.fetch.archives import UnpackLimits, unpack
+    from scopedepth.fetch.archives import unpack
+    from scopedepth.fetch.targets import UnpackLimits
     from scopedepth.job.manifest import read_manifest
     from scopedepth.models.checkpoints import read_checkpoint
     from scopedepth.stores.dataset import DatasetStore
@@ -409,18 +411,19 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         "d.tiff": encoded(".tiff", grey16), "e.tif": saved(tifffile.imwrite, depth.astype(np.float32)),
         "f.tif": saved(tifffile.imwrite, rgb, compression="zlib"), "g.bmp": encoded(".bmp", rgb),
         "h.npy": saved(np.save, depth), "i.npy": saved(np.save, grey16), "j.exr": exr.read_bytes(),
+        "k.pfm": encoded(".pfm", depth.astype(np.float32)), "l.bmp": encoded(".bmp", grey16.astype(np.uint8)),
+        "m.npz": saved(np.savez_compressed, depth), "n.mat": saved(savemat, {"depth": depth}),  # type: ignore[arg-type]
     }  # fmt: skip
 
     def read_picture(path: Path) -> None:
-        from scopedepth.datasets.loaders.folder import depth_reader
+        from scopedepth.datasets.reading.depth import Meaning
 
         with contextlib.suppress(UnreadableFrame, ScopeDepthError):
-            if path.suffix not in (".npy", ".exr"):
+            if path.suffix not in (".npy", ".exr", ".pfm"):
                 read_image(path)
         with contextlib.suppress(UnreadableFrame):
-            read_raw_depth(path)
-            _, read = depth_reader([path], 0.1, "mm")
-            read(path)
+            stored = read_raw_depth(path)
+            Meaning(stored.dtype, path, 0.1).depth(stored, path)
 
     def read_points(path: Path) -> None:
         from scopedepth.datasets.loaders.scared import z_of
@@ -444,7 +447,13 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         "image": Reader(pictures, read_picture),
         "points": Reader({"a.tiff": saved(tifffile.imwrite, trees.points(depth), photometric="rgb")}, read_points),
         "camera": Reader(
-            {"a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n", "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n"},
+            {
+                "a.txt": b"100.5 0 16\n0 1e2 12\n0 0 1\n",
+                "b.txt": b"# fx fy cx cy\n100, 100, 16, 12\n",
+                "c.json": b'{"model": "fisheye", "fx": 1, "fy": 1, "cx": 2, "cy": 2, "k1": 0.1, "image_width": 4}',
+                "d.xml": b'<rig><camera><camera_model type="calibu_fu_fv_u0_v0_kb4"><width> 4 </width><height> 4 '
+                b"</height><params> [ 1; 1; 2; 2; 0; 0; 0; 0 ] </params></camera_model></camera></rig>",
+            },
             lambda path: finite(read_intrinsics(path)),
         ),
         "list": Reader(
@@ -457,6 +466,19 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
         ),
         "opencv": Reader(
             {"a.yaml": trees.SCARED_CALIBRATION.encode()}, lambda path: rectified(read_opencv(path, (1280, 1024)))
+        ),
+        "calibration": Reader(
+            {
+                "a.txt": b"Width: 1280\nCamera-0-F: 1084 1084 // px\nCamera-0-C: 580 506\nCamera-1-F: 1083 1083\n"
+                b"Camera-1-C: 680 505\nCamera-1-K: 0 0 0 0 0\nExtrinsic-Omega: 0 0.01 0\nExtrinsic-T: -4.3 0 0\n",
+                "b.ini": b"".join(
+                    b"[Stereo%s]\nfc_x=1084\nfc_y=1084\ncc_x=580\ncc_y=506\nkc_0=0\nkc_1=0\nkc_2=0\nkc_3=0\n" % side
+                    for side in (b"Left", b"Right")
+                ) + b"R_0=1\nR_1=0\nR_2=0\nR_3=0\nR_4=1\nR_5=0\nR_6=0\nR_7=0\nR_8=1\nT_0=-4\nT_1=0\nT_2=0\n",
+                "c.json": b'{"P1": [[9, 0, 4, 0], [0, 9, 4, 0], [0, 0, 1, 0]], '
+                b'"P2": [[9, 0, 4, -36], [0, 9, 4, 0], [0, 0, 1, 0]]}',
+            },
+            lambda path: rectified(read_calibration([path], (1280, 1024))),
         ),
         "manifest": Reader({"a.json": b'{"digest": "sha256:00", "sequences": {"a": {"frames": 3}}}'},
                            lambda path: read_manifest(path) and None),
@@ -541,9 +563,31 @@ def readers(folder: Path) -> dict[str, Reader | TreeReader]:
             (root / f"calib.{side}.distortion.txt").write_text("0.01 0 0 0 0\n")
         (root / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
 
+    def own_video(root: Path) -> None:
+        writer = cv2.VideoWriter(str(root / "one.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 24))
+        for _ in range(3):
+            writer.write(rgb)
+        writer.release()
+        trees.write_image(root / "one" / "depth" / "0001.png", grey16)
+
+    def own_rows(root: Path) -> None:
+        rows = {"image": [{"bytes": encoded(".png", rgb), "path": f"{n}.png"} for n in small],
+                "depth": [encoded(".png", grey16) for _ in small], "video": ["a" for _ in small]}  # fmt: skip
+        pq.write_table(pa.table(rows), root / "one.parquet")
+
+    def own_model(root: Path) -> None:
+        trees.write_image(root / "images" / "a.png", rgb)
+        (root / "m").mkdir()
+        (root / "m" / "cameras.txt").write_text("1 PINHOLE 32 24 30 30 16 12\n")
+        (root / "m" / "images.txt").write_text("1 1 0 0 0 0 0 0 1 a.png\n4.5 3.5 7 9 9 -1\n")
+        (root / "m" / "points3D.txt").write_text("7 1 2 30 9 9 9 0.5 1 0\n")
+
     levels = {n: np.round(d).astype(np.uint8) for n, d in small.items()}
     steps = {n: np.round(d).astype(np.uint16) for n, d in small.items()}
     tree("folder", own_folder, depth={"unit": "mm", "scale": 0.01})
+    tree("video", own_video, depth={"unit": "mm", "scale": 0.01})
+    tree("parquet", own_rows, options={"depths": "depth"})
+    tree("colmap", own_model, depth={"unit": "relative"})
     tree("stereo", hamlyn_raw, stereo={"max_disparity": 16})
     tree(
         "hamlyn_rectified", lambda root: trees.hamlyn(root, "01", steps, "100 0 16 0\n0 100 12 0\n0 0 1 0\n")
@@ -611,8 +655,8 @@ def rectified(camera: Any) -> None:
 
 def check_depth_file(made: Made, path: Path) -> None:
     """Read a file as depth and as a picture; numbers that are not those written are a finding."""
-    from scopedepth.datasets.loaders.folder import depth_reader
     from scopedepth.datasets.loaders.scared import z_of
+    from scopedepth.datasets.reading.depth import Meaning
     from scopedepth.datasets.reading.images import read_image, read_raw_depth
     from scopedepth.errors import UnreadableFrame
 
@@ -628,8 +672,8 @@ def check_depth_file(made: Made, path: Path) -> None:
             assert right, (
                 f"other numbers: {found.dtype} {found.shape} for {made.known.dtype} {made.known.shape}"
             )
-        encoding, read = depth_reader([path], 0.1, "mm")
-        assert read(path).dtype == np.dtype(encoding.dtype)
+        meaning = Meaning(found.dtype, path, 0.1)
+        assert meaning.depth(found, path).dtype == np.dtype(meaning.encoding.dtype)
     except (ScopeDepthError, UnreadableFrame) as error:
         refusals.append(error)
     if path.suffix in (".tif", ".tiff"):

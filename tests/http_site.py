@@ -21,7 +21,8 @@ class Site:
 
     `breaks`: path -> bytes after which the connection is cut, once for each entry. `fails`: path -> statuses to answer
     first. `headers` stand in for the server's own of the same name (those of "fails" go with a failure). `endless`:
-    paths whose bytes never end. `requests`: what was asked, as (method, path, range).
+    paths whose bytes never end. `moved`: path -> where it is answered instead. `requests`: what was asked, as (method,
+    path, range).
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Site:
     breaks: dict[str, list[int]] = field(default_factory=dict)
     fails: dict[str, list[int]] = field(default_factory=dict)
     endless: set[str] = field(default_factory=set)
+    moved: dict[str, str] = field(default_factory=dict)
     ranges: bool = True
     etags: bool = True
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -60,6 +62,40 @@ class Site:
             self.files[f"/api/datasets/{repo}/revision/{revision}"] = content
         self.files[f"/api/datasets/{repo}"] = content
 
+    def add_dataverse(self, files: dict[str, bytes], version: str = "1.0") -> list[dict[str, Any]]:
+        """Serve `files` as a record of a Dataverse, folders in their names; return the list of its files."""
+        listed: list[dict[str, Any]] = []
+        for number, (name, data) in enumerate(files.items(), start=101):
+            folder, _, label = name.rpartition("/")
+            md5 = hashlib.md5(data).hexdigest()
+            entry = {
+                "label": label,
+                "restricted": False,
+                "version": 1,
+                "dataFile": {
+                    "id": number,
+                    "persistentId": "",
+                    "filename": label,
+                    "filesize": len(data),
+                    "md5": md5,
+                    "checksum": {"type": "MD5", "value": md5},
+                },
+            }
+            listed.append(entry | ({"directoryLabel": folder} if folder else {}))
+            # The bytes lie elsewhere, as they do in a Dataverse over an object store.
+            self.files[f"/store/{number}"] = data
+            self.moved[f"/api/access/datafile/{number}"] = f"/store/{number}?signed=1"
+        self.list_dataverse(listed, version)
+        return listed
+
+    def list_dataverse(self, listed: list[dict[str, Any]], version: str = "1.0") -> None:
+        """Serve a list of files as the newest version of the record, and by its number."""
+        major, minor = version.split(".")
+        record = {"versionNumber": int(major), "versionMinorNumber": int(minor), "files": listed}
+        content = json.dumps({"status": "OK", "data": record}).encode()
+        for name in (":latest-published", version):
+            self.files[f"/api/datasets/:persistentId/versions/{name}"] = content
+
     def asked(self, path: str) -> Counter[str | None]:
         """Return how often a path was got, by range."""
         return Counter(range_ for method, asked, range_ in self.requests if method == "GET" and asked == path)
@@ -80,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         site.requests.append((self.command, path, self.headers.get("Range")))
         if with_body and site.fails.get(path):
             return self._error(site.fails[path].pop(0))
+        if path in site.moved:
+            return self._error(303, {"Location": site.moved[path]})
         if path not in site.files:
             return self._error(404)
         data = site.files[path]
@@ -118,8 +156,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         return None
 
-    def _error(self, status: int) -> None:
+    def _error(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         if "Retry-After" in self.site.headers.get("fails", {}):
             self.send_header("Retry-After", self.site.headers["fails"]["Retry-After"])

@@ -68,6 +68,18 @@ def write_frames(folder: Path, sequences: tuple[str, ...], frames: int = 3, seed
             cv2.imwrite(str(folder / sequence / "depth" / f"{frame:04d}.png"), (2 * depth).astype(np.uint16))
 
 
+def write_video(path: Path, frames: int = 3) -> None:
+    """Write a video of small bright frames."""
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 24))
+    random = np.random.default_rng(0)
+    for _ in range(frames):
+        writer.write(random.integers(60, 220, (24, 32, 3), dtype=np.uint8))
+    writer.release()
+
+
 class Project:
     """A folder with the workflow's code, a configuration and data, in which Snakemake can be run."""
 

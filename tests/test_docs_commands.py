@@ -15,7 +15,7 @@ import yaml
 
 from commands_in_docs import FENCE, commands
 from environments import make_environment
-from project import ROOT, Project, write_frames
+from project import ROOT, Project, write_frames, write_video
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -78,8 +78,17 @@ RUN: dict[str, Run] = {
     "snakemake --cores 8 results/raw/my_data --config study=mine": Run(),
     "snakemake --cores 2 results/raw/my_data --config study=mine": Run(),
     "scopedepth check-dataset my_data": Run(says="patient1"),
-    "scopedepth check-dataset scanner": Run("scopedepth check-dataset my_data", says="patient1"),
+    "scopedepth check-dataset my_data --page my_data.html": Run(says="page: my_data.html"),
+    "scopedepth check-dataset scanner --page scanner.html": Run(
+        "scopedepth check-dataset my_data --page scanner.html", says="page: scanner.html"
+    ),
     "scopedepth check-dataset NAME": Run("scopedepth check-dataset my_data", says="patient1"),
+    # A video without depth.
+    "snakemake --cores 8 results/raw/own --configfile own.yaml": Run(says="1 .avi"),
+    "scopedepth check-dataset own --configfile own.yaml": Run(says="recorded: 3 frames of 32x24"),
+    "snakemake --cores 8 --configfile own.yaml": Run(
+        "snakemake --cores 8 --configfile own.yaml -n", says="rule predict"
+    ),
     # From here on without the model that would be fetched: see `without_what_is_fetched`.
     "snakemake --cores 8 --config study=mine": Run(says="report.html"),
     "snakemake --cores 1 --report run.zip": Run(),
@@ -119,6 +128,8 @@ NOT_RUN = {
     "scopedepth --workflow WORKFLOW explain": "tests/test_elsewhere.py runs it",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",
+    "pip install -e '.[hdf5]'": "it takes packages from a registry",
+    "pip install -e '.[sevenzip]'": "it takes packages from a registry",
     "pip install -e '.[slurm]'": "it takes packages from a registry",
     "git clone ADDRESS scopedepth && cd scopedepth": "the clone of these tests is made so",
     "python3.11 -m venv .venv && . .venv/bin/activate": "the environment of these tests is made so",
@@ -183,6 +194,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "30 0 16\n0 30 12\n0 0 1\n", encoding="utf-8"
     )
     add_to_the_configuration(folder / "config.yaml", ROOT / "docs" / "tutorial.md")
+    entry = next(
+        match[2]
+        for match in FENCE.finditer((ROOT / "docs" / "datasets.md").read_text(encoding="utf-8"))
+        if match[1] == "yaml"
+    )
+    (folder / "own.yaml").write_text(entry, encoding="utf-8")
+    write_video(folder / "recordings" / "recorded.avi")
     (folder / "mine.yaml").write_text("execution: {batch: 2}\n", encoding="utf-8")
     return folder
 

@@ -309,6 +309,78 @@ def test_a_record_of_a_portal_run_by_figshare(site: Site, monkeypatch: pytest.Mo
         remote.doi_files("10.5522/04/1")
 
 
+def dataverse(site: Site, **fields: Any) -> dict[str, Any]:
+    """Return the spec of a record that `site` serves."""
+    source = {"kind": "dataverse", "server": site.url, "doi": "10.7281/T1/TEST", **fields}
+    return trees.spec_of("remote", "folder", source)
+
+
+def test_a_record_of_a_dataverse(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each video is a file of the record; a second run goes on with what is missing, where it broke."""
+    videos = {f"c0_{name}.zip": zip_of({f"{name}/1.png": DATA}) for name in ("a", "b")}
+    listed = site.add_dataverse({**videos, "docs/camera.txt": b"1 2", "c1_c.zip": b"no"})
+    site.breaks["/store/102"] = [500_000] * 6
+    spec = dataverse(site, files=["c0_*", "docs/*"])
+    tries = downloads.TRIES
+    monkeypatch.setattr(downloads, "TRIES", 0)
+    with pytest.raises(ScopeDepthError, match="could not be fetched"):
+        fetch(spec, tmp_path)
+    monkeypatch.setattr(downloads, "TRIES", tries)
+    manifest = fetch(spec, tmp_path)
+    assert site.asked("/store/101").total() == 1
+    assert any(range_ for range_ in site.asked("/store/102"))
+    assert (tmp_path / "remote/data/c0_a/a/1.png").read_bytes() == DATA
+    assert (tmp_path / "remote/data/c0_b/b/1.png").read_bytes() == DATA
+    assert (tmp_path / "remote/data/docs/camera.txt").read_bytes() == b"1 2"
+    assert manifest["version"] == "1.0"
+    assert set(manifest["files"]) == {"c0_a.zip", "c0_b.zip", "docs/camera.txt"}
+    assert (
+        "passed over 1 files of 10.7281/T1/TEST that match none of source.files: c1_c.zip"
+        in capsys.readouterr().err
+    )
+    # A wrong digest, a file on request, one that became a table, another version.
+    listed[0]["dataFile"]["checksum"] = {"type": "SHA-1", "value": "0" * 40}
+    listed[2]["dataFile"] |= {"originalFileName": "camera.csv", "filename": "camera.tab"}
+    listed[3]["restricted"] = True
+    site.list_dataverse(listed, "2.1")
+    with pytest.raises(ScopeDepthError, match="has not the digest sha1:000"):
+        fetch(dataverse(site, files=["c0_a*"]), tmp_path / "b")
+    with pytest.raises(ScopeDepthError, match=r"c1_c\.zip of 10.7281/T1/TEST are given on request alone"):
+        fetch(dataverse(site), tmp_path / "b")
+    tables = fetch(dataverse(site, files=["docs/*"]), tmp_path / "c")
+    assert tables["version"] == "2.1"
+    assert tables["files"]["docs/camera.csv"]["url"].endswith("/api/access/datafile/103?format=original")
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "said"),
+    [
+        (None, {}, "has no version that is published of the record 10.7281/T1/TEST"),
+        (None, {"version": "3.0"}, "has no version 3.0 of the record"),
+        (b"<html>", {}, "could not be listed at http"),
+        (b'{"data": {"files": {}}}', {}, "could not be listed at http"),
+        (b'{"data": {"files": []}}', {}, r"no file that matches \*; it has none"),
+        (b'{"data": {"files": [{"label": "a"}]}}', {}, "lists a file in a way that is not understood"),
+        (b'{"data": {"files": [{"label": "a", "dataFile": {"id": "../x"}}]}}', {}, "is not understood"),
+        (
+            b'{"data": {"files": [{"label": "a", "directoryLabel": "../..", "dataFile": {"id": 1}}]}}',
+            {},
+            "would leave the folder",
+        ),
+    ],
+)
+def test_dataverses_that_do_not_have_it(
+    site: Site, tmp_path: Path, content: bytes | None, fields: dict[str, Any], said: str
+) -> None:
+    if content is not None:
+        site.files["/api/datasets/:persistentId/versions/:latest-published"] = content
+    with pytest.raises(ScopeDepthError, match=said):
+        fetch(dataverse(site, **fields), tmp_path)
+    assert left_behind(tmp_path) == []
+
+
 def test_mendeley_records_have_one_archive() -> None:
     from scopedepth.fetch.remote import doi_files
 

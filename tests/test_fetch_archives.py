@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import struct
+import sys
 import tarfile
 import zipfile
-from contextlib import nullcontext
+import zlib
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.fetch.archives import UnpackLimits, unpack
+from scopedepth.fetch.archives import unpack
+from scopedepth.fetch.targets import UnpackLimits
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:
@@ -32,6 +36,31 @@ def tar_of(files: dict[str, bytes], compression: str = "") -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return data.getvalue()
+
+
+def seven_zip_of(files: dict[str, bytes], password: str | None = None) -> bytes:
+    """Return a 7z archive, or skip where py7zr, which is installed apart, is not.
+
+    The library writes no name that leads out of a folder: such a name is put into the archive's list afterwards, and
+    the list's checksums are made to fit (offsets as in 7-Zip's 7zFormat.txt).
+    """
+    py7zr = pytest.importorskip("py7zr", reason="py7zr is not installed")
+    stream = io.BytesIO()
+    names = {name: f"{number:0{len(name)}d}" for number, name in enumerate(files)}
+    with py7zr.SevenZipFile(stream, "w", password=password) as archive:
+        archive.set_encoded_header_mode(False)
+        for name, content in files.items():
+            archive.writestr(content, names[name])
+    data = bytearray(stream.getvalue())
+    offset, size = struct.unpack("<QQ", data[12:28])
+    listed = bytes(data[32 + offset : 32 + offset + size])
+    for name, written in names.items():
+        old, new = (f"{one}\0".encode("utf-16-le") for one in (written, name))
+        listed = listed.replace(old, new)
+    data[32 + offset : 32 + offset + size] = listed
+    data[28:32] = struct.pack("<I", zlib.crc32(listed))
+    data[8:12] = struct.pack("<I", zlib.crc32(data[12:32]))
+    return bytes(data)
 
 
 def unpacked(tmp_path: Path, name: str, data: bytes, limits: UnpackLimits | None = None) -> dict[str, bytes]:
@@ -97,7 +126,7 @@ def test_bombs(tmp_path: Path, name: str, pack: object) -> None:
     assert callable(pack)
     limits = UnpackLimits(free_bytes=1_000_000, times_archive=100)
     with pytest.raises(ScopeDepthError, match="decompression bomb"):
-        unpacked(tmp_path, name, pack({"zeros": bytes(20_000_000)}), limits)
+        unpacked(tmp_path, name, pack({"zeros": bytes(3_000_000)}), limits)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with pytest.raises(ScopeDepthError, match="more than 3 files"):
         unpacked(tmp_path, name, pack({str(number): b"" for number in range(5)}), UnpackLimits(entries=3))
@@ -181,3 +210,75 @@ def test_litter_in_archives_is_left_there(tmp_path: Path) -> None:
     files = {"x/1.png": b"1", "x/._1.png": b"m", "x/Thumbs.db": b"t", "X/DESKTOP.INI": b"i", ".hidden": b"h"}
     for name, data in (("a.zip", zip_of(files)), ("a.tar", tar_of(files))):
         assert unpacked(tmp_path, name, data) == {"x/1.png": b"1", ".hidden": b"h"}
+
+
+def test_an_honest_7z(tmp_path: Path) -> None:
+    inner = zip_of({"deep.txt": b"2"})
+    files = {
+        "x/1.txt": b"1" * 70_000,
+        "empty.txt": b"",
+        "x/.DS_Store": b"d",
+        "x/a.zip": inner,
+        "y.bin": bytes(range(256)),
+    }
+    assert unpacked(tmp_path, "a.7z", seven_zip_of(files)) == {
+        "x/1.txt": b"1" * 70_000,
+        "empty.txt": b"",
+        "x/a/deep.txt": b"2",
+        "y.bin": bytes(range(256)),
+    }
+
+
+def test_folders_and_links_of_a_7z(tmp_path: Path) -> None:
+    py7zr = pytest.importorskip("py7zr", reason="py7zr is not installed")
+    (tmp_path / "in/deep/empty").mkdir(parents=True)
+    (tmp_path / "in/deep/1.txt").write_bytes(b"1")
+    with py7zr.SevenZipFile(tmp_path / "good.7z", "w") as archive:
+        archive.writeall(tmp_path / "in", "in")
+    assert unpacked(tmp_path, "a.7z", (tmp_path / "good.7z").read_bytes()) == {"in/deep/1.txt": b"1"}
+    (tmp_path / "in/deep/link").symlink_to("1.txt")
+    with py7zr.SevenZipFile(tmp_path / "bad.7z", "w") as archive:
+        archive.writeall(tmp_path / "in", "in")
+    with pytest.raises(ScopeDepthError, match="'in/deep/link', which is a link or a device"):
+        unpacked(tmp_path / "in", "b.7z", (tmp_path / "bad.7z").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"ok.txt": b"1", "../up.txt": b"!"}, "would leave the folder"),
+        ({"ok.txt": b"1", "a/../../up.txt": b"!"}, "would leave the folder"),
+        ({"ok.txt": b"1", "/abs.txt": b"!"}, "would leave the folder"),
+        ({"ok.txt": b"1", "C:\\up.txt": b"!"}, "would leave the folder"),
+        ({"ok.txt": b"1", "./ok.txt": b"!"}, "twice"),
+        ({"ok.txt": b"1", "ok.txt/2": b"!"}, "a file and a folder of one name"),
+        ({"zeros": bytes(3_000_000)}, "decompression bomb"),
+        ({str(number): b"" for number in range(30)}, "more than 20 files"),
+    ],
+)
+def test_what_is_refused_in_a_7z(tmp_path: Path, files: dict[str, bytes], said: str) -> None:
+    limits = UnpackLimits(free_bytes=1_000_000, times_archive=20, entries=20)
+    with pytest.raises(ScopeDepthError, match=said):
+        unpacked(tmp_path, "bad.7z", seven_zip_of(files), limits)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bad.7z"]
+
+
+def test_a_7z_that_lies_about_its_size_or_is_damaged_or_locked(tmp_path: Path) -> None:
+    good = seven_zip_of({"1.txt": b"1" * 1000})
+    for place in range(0, len(good), 3):
+        broken = bytearray(good)
+        broken[place] ^= 0xFF
+        with suppress(ScopeDepthError):  # otherwise it is a date or an attribute
+            assert list(unpacked(tmp_path, "bad.7z", bytes(broken)).values()) == [b"1" * 1000]
+    with pytest.raises(ScopeDepthError, match="damaged or cut short"):
+        unpacked(tmp_path, "cut.7z", good[: len(good) // 2])
+    with pytest.raises(ScopeDepthError, match="is encrypted"):
+        unpacked(tmp_path, "locked.7z", seven_zip_of({"1.txt": b"1"}, "secret"))
+
+
+def test_a_7z_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py7zr", None)
+    with pytest.raises(
+        ScopeDepthError, match=r"a\.7z is a 7z archive\. To unpack it, run: pip install py7zr"
+    ):
+        unpacked(tmp_path, "a.7z", b"7z\xbc\xaf\x27\x1c")

@@ -249,14 +249,14 @@ def test_doubts_and_notes_reach_prepare_and_the_page(
 ) -> None:
     data = tmp_path / "data"
     spec = mine(data, np.full((20, 30), 0.014, np.float32))
-    (data / "depth/3.pfm").write_bytes(b"Pf")
+    (data / "depth/3.xyz").write_bytes(b"Pf")
     (data / "depth/._1.tiff").write_bytes(b"\0\5\26\7")
     fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
     prepare_unit(spec, tmp_path / "raw", tmp_path / "u.zarr", tmp_path / "u.json", 1)
     said = capsys.readouterr().err
     assert "mine: the median depth is 0.014 mm, which no body has: depth.unit: m would make it 14 mm" in said
     assert (
-        "depth/ holds files of kinds that are not read: 1 .pfm (read are .png, .npy, .tif, .tiff, .exr)"
+        "depth/ holds files of kinds that are not read: 1 .xyz (read are .png, .npy, .tif, .tiff, .exr"
         in said
     )
     assert "._1" not in said
@@ -264,13 +264,13 @@ def test_doubts_and_notes_reach_prepare_and_the_page(
     assert "no body has" in page["sequences"][0]["doubts"][0]
 
 
-@pytest.mark.parametrize("kind", ["pfm", "other names", "zeros"])
+@pytest.mark.parametrize("kind", ["xyz", "other names", "zeros"])
 def test_no_depth_at_all_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     data = tmp_path / "data"
     spec = mine(data, np.zeros((20, 30), np.uint16))
     if kind != "zeros":
         for number, other in ((1, "first"), (2, "second")):
-            name = f"{number}.pfm" if kind == "pfm" else f"{other}.tiff"
+            name = f"{number}.xyz" if kind == "xyz" else f"{other}.tiff"
             (data / f"depth/{number}.tiff").rename(data / "depth" / name)
     fetch_dataset(spec, tmp_path / "raw", tmp_path / "raw.json", 1)
     checked = "\n".join(check_dataset(spec, tmp_path / "raw"))
@@ -279,7 +279,7 @@ def test_no_depth_at_all_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no frame looked at has depth, so nothing can be scored" in checked
     assert "mine: none of 2 frames has depth, so nothing can be scored" in said
     reason = {
-        "pfm": "2 .pfm (read are",
+        "xyz": "2 .xyz (read are",
         "other names": "2 depth files have no image and are left out, the first one first.tiff",
         "zeros": "frame 1 has no depth",
     }[kind]

@@ -187,8 +187,11 @@ def test_sizes_that_differ_are_an_error(tmp_path: Path) -> None:
         make_store(tmp_path, spec)
     trees.write_image(tmp_path / "mine/a/depth/0001.png", np.full((40, 64), 5, np.uint16))
     trees.write_image(tmp_path / "mine/a/rgb/0001.png", trees.picture(40, 64))
+    assert list(make_store(tmp_path, spec).sequences) == ["a_64x40", "a_64x48"]
+    # A loader of published data, whose sequences have one size.
+    trees.c3vd(tmp_path / "c3vd/a", {0: np.full((48, 64), 5.0), 1: np.full((40, 64), 5.0)})
     with pytest.raises(ScopeDepthError, match="frame 0001 is 64x40, frame 0000 is 64x48"):
-        make_store(tmp_path, spec)
+        make_store(tmp_path, trees.spec_of("c3vd", "c3vd", tmp_path / "c3vd"))
 
 
 def test_one_sequence_of_a_split_dataset(tmp_path: Path) -> None:

@@ -18,13 +18,8 @@ from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.loaders.stereo import StereoSequence
 from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.datasets.reading.images import read_raw_depth
-from scopedepth.datasets.rectify.stereo import (
-    Rectifier,
-    StereoCamera,
-    calibration_problem,
-    moves,
-    noise_level,
-)
+from scopedepth.datasets.rectify.readings import calibration_problem, moves
+from scopedepth.datasets.rectify.stereo import Rectifier, StereoCamera, noise_level
 from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
@@ -204,7 +199,13 @@ def rewritten(raw: Path, out: Path, **changes: Any) -> list[Chosen]:
             folder.rename(folder.with_name("x"))
             folder.with_name("right").rename(folder)
             folder.with_name("x").rename(folder.with_name("right"))
-    fields = {"stereo": changes["stereo"]} if "stereo" in changes else {}
+    if changes.get("cameras"):
+        for file in list(out.rglob("calib.left.*")):
+            other = file.with_name(file.name.replace("left", "right"))
+            left, right = file.read_text(), other.read_text()
+            file.write_text(right)
+            other.write_text(left)
+    fields = {name: changes[name] for name in ("stereo", "options") if name in changes}
     return choose(trees.spec_of("phantom_stereo", "stereo", out, **fields), out)
 
 
@@ -213,6 +214,18 @@ def transposed(matrix: np.ndarray) -> np.ndarray:
     turned = matrix.copy()
     turned[:3, :3] = matrix[:3, :3].T
     return turned
+
+
+def inverted(matrix: np.ndarray) -> np.ndarray:
+    """Return a 4x4 extrinsic from right to left."""
+    return np.linalg.inv(matrix)
+
+
+def position(matrix: np.ndarray) -> np.ndarray:
+    """Return a 4x4 extrinsic with the place of the right camera for its translation."""
+    placed = matrix.copy()
+    placed[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
+    return placed
 
 
 def in_metres(matrix: np.ndarray) -> np.ndarray:
@@ -232,6 +245,12 @@ def in_metres(matrix: np.ndarray) -> np.ndarray:
         ),
         ({"exchange": True}, r"and by 0\.\d px with left and right exchanged"),
         ({"matrix": in_metres}, r"at 0\.\d+ mm in the median: is T in metres"),
+        ({"matrix": in_metres, "options": {"unit": "m"}}, None),
+        ({"options": {"unit": "cm"}}, r"is T 10 times too long, in mm where cm was taken"),
+        ({"matrix": transposed, "options": {"extrinsics": "R_transposed"}}, None),
+        ({"matrix": inverted, "options": {"extrinsics": "right_to_left"}}, None),
+        ({"matrix": position, "options": {"extrinsics": "position"}}, None),
+        ({"matrix": inverted, "cameras": True, "options": {"exchanged": True}}, None),
         (
             {"stereo": {"min_depth": 1, "max_depth": 10}},
             r"outside of stereo\.min_depth to max_depth \(1 to 10 mm\)",
@@ -245,6 +264,52 @@ def test_what_the_images_say_of_a_calibration(
         problems = chosen.sequence.problems(chosen.indices)
         assert len(problems) == (said is not None)
         assert said is None or re.search(said, problems[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"matrix": inverted}, r"miss each other by 0\.\d px with R and T inverted.*right_to_left"),
+        ({"matrix": position}, r"by 0\.\d px with T as the place of the right camera.*position"),
+        ({"matrix": inverted, "cameras": True}, r"by 0\.\d px with the calibration's two cameras exchanged"),
+        (
+            {"matrix": inverted, "cameras": True, "exchange": True},
+            r"by 0\.\d px with left and right exchanged, images and cameras both",
+        ),
+    ],
+)
+def test_a_right_camera_left_of_the_left_one(
+    phantom_stereo: tuple[Path, list[Chosen]], tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ScopeDepthError, match=r"puts the right camera to the left of .*" + said) as error:
+        rewritten(phantom_stereo[0], tmp_path / "changed", **changes)
+    assert "do not tell" not in str(error.value)
+
+
+def test_what_fits_is_said(phantom_stereo: tuple[Path, list[Chosen]]) -> None:
+    for chosen in phantom_stereo[1]:
+        (said,) = chosen.sequence.findings(chosen.indices)
+        assert re.search(
+            r"rectified, rows miss each other by 0\.\d\d px in the median \(\d+ points\), and 100%", said
+        )
+
+
+def test_a_window_of_larger_images(phantom_stereo: tuple[Path, list[Chosen]], tmp_path: Path) -> None:
+    raw, (first, _) = phantom_stereo
+    place = raw / first.sequence.name
+    shutil.copytree(place, tmp_path / "padded")
+    for side in ("left", "right"):
+        for file in (tmp_path / "padded" / side).iterdir():
+            image = cv2.imread(str(file))
+            assert image is not None
+            cv2.imwrite(str(file), cv2.copyMakeBorder(image, 7, 5, 30, 10, cv2.BORDER_CONSTANT))
+    options = {"window": [30, 7, 360, 288]}
+    (cut,) = choose(trees.spec_of("x", "stereo", tmp_path, options=options), tmp_path)
+    assert np.array_equal(cut.sequence.image(0), first.sequence.image(0))
+    with pytest.raises(
+        ScopeDepthError, match=r"options.window \(360x288 at 50, 7\) leaves the images of 400x300"
+    ):
+        choose(trees.spec_of("x", "stereo", tmp_path, options={"window": [50, 7, 360, 288]}), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +346,7 @@ def test_prepare_refuses_a_calibration_of_the_other_convention(
     assert first.sequence.problems(first.indices) == []
     checked = "\n".join(check_dataset(spec, tmp_path / "raw"))
     assert "  problem: the calibration does not fit the images" in checked
+    assert "  rectified, rows miss each other by 4." in checked
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Jobs open only files that their identity knows: an audit hook watches every `open` of Python.
 
-Videos and OpenEXR's own reading are not seen by it: those open files in C. EXR files are also read by Python first.
+Videos, HDF5, Parquet and OpenEXR's own reading are not seen by it: those open files in C. EXR files are read by
+Python first, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -153,12 +155,33 @@ def folder(root: Path) -> dict[str, Any]:
     return trees.spec_of("x", "folder", root)
 
 
+def own_kinds(root: Path) -> dict[str, Any]:
+    """One folder with image and depth, a mask, poses."""
+    trees.write_image(root / "a_color.png", trees.picture(24, 32))
+    trees.write_image(root / "tools" / "a.bmp", np.zeros((24, 32), np.uint8))
+    np.savez(root / "a_depth.npz", depth=np.ones((24, 32), np.float32))
+    (root / "poses.txt").write_text("0 0 0 0 0 0 0 1")
+    options = {
+        "images": "*_color.png", "depths": "*_depth.npz", "masks": [{"files": "tools", "marks": "tool"}],
+        "poses": {"file": "poses.txt", "unit": "m"},
+    }  # fmt: skip
+    return trees.spec_of("x", "folder", root, options=options)
+
+
+def video(root: Path) -> dict[str, Any]:
+    trees.write_image(root / "a" / "depth" / "0.png", np.ones((24, 32), np.uint8))
+    writer = cv2.VideoWriter(str(root / "a.MKV"), cv2.VideoWriter.fourcc(*"FFV1"), 25, (32, 24))
+    writer.write(trees.picture(24, 32))
+    writer.release()
+    return trees.spec_of("x", "video", root)
+
+
 def _made(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-@pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder])
+@pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder, own_kinds, video])
 def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path], dict[str, Any]]) -> None:
     spec = write(tmp_path / "data")
     reads = declared(f"scopedepth.datasets.loaders.{spec['loader']}", "READS")

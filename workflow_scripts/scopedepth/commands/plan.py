@@ -11,7 +11,7 @@ from pathlib import Path
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study
 from scopedepth.study.forecast import UnitSize, compare_with_actual
-from scopedepth.study.forecast_known import forecast_study, prediction_records
+from scopedepth.study.forecast_known import forecast_study, prediction_records, prepared_sequences
 from scopedepth.study.forecast_text import format_comparison, format_forecast
 from scopedepth.study.layout import RESULTS, Job
 from scopedepth.study.made_from import MadeFrom
@@ -67,7 +67,19 @@ def run(options: argparse.Namespace) -> int:
     for name, spec in study.datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
+        if (said := without_depth(options.results, study, name)) is not None:
+            print(f"{name}: {said}: predicted, timed and shown in the report, and in no number.")
     return 0
+
+
+def without_depth(results: Path, study: Study, dataset: str) -> str | None:
+    """Return which frames of a dataset have no depth, as its entry or its stores say; None where none is known of."""
+    if study.datasets[dataset].get("depth", {}).get("kind") == "none":
+        return "no frame has a reference depth (depth.kind: none)"
+    units = [name for name, unit in study.units.items() if unit.dataset == dataset]
+    sequences = [one for unit in units for one in prepared_sequences(results, unit).values()]
+    frames, without = (sum(one[key] for one in sequences) for key in ("frames", "no_depth"))
+    return f"{without} of {frames} frames have no reference depth" if without else None
 
 
 def published_sizes(study: Study) -> Iterator[UnitSize]:

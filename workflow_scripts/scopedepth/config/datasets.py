@@ -15,8 +15,8 @@ from scopedepth.job import extensions
 LOADERS = extensions.names_in(extensions.LOADERS)
 
 UNPACK = (
-    "unpack zip and tar archives, nested ones too: all, none, or those whose names match one of these patterns; the "
-    "others stay packed"
+    "unpack zip, tar and 7z archives, nested ones too: all, none, or those whose names match one of these patterns; "
+    "the others stay packed"
 )
 
 
@@ -87,6 +87,26 @@ class DoiSource(Spec):
     unpack: Unpack = Field(True, description=UNPACK)
 
 
+class DataverseSource(Spec):
+    """A record of a Dataverse, whose files are fetched one by one."""
+
+    kind: Literal["dataverse"] = Field(description="a record of a Dataverse")
+    server: str = Field(
+        pattern=r"^https?://[^\s/]+/?$",
+        description="address of the Dataverse, such as https://dataverse.harvard.edu",
+    )
+    doi: str = Field(description="the record's DOI, without https://doi.org/")
+    version: str | None = Field(
+        None,
+        pattern=r"^\d+\.\d+$",
+        description="version of the record, such as 1.0; null takes the newest, which is recorded",
+    )
+    files: list[str] = Field(
+        ["*"], min_length=1, description="patterns of the files to fetch, folders in their names"
+    )
+    unpack: Unpack = Field(True, description=UNPACK)
+
+
 class RegistrationSource(Spec):
     """Data that are fetched by hand: behind a form, a login, or terms to accept."""
 
@@ -96,7 +116,7 @@ class RegistrationSource(Spec):
 
 
 Source = Annotated[
-    PhantomSource | PathSource | HubSource | UrlSource | DoiSource | RegistrationSource,
+    PhantomSource | PathSource | HubSource | UrlSource | DoiSource | DataverseSource | RegistrationSource,
     Field(discriminator="kind"),
 ]
 
@@ -181,6 +201,28 @@ class Depth(Spec):
     origin: Literal["rendered", "stereo", "structured_light", "ct", "registered", "unknown"] = Field(
         "unknown", description="how the depth was made"
     )
+    kind: Literal["depth", "inverse", "disparity", "none"] = Field(
+        "depth",
+        description="what a stored number times `scale` is: depth; 1 / depth, in 1 / `unit`; disparity in pixels; or "
+        "none: no depth is looked for, frames are predicted and timed and have no number",
+    )
+    focal: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="focal length of the rectified image, pixels, where `kind` is disparity; null takes the camera's",
+    )
+    baseline: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="distance of the two cameras, in `unit`, where `kind` is disparity",
+    )
+    key: str | None = Field(
+        None,
+        min_length=1,
+        description="name of the depth in files that hold several arrays or channels (NPZ, HDF5, MAT, EXR)",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -195,7 +237,12 @@ class Depth(Spec):
         factor = MILLIMETRES.get(unit) if isinstance(unit, str) else None
         if factor is None:
             return given
-        turned = {**given, "unit": "mm", "scale": _times(given.get("scale", 1.0), factor)}
+        kind = given.get("kind", "depth")
+        turned = {**given, "unit": "mm"}
+        if kind != "disparity":  # which is a number of pixels
+            turned["scale"] = _times(given.get("scale"), 1 / factor if kind == "inverse" else factor)
+        if given.get("baseline") is not None:
+            turned["baseline"] = _times(given["baseline"], factor)
         if isinstance(given.get("range"), list):
             turned["range"] = [_times(one, factor) for one in given["range"]]
         return turned
@@ -204,6 +251,21 @@ class Depth(Spec):
     def _range_grows(self) -> Depth:
         if self.range is not None and not 0 <= self.range[0] < self.range[1]:
             raise ValueError(f"range is [least, greatest] from 0 on, not {self.range}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Depth:
+        for name in ("focal", "baseline"):
+            if getattr(self, name) is not None and self.kind != "disparity":
+                raise ValueError(f"{name} is for kind: disparity alone")
+        if self.kind == "disparity" and self.baseline is None:
+            raise ValueError(
+                "kind: disparity needs the `baseline`, the distance of the two cameras in `unit`"
+            )
+        if self.kind == "disparity" and self.unit == "relative":
+            raise ValueError(
+                "kind: disparity with a baseline gives depth in mm, cm or m; unit: relative does not fit"
+            )
         return self
 
 

@@ -331,7 +331,7 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 # Tags of discriminated unions stand in pydantic's locations although no one writes them there.
 _TAGGED = {
-    "source": {"phantom", "path", "hub", "url", "doi", "registration"},
+    "source": {"phantom", "path", "hub", "url", "doi", "dataverse", "registration"},
     "weights": {"none", "path", "url", "hub"},
 }
 

@@ -11,10 +11,11 @@ import difflib
 import typing
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
+from typing_extensions import TypedDict
 
 from scopedepth.job.extensions import NoOptions, file_of, made_alone
 
@@ -72,6 +73,13 @@ def _lens(numbers: list[float]) -> list[float]:
     return numbers
 
 
+def _window(numbers: list[int]) -> list[int]:
+    """Refuse what is no part of an image."""
+    if not (numbers[2] > 0 and numbers[3] > 0):
+        raise ValueError("a window is [x, y, width, height], and its width and height are above 0")
+    return numbers
+
+
 # Numbers.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -89,12 +97,34 @@ Camera = Annotated[
     AfterValidator(_camera),
 ]
 Lens = Annotated[list[Finite], AfterValidator(_lens)]
+# The name of an array in a file that holds several.
+Key = Annotated[str, Field(min_length=1)]
 Bits = Annotated[int, Field(ge=8, le=16)]
+# x, y, width and height of a part of an image, pixels.
+Window = Annotated[list[Count], Field(min_length=4, max_length=4), AfterValidator(_window)]
 # Of OpenCV's stereoRectify: 0 keeps valid pixels only, 1 all of the image.
 Alpha = Annotated[float, Field(ge=0, le=1)]
 
 # Of alignments: cells of a grid, along a side.
 Cells = Annotated[int, Field(ge=8, le=64)]
+
+
+class Mask(TypedDict, total=False):
+    """Masks of one kind: a folder or pattern of files, what a set pixel means, and when it is set."""
+
+    files: Required[Place]
+    marks: Required[Literal["tool", "occluded", "specular", "border", "no_depth", "valid"]]
+    above: Finite
+    inverted: bool
+    key: Key
+
+
+class Poses(TypedDict):
+    """The file of a sequence's poses, and the unit of its translations."""
+
+    file: Place
+    unit: Literal["mm", "cm", "m"]
+
 
 # Of models.
 Pixels = Annotated[int, Field(ge=1, le=16384)]

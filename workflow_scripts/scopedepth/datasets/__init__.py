@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scopedepth.datasets.choose import Choice, choose_sequences
-from scopedepth.datasets.reading.base import Sequence
+from scopedepth.datasets.reading.base import DepthEncoding, Sequence, WithoutDepth
+from scopedepth.datasets.reading.listing import find_files
 from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
+from scopedepth.job.leaves import is_read
+
+# What people download and may forget to unpack.
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
+NAMED = 3
+# What takes least room and time where there is nothing to keep.
+EMPTY = DepthEncoding("uint8")
+DECLARED = "depth.kind is none: no depth is looked for"
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,15 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
         )
     if getattr(loader, "DEPTH_IS_KNOWN", False):
         check_depth(spec)
-    found: list[Sequence] = loader.find(raw, spec)
+    packed = packed_files(raw, getattr(loader, "READS", ()))
+    try:
+        found: list[Sequence] = loader.find(raw, spec)
+    except ScopeDepthError as error:
+        raise ScopeDepthError(" ".join([str(error), *packed])) from error
+    if spec["depth"]["kind"] == "none":
+        found = [WithoutDepth(one, notes=[*one.notes, DECLARED], encoding=EMPTY) for one in found]
+    if found:
+        found[0].notes += packed
     for one in found:
         check_names(one, spec["name"])
     twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
@@ -47,6 +64,19 @@ def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
             f"Dataset {spec['name']} has several sequences named {twice[0]}; rename the folders."
         )
     return found
+
+
+def packed_files(raw: Path, reads: Collection[str]) -> list[str]:
+    """Return a sentence on the archives below `raw` that a loader does not read as they are; none without any."""
+    packed = [
+        path for path in find_files(raw, *(f"*{end}" for end in ARCHIVES)) if not is_read(path.name, reads)
+    ]
+    if not packed:
+        return []
+    named = ", ".join(path.relative_to(raw).as_posix() for path in packed[:NAMED])
+    return [
+        f"{len(packed)} archives are not unpacked and not read ({named}{', ...' if packed[NAMED:] else ''})."
+    ]
 
 
 def check_names(sequence: Sequence, dataset: str) -> None:
@@ -65,11 +95,15 @@ def check_names(sequence: Sequence, dataset: str) -> None:
 def check_depth(spec: Mapping[str, Any]) -> None:
     """Raise a `ScopeDepthError` where the spec states a unit or scale that the loader would not follow."""
     depth = spec["depth"]
-    stated = [name for name in ("scale", "invalid", "range") if depth[name] not in (None, [])]
-    if stated or depth["unit"] != "mm":
+    fields = ("scale", "invalid", "range", "focal", "baseline", "key")
+    stated = [name for name in fields if depth[name] not in (None, [])]
+    stated += [
+        name for name, known in (("unit", ["mm"]), ("kind", ["depth", "none"])) if depth[name] not in known
+    ]
+    if stated:
         raise ScopeDepthError(
             f"Dataset {spec['name']}: loader {spec['loader']} knows its depth's unit, scale and missing numbers; "
-            f"remove {' and '.join(f'depth.{name}' for name in stated or ['unit'])}."
+            f"remove {' and '.join(f'depth.{name}' for name in stated)}."
         )
 
 

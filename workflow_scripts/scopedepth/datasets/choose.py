@@ -14,6 +14,9 @@ from scopedepth.datasets.reading.listing import natural_key
 from scopedepth.datasets.reading.lists import Listed, match_list
 from scopedepth.errors import ScopeDepthError
 
+# Sequences passed over that are named.
+NAMED = 12
+
 
 def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, dataset: str) -> list[Sequence]:
     """Return the sequences that match any of the names or patterns `wanted`, in natural order; all where None."""
@@ -31,11 +34,15 @@ def choose_sequences(found: Iterable[Sequence], wanted: list[str] | None, datase
 
 @dataclass(frozen=True)
 class Choice:
-    """Which frames of a dataset's sequences take part. `listed` and `excluded` are its lists, matched, or None."""
+    """Which frames of a dataset's sequences take part. `listed` and `excluded` are its lists, matched, or None.
+
+    `passed_over`: names of sequences that were found and are not chosen.
+    """
 
     frames: Mapping[str, Any]
     listed: Listed | None
     excluded: Listed | None
+    passed_over: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -47,7 +54,8 @@ class Choice:
             None if frames[name] is None else match_list(frames[name], spec, found, kept, fetched)
             for name in ("list", "exclude")
         )
-        return cls(frames, listed, excluded)
+        names = {one.name for one in kept}
+        return cls(frames, listed, excluded, tuple(one.name for one in found if one.name not in names))
 
     def indices(self, sequence: Sequence) -> list[int]:
         """Return the indices into `sequence.frame_ids` that are chosen, growing.
@@ -81,5 +89,12 @@ class Choice:
         return {name: one.counts() for name, one in lists.items() if one is not None}
 
     def sentences(self) -> list[str]:
-        """Return the counts of each list in words."""
-        return [one.sentence() for one in (self.listed, self.excluded) if one is not None]
+        """Return the counts of each list in words, and which sequences are there and passed over."""
+        said = [one.sentence() for one in (self.listed, self.excluded) if one is not None]
+        if self.passed_over:
+            more = f" and {len(self.passed_over) - NAMED} more" if self.passed_over[NAMED:] else ""
+            said.append(
+                f"{len(self.passed_over)} sequences are there and not chosen by `sequences`: "
+                f"{', '.join(self.passed_over[:NAMED])}{more}"
+            )
+        return said

@@ -190,6 +190,13 @@ def picture(sequence: DatasetSequence, index: int, frame_id: str) -> dict[str, s
     """Return one frame as small pictures: the image, its depth in colours, its flags over the image."""
     rgb = sequence.rgb(index, index + 1)[0]
     depth, flags = sequence.depth(index, index + 1)[0], sequence.flags(index, index + 1)[0]
+    return picture_of(rgb, depth, flags, frame_id)
+
+
+def picture_of(
+    rgb: NDArray[np.uint8], depth: NDArray[np.float32], flags: NDArray[np.uint8], frame_id: str
+) -> dict[str, str]:
+    """Return one frame's arrays as small pictures, as `picture` does."""
     return {
         "frame_id": frame_id,
         "image": data_url(small(rgb)),
@@ -224,7 +231,9 @@ def overlay(rgb: NDArray[np.uint8], flags: NDArray[np.uint8]) -> NDArray[np.uint
     shown = rgb.copy()
     for bit, colour in COLOURS.items():
         flagged = (flags & bit) > 0
-        shown[flagged] = (0.4 * rgb[flagged] + 0.6 * np.array(colour)).astype(np.uint8)
+        if flagged.any():
+            tints = (0.4 * np.arange(256)[:, None, None] + 0.6 * np.array([[colour]])).astype(np.uint8)
+            np.copyto(shown, np.asarray(cv2.LUT(rgb, tints)), where=flagged[:, :, None])
     return shown
 
 

@@ -51,6 +51,10 @@ SHARD_BYTES = 48 * 2**20
 SHARD_FRAMES = 64
 # Beyond this many threads decoding gains nothing, and a video read forward would be asked for frames too far apart.
 MOST_THREADS = 16
+# Camera-to-world matrices, of sequences whose poses are known.
+POSE = ArraySpec(
+    (4, 4), "float64", ("row", "column"), float("nan"), "shuffle", attrs={"long_name": "camera to world, mm"}
+)
 # Frames looked at to find the border.
 BORDER_FRAMES = 16
 # And to see whether a calibration fits.
@@ -207,9 +211,27 @@ def make_outline(chosen: Chosen, part: SequenceOf[int | None] | None = None) -> 
 
 
 def sample_images(chosen: Chosen, count: int = BORDER_FRAMES) -> list[NDArray[np.uint8]]:
-    """Return up to `count` readable images, spread over the sequence (from its start where seeking is slow)."""
+    """Return up to `count` readable images, spread over the sequence (from its start where seeking is slow).
+
+    Recordings begin in the dark: where the first ones are all black, those after them are looked at.
+    """
+    first = spread(chosen, count)
+    images = _images(chosen, first)
+    if not chosen.sequence.forward_only or any(image.max() >= DARK for image in images):
+        return list(images)
+    for index in chosen.indices[len(first) :]:
+        images += _images(chosen, [index])
+        if images and images[-1].max() >= DARK:
+            after = chosen.indices.index(index)
+            return images[-1:] + _images(chosen, chosen.indices[after + 1 : after + len(first)])
+        del images[1:]
+    return images
+
+
+def _images(chosen: Chosen, indices: SequenceOf[int]) -> list[NDArray[np.uint8]]:
+    """Return those of a sequence's images that can be read."""
     images = []
-    for index in spread(chosen, count):
+    for index in indices:
         try:
             images.append(chosen.sequence.image(index))
         except UnreadableFrame:
@@ -265,6 +287,7 @@ def describe_group(outline: Outline, spec: Mapping[str, Any], words: Mapping[str
             "flags": ArraySpec(size, "uint8", ("y", "x"), 0, "noshuffle", attrs=flag_attrs),
             "status": ArraySpec((), "uint8", attrs=status_attrs),
             "frame_id": ArraySpec((), str, fill=""),
+            **({} if sequence.poses is None else {"pose": POSE}),
         },
         "attrs": {
             "sequence": sequence.name,
@@ -293,6 +316,8 @@ def read_block(outline: Outline, start: int, stop: int, pool: ThreadPoolExecutor
     }
 
     indices = outline.chosen.indices[start:stop]
+    if outline.sequence.poses is not None:
+        block["pose"] = outline.sequence.poses[indices]
 
     def fill(place: int) -> None:
         fill_in(block, place, outline, indices[place], read_frame(outline.sequence, indices[place]))

@@ -124,9 +124,14 @@ def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts
 def _remote(kind: str) -> Callable[[Mapping[str, Any], Path, int], Facts]:
     def fetch(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
         # The network's libraries load only where they are used.
-        from scopedepth.fetch import hub, remote
+        from scopedepth.fetch import dataverse, hub, remote
 
-        sources = {"url": remote.fetch_urls, "doi": remote.fetch_doi, "hub": hub.fetch_hub}
+        sources = {
+            "url": remote.fetch_urls,
+            "doi": remote.fetch_doi,
+            "dataverse": dataverse.fetch_dataverse,
+            "hub": hub.fetch_hub,
+        }
         return sources[kind](spec, partial, workers)
 
     return fetch
@@ -137,6 +142,7 @@ SOURCES: dict[str, Callable[[Mapping[str, Any], Path, int], Facts]] = {
     "path": _path,
     "url": _remote("url"),
     "doi": _remote("doi"),
+    "dataverse": _remote("dataverse"),
     "hub": _remote("hub"),
     "registration": _registration,
 }

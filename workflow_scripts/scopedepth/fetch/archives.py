@@ -1,4 +1,4 @@
-"""Unpacking zip and tar archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
+"""Unpacking zip, tar and 7z archives of strangers: nothing outside the folder, no links, no bombs; nested ones too.
 
 Stated limits, for an archive and all those in it together: entries; bytes unpacked, in all and as a multiple of the
 outermost archive's own size.
@@ -19,64 +19,21 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
-from scopedepth.datasets.reading.listing import LITTER
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.download import disk_error
+from scopedepth.fetch.targets import Spent, Targets, UnpackLimits, is_litter_entry
 from scopedepth.job.progress import progress
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z")
 PIECE = 1 << 20
 # How the readers of archives fail on bytes that are none, or not all of one.
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
     ValueError, OverflowError,
 )  # fmt: skip
-
-
-@dataclass
-class UnpackLimits:
-    """What an archive may unpack to."""
-
-    total_bytes: int = 500 * 10**9
-    times_archive: int = 200
-    # Small archives may be dense (a text file of zeros); the multiple counts beyond this.
-    free_bytes: int = 1 << 30
-    entries: int = 2_000_000
-    depth: int = 4
-
-
-@dataclass
-class Spent:
-    """What an archive and those in it have taken so far, of what the outermost one of `size` bytes may take."""
-
-    name: str
-    size: int
-    limits: UnpackLimits
-    bytes: int = 0
-    entries: int = 0
-
-    @property
-    def allowed(self) -> int:
-        """Bytes that may be unpacked."""
-        return min(self.limits.total_bytes, self.limits.free_bytes + self.limits.times_archive * self.size)
-
-    def add_entry(self) -> None:
-        """Count an entry."""
-        self.entries += 1
-        if self.entries > self.limits.entries:
-            raise ScopeDepthError(f"{self.name} holds more than {self.limits.entries} files.")
-
-    def add_bytes(self, count: int) -> None:
-        """Count unpacked bytes."""
-        self.bytes += count
-        if self.bytes > self.allowed:
-            raise ScopeDepthError(
-                f"{self.name} unpacks to more than {self.allowed / 1e9:.1f} GB from {self.size / 1e9:.4f} GB, with the "
-                "archives in it; it looks like a decompression bomb and was not unpacked."
-            )
 
 
 @dataclass
@@ -152,19 +109,16 @@ def free_folder(path: Path) -> Path:
 
 
 def _unpack_entries(archive: Path, folder: Path, spent: Spent) -> None:
-    targets: set[Path] = set()
+    targets = Targets(archive.name, folder, spent)
     try:
         with progress(f"unpack {archive.name}", 0, "files") as advance:
-            for entry in _entries(archive):
-                spent.add_entry()
-                target = folder / safe_path(entry.name, archive.name)
-                if target in targets:
-                    raise ScopeDepthError(
-                        f"{archive.name} holds {entry.name!r} twice, so which one counts is unknown; unpack it by hand "
-                        "and use source kind path."
-                    )
-                targets.add(target)
-                target.parent.mkdir(parents=True, exist_ok=True)
+            if archive.name.lower().endswith(".7z"):
+                from scopedepth.fetch.seven_zip import unpack_7z
+
+                unpack_7z(archive, targets, advance)
+                return
+            for entry in _entries(archive, targets):
+                target = targets.of(entry.name)
                 with entry.open() as source, target.open("wb") as file:
                     while piece := source.read(PIECE):
                         spent.add_bytes(len(piece))
@@ -186,65 +140,38 @@ def _unpack_entries(archive: Path, folder: Path, spent: Spent) -> None:
         ) from error
 
 
-def safe_path(name: str, archive: str) -> PurePosixPath:
-    """Return an entry's path inside the folder, or raise a `ScopeDepthError` where it would lie outside."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    outside = (
-        path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]) or "\0" in name
-    )
-    if outside or not path.parts:
-        raise ScopeDepthError(
-            f"{archive} holds the entry {name!r}, which would leave the folder; it was not unpacked."
-        )
-    return path
-
-
-def _entries(archive: Path) -> Iterator[Entry]:
+def _entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     """Yield an archive's regular files. Folders follow from paths; anything else is refused."""
     if archive.name.lower().endswith(".zip"):
-        yield from _zip_entries(archive)
+        yield from _zip_entries(archive, targets)
     else:
-        yield from _tar_entries(archive)
+        yield from _tar_entries(archive, targets)
 
 
-def _zip_entries(archive: Path) -> Iterator[Entry]:
+def _zip_entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ScopeDepthError(_refused(archive, info.filename))
+                raise ScopeDepthError(targets.refused(info.filename))
             if info.flag_bits & 1:
-                raise ScopeDepthError(
-                    f"{archive.name} is encrypted; unpack it by hand and use source kind path."
-                )
-            if info.is_dir() or _is_litter(info.filename):
+                raise ScopeDepthError(targets.encrypted())
+            if info.is_dir() or is_litter_entry(info.filename):
                 continue
             yield Entry(info.filename, lambda info=info: file.open(info))  # type: ignore[misc]
 
 
-def _tar_entries(archive: Path) -> Iterator[Entry]:
+def _tar_entries(archive: Path, targets: Targets) -> Iterator[Entry]:
     with tarfile.open(archive, "r:*") as file:
         for member in file:
             if not (member.isreg() or member.isdir()):
-                raise ScopeDepthError(_refused(archive, member.name))
-            if member.isdir() or _is_litter(member.name):
+                raise ScopeDepthError(targets.refused(member.name))
+            if member.isdir() or is_litter_entry(member.name):
                 continue
             yield Entry(member.name, lambda member=member: _opened(file, member))  # type: ignore[misc]
-
-
-def _is_litter(name: str) -> bool:
-    """Return whether an entry is what an operating system left; other hidden files are unpacked like any."""
-    return any(
-        part.lower() in LITTER or part.startswith("._") or part == ".DS_Store"
-        for part in PurePosixPath(name).parts
-    )
 
 
 def _opened(file: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     opened = file.extractfile(member)
     assert opened is not None
     return opened
-
-
-def _refused(archive: Path, name: str) -> str:
-    return f"{archive.name} holds {name!r}, which is a link or a device; it was not unpacked."

@@ -322,8 +322,10 @@ def check_digest(path: Path, known: str | None, name: str) -> str | None:
     """Return a file's ``sha256:...``, or None where it has not the digest `known`."""
     algorithm, _, value = (known or "sha256:").rpartition(":")
     algorithm = algorithm or "sha256"
-    if algorithm not in ("sha256", "md5"):
-        raise ScopeDepthError(f"{name}: the digest {known} is neither sha256:... nor md5:....")
+    if algorithm not in ("sha256", "md5", "sha1", "sha512"):
+        raise ScopeDepthError(
+            f"{name}: the digest {known} is none of sha256:..., md5:..., sha1:... and sha512:...."
+        )
     sha256, other = hashlib.sha256(), hashlib.new(algorithm)
     with path.open("rb") as file:
         while piece := file.read(PIECE):

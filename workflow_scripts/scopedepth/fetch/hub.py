@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.errors import ScopeDepthError, one_line
-from scopedepth.fetch.archives import safe_path
 from scopedepth.fetch.download import check_digest, check_name, disk_error
 from scopedepth.fetch.remote import Progress, say_passed_over
+from scopedepth.fetch.targets import safe_path
 
 
 def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:

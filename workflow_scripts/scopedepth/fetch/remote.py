@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
-from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, safe_path, unpack
+from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, unpack
 from scopedepth.fetch.download import check_digest, download
+from scopedepth.fetch.targets import safe_path
 from scopedepth.job.manifest import write_json
 
 MENDELEY = "10.17632/"
@@ -114,7 +115,7 @@ def fetch_urls(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str
         )
         for file in source["files"]
     ]
-    return {"files": _fetch_all(files, partial, source, source["unpack"])}
+    return {"files": fetch_all(files, partial, source, source["unpack"])}
 
 
 def name_of(url: str) -> str:
@@ -125,12 +126,16 @@ def name_of(url: str) -> str:
     return name
 
 
-def _fetch_all(
+def fetch_all(
     files: list[tuple[str, str, str | None]],
     partial: Path,
     identity: Mapping[str, Any],
     which: bool | list[str],
 ) -> dict[str, Any]:
+    """Fetch files, each its name, address and published digest, and return facts of each; those done are not asked for.
+
+    `identity`: see `Progress`; `which` archives are unpacked: see `is_wanted`.
+    """
     state = Progress(partial, identity)
     for name, url, known in files:
         if name in state.done:
@@ -167,7 +172,7 @@ def fetch_doi(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
         files.append(
             (file["to"] or file["url"], url, f"sha256:{file['sha256']}" if file["sha256"] else known)
         )
-    return {"files": _fetch_all(files, partial, source, source["unpack"])}
+    return {"files": fetch_all(files, partial, source, source["unpack"])}
 
 
 def doi_files(doi: str) -> dict[str, tuple[str, str | None]]:

@@ -84,15 +84,15 @@ def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
 
 
 def failed_frames(
-    frames: Path, protocol: str, datasets: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
+    table_of_frames: Path, protocol: str, datasets: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Yield a line for every model that failed on frames of a dataset, and for every dataset with unreadable frames.
+    """Yield a line for every model that failed on frames of a dataset, for unreadable frames and those without depth.
 
     A mean over the other frames would hide them: a model that fails where it is hard looks better than it is. A
     model without a number on any frame is left out where its row in the ranking says so already.
     """
     columns = ["dataset", "model", "protocol", "status"]
-    read = read_table(frames, columns, FRAMES)
+    read = read_table(table_of_frames, columns, FRAMES)
     # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
     table = pa.table({name: read[name].cast(pa.string()) for name in columns})
     table = table.filter(pc.equal(table["protocol"], protocol))
@@ -107,6 +107,10 @@ def failed_frames(
             total = here[0][1].total()
             log = STAGES["prepare"].log.format(unit=f"{dataset}*")
             yield f"! {unreadable} of {total} frames of {dataset} could not be read: {log}"
+        without = max((found["no_depth"] for _, found in here), default=0)
+        frames = here[0][1].total() if here else 0
+        if 0 < without < frames:
+            yield f"! {without} of {frames} frames of {dataset} have no reference depth and count in no number"
         for model, found in here:
             reasons = {status: found[status] for status in REASONS if found[status]}
             said_in_its_row = set(reasons) == {"constant_prediction"} and found["ok"] == 0

@@ -102,6 +102,12 @@ class DatasetSequence:
         status[lost[(lost >= 0) & (lost < len(status))]] = FRAME_NO_DEPTH
         return status
 
+    def poses(self) -> NDArray[np.float64] | None:
+        """Return the camera-to-world matrix of each frame, float64 (n, 4, 4), mm; None where none are known."""
+        if "pose" not in self._group:
+            return None
+        return self._read(self._array("pose"), 0, self.n_frames)
+
     @property
     def depth_scale(self) -> float:
         """What one step of an integer depth means, in `units`; 1 for float32."""

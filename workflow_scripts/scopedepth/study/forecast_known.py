@@ -47,12 +47,17 @@ def known_size(results: Path, unit: str, expected: UnitSize | None = None) -> Un
 
     Where its sequences differ in size, the one with most frames stands for all.
     """
-    sequences = read_record(Job("prepare", (unit,)).path("manifest", results)).get("sequences")
+    sequences = prepared_sequences(results, unit)
     if not sequences:
         return expected or UnitSize(unit, None)
     largest = max(sequences.values(), key=lambda sequence: sequence["frames"])
     frames = sum(sequence["frames"] for sequence in sequences.values())
     return UnitSize(unit, frames, largest["height"], largest["width"], prepared=True)
+
+
+def prepared_sequences(results: Path, unit: str) -> dict[str, dict[str, Any]]:
+    """Return what the manifest of a unit's store counts of each sequence; empty where there is no store."""
+    return read_record(Job("prepare", (unit,)).path("manifest", results)).get("sequences") or {}
 
 
 def timing_rows(results: Path, timing: str | None, models: Iterable[str]) -> list[dict[str, Any]]:

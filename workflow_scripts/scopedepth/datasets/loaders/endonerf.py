@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.loaders.folder import depth_reader
 from scopedepth.datasets.reading.base import FileSequence, FrameFiles, Sequence, file_safe, origin
+from scopedepth.datasets.reading.depth import described
 from scopedepth.datasets.reading.images import read_image, read_npy
 from scopedepth.datasets.reading.listing import files_in, not_read, without_litter
 from scopedepth.datasets.reading.pairing import last_number, unique_by, unpaired
@@ -46,12 +46,9 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
     notes = unpaired(frames, depths)
     notes += not_read(place / "images", (".png",)) + not_read(place / "depth", (".png",))
     notes += ["no tool masks"] if not masks else []
-    depth = spec["depth"]
-    scale = depth["scale"]
+    camera = _camera(place)
     found = [frame.depth for frame in frames if frame.depth is not None]
-    encoding, read = depth_reader(
-        found, 1.0 if scale is None else scale, depth["unit"], depth["invalid"], depth["range"]
-    )
+    encoding, read, _ = described(spec["depth"], found, camera)
     where = place.relative_to(raw).as_posix()
     return FileSequence.of(
         spec["name"] if where == "." else file_safe(place.name),
@@ -59,7 +56,7 @@ def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
         encoding,
         read_depth=read,
         read_extra=_read_mask,
-        intrinsics=_camera(place),
+        intrinsics=camera,
         depth_origin=origin(spec, "stereo"),
         notes=notes,
     )

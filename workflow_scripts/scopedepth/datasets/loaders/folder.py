@@ -1,120 +1,180 @@
-"""Loader `folder`: your own images beside their depth.
+"""Loader `folder`: your own images, with or without their depth.
 
 Layout, with the folders' names free to choose (options `images` and `depths`):
 
-    {sequence}/rgb/NNNN.png      {sequence}/depth/NNNN.png|.npy|.tiff|.exr      {sequence}/intrinsics.txt
+    {sequence}/rgb/NNNN.png      {sequence}/depth/NNNN.png|.npy|.tiff|.exr|...      {sequence}/intrinsics.txt
+
+Either option may be a pattern of files instead: `images: "*_color.png"` and `depths: "*_depth.tiff"` for both in one
+folder. A file that both mean is depth, unless it is a container (NPZ, HDF5, MAT) with both: option `image_key` names
+the image there, `depth.key` the depth.
 
 Image and depth belong together by file name without suffix, else by the name without words such as rgb and depth,
 else by the numbers in the name (see `pairing`). One folder without sequences (`rgb/` and `depth/` at the top) is the
 sequence named after the dataset. Images without depth are kept (they can be predicted, not scored); depth without an
-image is left out; both are noted.
+image is left out; both are noted. Images of several sizes in one folder become a sequence a size.
 
-Depth is number times `depth.scale` in `depth.unit`. 0, negative numbers, NaN, infinity, the numbers of `depth.invalid`,
-what lies outside of `depth.range` and what a file itself declares to be missing (GDAL's tag) mean no depth.
-Option `bits`: how many of the 16 bits of an image's channels are used.
+Depth is number times `depth.scale` in `depth.unit`, or what `depth.kind` says. 0, negative numbers, NaN, infinity, the
+numbers of `depth.invalid`, what lies outside of `depth.range` and what a file itself declares to be missing (GDAL's
+tag) mean no depth. Option `bits`: how many of the 16 bits of an image's channels are used. Option `masks`: a folder or
+pattern of files each, and what they mark. Option `poses`: the file of a sequence's camera poses, one line an image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scopedepth.datasets.reading.base import (
-    DepthEncoding,
-    FileSequence,
-    FrameFiles,
-    Sequence,
-    file_safe,
-    origin,
-)
+from scopedepth.datasets.reading.base import FileSequence, FrameFiles, Sequence, file_safe, origin
 from scopedepth.datasets.reading.cameras import intrinsics_from, read_camera
-from scopedepth.datasets.reading.headers import stated_missing
+from scopedepth.datasets.reading.depth import described
 from scopedepth.datasets.reading.images import (
+    CONTAINERS,
     DEPTH_SUFFIXES,
     IMAGE_SUFFIXES,
     check_bits,
-    read_bytes,
+    picture_size,
     read_image,
-    read_raw_depth,
 )
-from scopedepth.datasets.reading.listing import natural_key, not_read, with_suffix, without_litter
-from scopedepth.datasets.reading.missing import cleared, is_missing
+from scopedepth.datasets.reading.listing import (
+    files_at,
+    folders_with,
+    is_pattern,
+    natural_key,
+    not_read,
+)
+from scopedepth.datasets.reading.mask_files import MASK_SUFFIXES, Masks
 from scopedepth.datasets.reading.pairing import pair_by_name, unpaired
-from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.datasets.reading.poses import read_poses
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
+from scopedepth.job.leaves import is_read
 
 if TYPE_CHECKING:
-    from scopedepth.config.options import Bits, Camera, Folder, Lens
+    from scopedepth.config.options import Bits, Camera, Key, Lens, Mask, Place, Poses
 
 # What is read of data used in place: other files there make nothing stale.
-READS = (".bmp", ".exr", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", "intrinsics.txt")
+READS = (
+    ".bmp", ".exr", ".h5", ".hdf5", ".jpeg", ".jpg", ".kitti", ".mat", ".npy", ".npz", ".pfm", ".png", ".tif", ".tiff",
+    ".tum", "groundtruth.txt", "intrinsics.txt", "pose.txt", "poses.txt", "trajectory.txt",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Options:
-    """Names of the two folders; camera and lens where no file has them; used bits of an image's 16."""
+    """Folders or patterns of files; camera and lens where no file has them; used bits of an image's 16; poses."""
 
-    images: Folder = "rgb"
-    depths: Folder = "depth"
+    images: Place = "rgb"
+    depths: Place = "depth"
     intrinsics: Camera | None = None
     distortion: Lens | None = None
     bits: Bits | None = None
+    image_key: Key | None = None
+    masks: list[Mask] | None = None
+    poses: Poses | None = None
+
+    def __post_init__(self) -> None:
+        if "**" in self.images or "**" in self.depths:
+            raise ValueError(
+                "images and depths are a folder's name or a pattern of files such as *_color.png, without **"
+            )
+        if self.poses is not None and not is_read(self.poses["file"].rpartition("/")[2], READS):
+            raise ValueError(
+                "poses.file is named poses.txt, pose.txt, trajectory.txt or groundtruth.txt, or ends in .tum or .kitti"
+            )
 
 
 def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     """Return the sequences below `raw`."""
     options = read_options(spec, Options)
-    images, depths = options.images, options.depths
     folders = [
         folder
-        for folder in without_litter(raw.rglob(images), raw)
-        if folder.is_dir() and not _inside(folder, raw, depths)
+        for folder in folders_with(raw, options.images)
+        if not any(_inside(folder, raw, place) for place in _beside(options))
     ]
-    if not folders:
+    sequences = [one for folder in folders for one in _sequences(folder, raw, spec, options)]
+    if not sequences:
+        kind = "image" if is_pattern(options.images) else "folder"
         raise ScopeDepthError(
-            f"No folder named {images} was found below {raw}. The loader `folder` reads SEQUENCE/{images}/ and "
-            f"SEQUENCE/{depths}/; set options.images and options.depths if yours are named otherwise."
+            f"No {kind} named {options.images} was found below {raw}. The loader `folder` reads SEQUENCE/rgb/ and "
+            "SEQUENCE/depth/; set options.images and options.depths if yours are named otherwise."
         )
-    return [_sequence(folder, folder.parent / depths, raw, spec, options) for folder in folders]
+    return sequences
+
+
+def _beside(options: Options) -> list[str]:
+    """Return the names of the folders that hold what belongs to images and no images."""
+    places = [options.depths, *(entry["files"] for entry in options.masks or [])]
+    return [place for place in places if not is_pattern(place)]
 
 
 def _inside(folder: Path, raw: Path, name: str) -> bool:
     return name in folder.relative_to(raw).parts
 
 
-def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
-    place = images.parent.relative_to(raw).as_posix()
+def _sequences(folder: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> list[Sequence]:
+    """Return the sequence of a folder, or one for each size that its images have."""
+    files, notes = pair(folder, options, spec["depth"]["kind"] != "none")
+    if not files:
+        return []
+    place = folder.relative_to(raw).as_posix()
     name = spec["name"] if place == "." else file_safe(place)
-    files, notes = pair(images, depths)
-    depth = spec["depth"]
-    scale, unit, invalid = depth["scale"], depth["unit"], list(depth["invalid"])
-    with_depth = [file.depth for file in files if file.depth is not None]
-    stated = [number for number in declared_missing(with_depth) if number not in (0, *invalid)]
-    if stated:
-        notes.append(f"the depth files declare {', '.join(f'{one:.7g}' for one in stated)} to be no depth")
-    encoding, read = depth_reader(
-        with_depth, 1.0 if scale is None else scale, unit, [*invalid, *stated], depth["range"]
-    )
-    if scale is None and unit == "mm" and encoding.is_integer and with_depth:
-        notes.append("depth.scale is not set: the stored numbers are taken for millimetres")
-    check_bits([file.image for file in files], options.bits)
+    poses = None
+    if options.poses is not None:
+        poses = read_poses(folder / options.poses["file"], len(files), options.poses["unit"])
+    masks = [_masks(folder, files, entry) for entry in options.masks or []]
+    sizes: dict[tuple[int, int] | None, list[int]] = defaultdict(list)
+    for index, file in enumerate(files):
+        sizes[picture_size(file.image)].append(index)
+    unknown = sizes.pop(None, [])  # what does not read is told of where the frames are read
+    if len(sizes) < 2:
+        groups = {name: list(range(len(files)))}
+    else:
+        groups = {f"{name}_{width}x{height}": indices for (width, height), indices in sizes.items()}  # type: ignore[misc]
+        first = next(iter(groups))
+        groups[first] = sorted([*groups[first], *unknown])
+        notes.append(f"images of {len(groups)} sizes, a sequence each: {', '.join(groups)}")
+    made: list[Sequence] = []
+    for group, indices in groups.items():
+        here = _sequence(group, [files[index] for index in indices], folder, raw, spec, options)
+        here.notes = [*notes, *here.notes]
+        here.poses = None if poses is None else poses[indices]
+        for mask in masks:
+            own = replace(mask, files=[mask.files[index] for index in indices])
+            here.overlays.append(own)
+            here.notes += own.note()
+        made.append(here)
+    return made
+
+
+def _masks(folder: Path, files: list[FrameFiles], entry: Mapping[str, Any]) -> Masks:
+    found = files_at(folder, entry["files"], MASK_SUFFIXES)
+    if not found:
+        raise ScopeDepthError(f"{folder} has no masks {entry['files']}. Correct options.masks.")
+    pairs = pair_by_name([file.image for file in files], found)
+    return Masks([pairs.get(file.image) for file in files], entry)
+
+
+def _sequence(
+    name: str, files: list[FrameFiles], folder: Path, raw: Path, spec: Mapping[str, Any], options: Options
+) -> Sequence:
+    check_bits([file.image for file in files], options.bits, options.image_key)
     camera = intrinsics_from(options.intrinsics)
     distortion = tuple(options.distortion or ()) or None
-    for candidate in (images.parent / "intrinsics.txt", raw / "intrinsics.txt"):
+    for candidate in (folder / "intrinsics.txt", raw / "intrinsics.txt"):
         if camera is None and candidate.is_file():
             camera, lens = read_camera(candidate)
             distortion = distortion or lens
+    with_depth = [file.depth for file in files if file.depth is not None]
+    encoding, read, notes = described(spec["depth"], with_depth, camera)
     return FileSequence.of(
         name,
         files,
         encoding,
-        read_image=partial(read_image, bits=options.bits),
+        read_image=partial(read_image, bits=options.bits, key=options.image_key),
         read_depth=read,
         intrinsics=camera,
         distortion=distortion,
@@ -123,82 +183,45 @@ def _sequence(images: Path, depths: Path, raw: Path, spec: Mapping[str, Any], op
     )
 
 
-def pair(images: Path, depths: Path) -> tuple[list[FrameFiles], list[str]]:
-    """Return the frames of two folders, images with their depth, in natural order, and notes."""
-    pictures = _files(images, IMAGE_SUFFIXES)
-    maps = _files(depths, DEPTH_SUFFIXES)
-    others = not_read(images, IMAGE_SUFFIXES) + not_read(depths, DEPTH_SUFFIXES)
-    if not pictures:
-        found = f"; {others[0]}" if others else ""
-        raise ScopeDepthError(f"{images} holds no image ({', '.join(IMAGE_SUFFIXES)}){found}.")
-    pairs = pair_by_name(pictures, maps)
+def pair(folder: Path, options: Options, with_depth: bool = True) -> tuple[list[FrameFiles], list[str]]:
+    """Return the frames of a sequence's folder, images with their depth, in natural order, and notes."""
+    kinds = IMAGE_SUFFIXES + (CONTAINERS if options.image_key else ())
+    pictures = _files(files_at(folder, options.images, kinds))
+    maps = _files(files_at(folder, options.depths, DEPTH_SUFFIXES)) if with_depth else []
+    others = []
+    if not is_pattern(options.images):
+        others += not_read(folder / options.images, kinds)
+        if not pictures:
+            found = f"; {others[0]}" if others else ""
+            raise ScopeDepthError(f"{folder / options.images} holds no image ({', '.join(kinds)}){found}.")
+    # Of what both patterns mean, a container holds both; another file is the depth.
+    taken = {path for path in maps if not (options.image_key and path.suffix.lower() in CONTAINERS)}
+    for entry in options.masks or []:
+        taken |= set(files_at(folder, entry["files"], MASK_SUFFIXES))
+    pictures = [path for path in pictures if path not in taken]
+    both = set(pictures) & set(maps)
+    pairs = {path: path for path in both}
+    pairs |= pair_by_name(
+        [path for path in pictures if path not in both], [path for path in maps if path not in both]
+    )
     frames = [FrameFiles(path.stem, path, pairs.get(path)) for path in pictures]
+    if not with_depth:
+        return frames, others
     notes = unpaired(frames, maps)
-    if not depths.is_dir():
-        notes.append(f"there is no folder {depths.name}/ beside {images.name}/")
+    if not is_pattern(options.depths):
+        others += not_read(folder / options.depths, DEPTH_SUFFIXES)
+        if not (folder / options.depths).is_dir():
+            beside = f" beside {options.images}/" if not is_pattern(options.images) else f" in {folder.name}/"
+            notes.append(f"there is no folder {options.depths}/{beside}")
     return frames, notes + others
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    chosen: dict[str, Path] = {}
-    for path in sorted(with_suffix(folder, suffixes), key=lambda path: natural_key(path.name)):
-        if path.stem in chosen:
-            raise ScopeDepthError(f"{chosen[path.stem]} and {path} have one name; keep one of them.")
-        chosen[path.stem] = path
+def _files(paths: list[Path]) -> list[Path]:
+    """Return files in natural order; two that differ in their suffix alone are a `ScopeDepthError`."""
+    chosen: dict[Path, Path] = {}
+    for path in sorted(paths, key=lambda path: natural_key(path.name)):
+        name = path.with_suffix("")
+        if name in chosen:
+            raise ScopeDepthError(f"{chosen[name]} and {path} have one name; keep one of them.")
+        chosen[name] = path
     return list(chosen.values())
-
-
-def declared_missing(paths: list[Path]) -> list[float]:
-    """Return the numbers that the first of some depth files that reads declares to be no depth."""
-    for path in paths[:20]:
-        try:
-            return stated_missing(read_bytes(path))
-        except UnreadableFrame:
-            continue
-    return []
-
-
-def depth_reader(
-    paths: list[Path],
-    scale: float,
-    unit: str,
-    invalid: Collection[float] = (),
-    limits: Collection[float] | None = None,
-) -> tuple[DepthEncoding, Callable[[Path], NDArray[np.generic]]]:
-    """Return the encoding of depth files like the first of `paths`, and a function that reads one.
-
-    Integers of 8 and 16 bits stay what they are, with `scale` kept beside them; everything else becomes float32
-    in `unit`. `invalid` are stored numbers that mean no depth, `limits` the least and greatest depth taken, in `unit`.
-    """
-    dtype = _first_dtype(paths)
-    if dtype in (np.uint8, np.uint16):
-        encoding = DepthEncoding(np.dtype(dtype).name, scale, unit)
-
-        def read_integer(path: Path) -> NDArray[np.generic]:
-            stored = read_raw_depth(path)
-            if stored.dtype != dtype:
-                raise ScopeDepthError(
-                    f"{path} holds {stored.dtype}, {paths[0]} of the same sequence {dtype}: one of them was "
-                    "exported otherwise."
-                )
-            return cleared(stored, scale, invalid, limits)
-
-        return encoding, read_integer
-
-    def read_float(path: Path) -> NDArray[np.generic]:
-        stored = read_raw_depth(path)
-        with np.errstate(over="ignore"):  # what is too large for float32 is no depth
-            depth = stored.astype(np.float32) * np.float32(scale)
-        depth[~(np.isfinite(depth) & (depth > 0)) | is_missing(stored, scale, invalid, limits)] = np.nan
-        return depth
-
-    return DepthEncoding("float32", 1.0, unit), read_float
-
-
-def _first_dtype(paths: list[Path]) -> np.dtype[Any] | None:
-    for path in paths[:20]:
-        try:
-            return read_raw_depth(path).dtype
-        except UnreadableFrame:
-            continue
-    return None

@@ -40,7 +40,6 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from scopedepth.datasets.loaders.stereo import read_opencv
 from scopedepth.datasets.reading.base import (
     DepthEncoding,
     FileSequence,
@@ -56,6 +55,7 @@ from scopedepth.datasets.reading.listing import find_files, is_litter, natural_k
 from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.pairing import unique_by
 from scopedepth.datasets.reading.video import KEPT, Video
+from scopedepth.datasets.rectify.calibration import read_opencv
 from scopedepth.datasets.rectify.stereo import Rectifier
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.job.extensions import read_options
@@ -68,6 +68,7 @@ DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".gz", ".jpeg", ".jpg", ".mp4", ".png", ".tiff", ".yaml")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
+TEST_SETS = ("dataset_8", "dataset_9")
 SIZE = (1280, 1024)
 # In SCARED's own folders; AF-SfMLearner's instructions rename them.
 COUNTED_FROM_ZERO = (8, 9)
@@ -135,7 +136,8 @@ def _lens(folder: Path, options: Options) -> Rectifier:
 
 
 def _notes(dataset: str) -> list[str]:
-    return ["its published calibration is known to be bad"] if dataset in BADLY_CALIBRATED else []
+    notes = ["its published calibration is known to be bad"] if dataset in BADLY_CALIBRATED else []
+    return notes + (["it is one of the challenge's two test sets"] if dataset in TEST_SETS else [])
 
 
 @dataclass

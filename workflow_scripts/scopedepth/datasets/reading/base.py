@@ -66,11 +66,16 @@ class Frame:
     flags: NDArray[np.uint8] | None = None
 
 
+# What is put over a frame when it is read (a mask): its number, the frame as it was, the depth's encoding.
+Overlay = Callable[[int, Frame, DepthEncoding], Frame]
+
+
 @dataclass
 class Sequence(ABC):
     """One video: frames of one size from one camera.
 
-    `notes` are the oddities found, one sentence each; `check-dataset` prints them and the store keeps them.
+    `notes` are the oddities found, one sentence each; `check-dataset` prints them and the store keeps them. `poses` are
+    camera-to-world matrices, float64 (n, 4, 4), translations in mm, where they are known.
     """
 
     name: str
@@ -82,6 +87,14 @@ class Sequence(ABC):
     distortion: tuple[float, ...] | None = None
     # Frames come fast only one after the other (a video, a tar archive).
     forward_only: bool = False
+    poses: NDArray[np.float64] | None = None
+    overlays: list[Overlay] = field(default_factory=list)
+
+    def overlaid(self, index: int, frame: Frame) -> Frame:
+        """Return frame number `index` with what is put over it."""
+        for overlay in self.overlays:
+            frame = overlay(index, frame, self.encoding)
+        return frame
 
     @abstractmethod
     def read(self, index: int) -> Frame:
@@ -99,6 +112,10 @@ class Sequence(ABC):
         """Return what is wrong with the sequence as some of its frames show it (a calibration), a sentence each."""
         return []
 
+    def findings(self, indices: list[int]) -> list[str]:
+        """Return what `check-dataset` says of the sequence besides, from some of its frames, a sentence each."""
+        return []
+
     def __len__(self) -> int:
         return len(self.frame_ids)
 
@@ -113,6 +130,18 @@ class DerivedSequence(Sequence):
         of_source = {one.name: getattr(source, one.name) for one in fields(Sequence)}
         super().__init__(**{**of_source, **known})
         self.source = source
+
+
+class WithoutDepth(DerivedSequence):
+    """A sequence of which the depth is not looked at."""
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return the image alone."""
+        return self.source.image(index)
+
+    def read(self, index: int) -> Frame:
+        """Return a frame without depth."""
+        return Frame(self.image(index), None)
 
 
 @dataclass(frozen=True)
@@ -161,7 +190,7 @@ class FileSequence(Sequence):
         if files.extra is not None and self.read_extra is not None:
             flags = self.read_extra(files.extra)
             same_size(rgb, files.image, flags, files.extra)
-        return Frame(rgb, depth, flags)
+        return self.overlaid(index, Frame(rgb, depth, flags))
 
 
 def same_size(rgb: NDArray[np.generic], image: Path, other: NDArray[np.generic], path: Path) -> None:

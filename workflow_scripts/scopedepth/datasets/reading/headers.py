@@ -60,6 +60,8 @@ def objection(data: bytes, depth: bool) -> str | None:
             return _turned(_exif_orientation(data)) if b"Exif\0" in data[:EXIF_WITHIN] else None
         if data[:4] in TIFF:
             return _of_tiff(data, depth)
+        if data.startswith(b"BM") and depth:
+            return _of_bmp(data)
     except Exception:  # parsers of headers fail on damage in as many ways as there are
         return None
     return None
@@ -119,6 +121,24 @@ def _is_grey_ramp(palette: bytes) -> bool:
     """Whether each index of a PNG's palette is its own grey: then both readings give one number."""
     colours = np.frombuffer(palette[: len(palette) // 3 * 3], np.uint8).reshape(-1, 3)
     return len(colours) > 0 and bool((colours == np.arange(len(colours))[:, None]).all())
+
+
+def _of_bmp(data: bytes) -> str | None:
+    """Say why a BMP is no depth: it has at most 8 bits a channel, and its grey is a palette."""
+    header, bits = struct.unpack_from("<I", data, 14)[0], struct.unpack_from("<H", data, 28)[0]
+    if bits < 8 or bits == 16:
+        return (
+            f"holds numbers of {bits} bits, which decoders stretch to 8; export the depth as PNG of 16 bits"
+        )
+    if bits == 8:
+        used = struct.unpack_from("<I", data, 46)[0] or 256
+        colours = np.frombuffer(data, np.uint8, 4 * used, 14 + header).reshape(-1, 4)[:, :3]
+        if not _is_grey_ramp(colours.tobytes()):
+            return (
+                "has a palette, so whether its indices or its colours are the depth is unknown; export the depth as "
+                "PNG of 16 bits"
+            )
+    return None
 
 
 def _of_tiff(data: bytes, depth: bool) -> str | None:

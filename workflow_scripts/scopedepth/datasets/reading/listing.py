@@ -67,6 +67,39 @@ def with_suffix(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return files_in(folder, *(f"*{suffix}" for suffix in suffixes))
 
 
+def is_pattern(place: str) -> bool:
+    """Say whether a place below a folder is a pattern of files and not the name of a folder."""
+    return not set("*?[").isdisjoint(place)
+
+
+def files_at(folder: Path, place: str, suffixes: Collection[str]) -> list[Path]:
+    """Return the files with one of `suffixes` in the folder `place` below `folder`, or matching the pattern `place`.
+
+    Upper case or lower, sorted; none where there is no such place.
+    """
+    if not is_pattern(place):
+        return with_suffix(folder / place, suffixes)
+    above, _, pattern = place.rpartition("/")
+    # A folder's name may be a pattern, too.
+    folders = sorted(folder.glob(above)) if above else [folder]
+    found = [path for one in folders for path in files_in(one, pattern)]
+    return [path for path in found if path.suffix.lower() in suffixes]
+
+
+def folders_with(raw: Path, place: str) -> list[Path]:
+    """Return the folders, `raw` among them, that have the folder `place`, or files that match the pattern `place`."""
+    if not is_pattern(place):
+        depth = len(Path(place).parts)
+        return [path.parents[depth - 1] for path in without_litter(raw.rglob(place), raw) if path.is_dir()]
+    folders = [raw, *(path for path in without_litter(raw.rglob("*"), raw) if path.is_dir())]
+    above, _, pattern = place.rpartition("/")
+    return [
+        folder
+        for folder in folders
+        if any(files_in(one, pattern) for one in (folder.glob(above) if above else [folder]))
+    ]
+
+
 def not_read(folder: Path, suffixes: Collection[str]) -> list[str]:
     """Return a note on the files of a folder that have none of `suffixes`: how many of which kind; none without any."""
     others = [path for path in files_in(folder, "*") if path.suffix.lower() not in suffixes]

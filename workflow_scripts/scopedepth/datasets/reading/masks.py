@@ -19,6 +19,8 @@ LEAST_SHARE = 0.002
 # Highlights: bright in every channel and nearly colourless, grown by a pixel where they bleed.
 HIGHLIGHT = 230
 HIGHLIGHT_SPREAD = 40
+# A channel this bright is clipped: JPEG and video blur 255 by a few levels.
+CLIPPED = 250
 
 
 def find_border(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_] | None:
@@ -56,3 +58,12 @@ def find_specular(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     if not bright.any():
         return bright
     return np.asarray(cv2.dilate(bright.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+
+
+def find_clipped(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where an image is over-exposed, bool (h, w): a channel is clipped, white or not.
+
+    Tissue close to the lamp loses its red first. It stays coloured, so that it is no highlight (`find_specular`), and
+    its texture is gone all the same.
+    """
+    return np.asarray(image.max(axis=2) >= CLIPPED)

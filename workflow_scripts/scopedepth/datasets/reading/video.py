@@ -1,4 +1,4 @@
-"""Frames of a video by number, read forward, for several threads at once."""
+"""Frames of a video by number, decoded once, in order."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v")
-# Threads ask for neighbouring frames out of order; this many decoded frames are kept for them.
-KEPT = 32
+# Of the frames asked for last so many are kept: those at the beginning are looked at before they are all read.
+KEPT = 16
 
 
 class Video:
-    """A video file. `read(i)` returns frame i; frames asked for roughly in order are decoded once.
+    """A video file. `read(i)` returns frame i; frames asked for in order are decoded once.
 
     Seeking by frame number is inexact with many codecs, so a frame before those kept is reached from the start.
     """
@@ -59,16 +59,16 @@ class Video:
                 self._capture, self._next = self._open(), 0
                 self._kept.clear()
             while self._next <= index:
-                # Frames on the way are only unpacked when a neighbouring thread may still ask for them.
-                near = index - self._next < KEPT
+                # Frames on the way are decoded, for later ones need them, and not turned into pictures.
                 if not self._capture.grab():
                     raise UnreadableFrame(f"{self.path}: frame {self._next} does not decode")
-                if near:
-                    good, frame = self._capture.retrieve()
-                    if not good:
-                        raise UnreadableFrame(f"{self.path}: frame {self._next} does not decode")
-                    self._kept[self._next] = np.ascontiguousarray(frame[:, :, ::-1])
                 self._next += 1
+            good, frame = self._capture.retrieve()
+            if not good:
+                raise UnreadableFrame(f"{self.path}: frame {index} does not decode")
+            self._kept[index] = np.asarray(
+                cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            )  # NumPy takes ten times as long
             while len(self._kept) > KEPT:
                 del self._kept[min(self._kept)]
             return self._kept[index]

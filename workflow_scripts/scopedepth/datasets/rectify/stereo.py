@@ -7,8 +7,8 @@ Multiple View Geometry, 2nd ed., section 11.12). Matching is semi-global (Hirsch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -29,16 +29,6 @@ SPECKLE_SIZE = 100
 SPECKLE_RANGE = 2
 # Calibrations are published with few digits; beyond this their R is no rotation.
 TURN_TOLERANCE = 1e-2
-# A pair's points are compared with the calibration only where so many were followed from left to right.
-LEAST_POINTS = 50
-# Where rectification costs so many times the points, it does not show the same scene any more.
-POINTS_LOST = 4
-# Rows that miss each other by more than this share of the height are not a rectified pair's.
-ROWS_MISS = 0.01
-# Another reading of a calibration is named only where it explains the rows so many times better, to within a pixel.
-TIMES_BETTER, ROWS_MEET = 3.0, 1.0
-# How many of the points must lie at impossible depths before a calibration is called wrong.
-NEARLY_ALL = 0.9
 # How many coefficients OpenCV's model of a lens may have.
 DISTORTIONS = (4, 5, 8, 12, 14)
 
@@ -214,7 +204,7 @@ def match(
         speckleWindowSize=0,
         mode=cv2.StereoSGBM_MODE_HH,
     )
-    grey_left, grey_right = _grey(left), _grey(right)
+    grey_left, grey_right = grey(left), grey(right)
     # The first `limit` columns get no match in OpenCV; a margin of that width to the left gives them one.
     wide_left = cv2.copyMakeBorder(grey_left, 0, 0, limit, 0, cv2.BORDER_REPLICATE)
     wide_right = cv2.copyMakeBorder(grey_right, 0, 0, limit, 0, cv2.BORDER_REPLICATE)
@@ -253,114 +243,8 @@ def depth_from_disparity(
     return depth
 
 
-def moves(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return by how much points of a pair lie further right and further down in the left image, pixels, (n, 2).
-
-    Corners of the left image are followed into the right one by Lucas-Kanade flow, forward and back; what comes back
-    within half a pixel counts. Independent of the matcher, which only ever looks along rows.
-    """
-    grey_left, grey_right = _grey(left), _grey(right)
-    corners = cv2.goodFeaturesToTrack(grey_left, 800, 0.01, 7)
-    if corners is None:
-        return np.empty((0, 2), np.float32)
-    options: dict[str, Any] = {"winSize": (21, 21), "maxLevel": 4}
-    there, found, _ = cv2.calcOpticalFlowPyrLK(grey_left, grey_right, corners, None, **options)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(grey_right, grey_left, there, None, **options)
-    closes = np.linalg.norm(back - corners, axis=-1).ravel() < 0.5
-    moved = (corners - there).reshape(-1, 2)
-    return np.asarray(moved[(found.ravel() == 1) & (found_back.ravel() == 1) & closes], np.float32)
-
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-
-
-def calibration_problem(
-    camera: StereoCamera, pairs: Sequence[Pair], settings: Mapping[str, Any]
-) -> str | None:
-    """Return what of a calibration some raw pairs contradict, and which reading of it would fit; None where nothing.
-
-    Points that are followed from left to right must lie in one row once the pair is rectified, must lie further right
-    in the left image, and at depths that are looked for.
-    """
-    moved = _rectified_moves(camera, pairs)
-    if len(moved) < LEAST_POINTS:
-        raw = sum(len(moves(*pair)) for pair in pairs)
-        if raw < max(LEAST_POINTS, POINTS_LOST * len(moved)):
-            return None
-        return (
-            f"the calibration does not fit the images: {raw} points can be followed from left to right, and "
-            f"{len(moved)} once the pair is rectified. Is it another pair's, or another size's?"
-        )
-    miss = float(np.median(np.abs(moved[:, 1])))
-    allowed = ROWS_MISS * camera.size[1]
-    best = _better_reading(camera, pairs, miss)
-    if best is not None:
-        reading, rows = best
-        return (
-            f"the calibration does not fit the images: rows miss each other by {miss:.1f} px in the median, and by "
-            f"{rows:.1f} px {reading}"
-        )
-    if miss > allowed:
-        return (
-            f"the calibration does not fit the images: rows miss each other by {miss:.1f} px in the median (allowed: "
-            f"{allowed:.1f}), and neither with R transposed nor with left and right exchanged do they meet. Is it "
-            "another pair's, or another size's?"
-        )
-    rectifier = Rectifier(camera)
-    behind = float((moved[:, 0] <= 0).mean())
-    if behind > NEARLY_ALL:
-        return (
-            f"the calibration does not fit the images: {behind:.0%} of the points lie further left in the left image, "
-            "behind all distance. Check the sign of T and the two cameras' principal points"
-        )
-    depth = rectifier.focal * rectifier.baseline / moved[moved[:, 0] > 0, 0]
-    low, high = settings["min_depth"], settings["max_depth"]
-    outside = float(((depth < low) | (depth > high)).mean())
-    if outside > NEARLY_ALL:
-        middle = float(np.median(depth))
-        metres = low <= 1000 * middle <= high
-        remedy = "is T in metres? It must be in mm" if metres else "correct them, or the calibration's T (mm)"
-        return (
-            f"{outside:.0%} of the points lie outside of stereo.min_depth to max_depth ({low:g} to {high:g} mm), at "
-            f"{middle:.3g} mm in the median: {remedy}"
-        )
-    return None
-
-
-def _rectified_moves(camera: StereoCamera, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-    rectifier = Rectifier(camera)
-    found = [moves(rectifier.left(left), rectifier.right(right)) for left, right in pairs]
-    return np.concatenate([np.empty((0, 2), np.float32), *found])
-
-
-def _better_reading(camera: StereoCamera, pairs: Sequence[Pair], miss: float) -> tuple[str, float] | None:
-    """Return the reading of a calibration under which rows meet, and by how much they miss then; None without one."""
-    if miss <= ROWS_MEET:
-        return None
-    readings = (
-        (
-            "with R transposed: it turns the right camera's points into the left one's. Transpose it",
-            replace(camera, rotation=camera.rotation.T.copy()),
-            pairs,
-        ),
-        (
-            "with left and right exchanged. Exchange options.left and options.right, or the files",
-            camera,
-            [(right, left) for left, right in pairs],
-        ),
-    )
-    for reading, other, images in readings:
-        try:
-            moved = _rectified_moves(other, images)
-        except ScopeDepthError:
-            continue
-        rows = float(np.median(np.abs(moved[:, 1]))) if len(moved) >= LEAST_POINTS else miss
-        if rows <= min(ROWS_MEET, miss / TIMES_BETTER):
-            return reading, rows
-    return None
-
-
-def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grey levels of an image, uint8 (h, w)."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
 
 

@@ -1,7 +1,7 @@
 """Lens distortion of a single camera: map a distorted image onto a pinhole camera with the same matrix.
 
 Model: OpenCV's radial and tangential coefficients k1 k2 p1 p2 [k3 ...] (Brown, Photogrammetric Engineering, 1966;
-Bradski and Kaehler, Learning OpenCV, chapter 11).
+Bradski and Kaehler, Learning OpenCV, chapter 11), or Kannala and Brandt's k1 k2 k3 k4 (`FisheyeLens`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
+from scopedepth.datasets.reading.cameras import FisheyeLens
 from scopedepth.errors import ScopeDepthError
 from scopedepth.vocabulary.flags import BORDER
 
@@ -25,7 +26,12 @@ class Undistorter:
         self, camera: NDArray[np.float64], distortion: tuple[float, ...], size: tuple[int, int]
     ) -> None:
         lens = np.asarray(distortion, np.float64)
-        self._maps = cv2.initUndistortRectifyMap(camera, lens, None, camera, size, cv2.CV_32FC1)
+        if isinstance(distortion, FisheyeLens):
+            self._maps = cv2.fisheye.initUndistortRectifyMap(
+                camera, lens, np.eye(3), camera, size, cv2.CV_32FC1
+            )
+        else:
+            self._maps = cv2.initUndistortRectifyMap(camera, lens, None, camera, size, cv2.CV_32FC1)
         x, y = self._maps
         width, height = size
         self.seen = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
@@ -68,5 +74,10 @@ def undistorted(sequence: Sequence) -> Sequence:
         raise ScopeDepthError(
             f"Sequence {sequence.name}: undistort is true, but its lens is not known. Give options.intrinsics and "
             "options.distortion, or set undistort to false."
+        )
+    if sequence.overlays:
+        raise ScopeDepthError(
+            f"Sequence {sequence.name}: options.masks and undistort: true do not go together, as whether the masks are "
+            "of the image before or after is unknown. Undistort images and masks alike, beforehand."
         )
     return UndistortedSequence(sequence, sequence.intrinsics, sequence.distortion)

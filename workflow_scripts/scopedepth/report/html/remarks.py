@@ -256,6 +256,11 @@ def _why(results: Results, dataset: str) -> str:
     return ": " + "; ".join(said) if said else ""
 
 
+def _frames_without_depth(results: Results, dataset: str) -> int:
+    pages = [page for unit in results.units_of(dataset) if (page := read_page(results.stores[unit]))]
+    return sum(int(page.get("frames_without_depth") or 0) for page in pages)
+
+
 def _doubts(results: Results, dataset: str) -> list[Markup]:
     """Return what prepare found doubtful in a dataset's depth: the first doubt, and how many sequences have one."""
     pages = [page for unit in results.units_of(dataset) if (page := read_page(results.stores[unit]))]
@@ -284,12 +289,15 @@ def _cautions_of(results: Results, dataset: str) -> list[Markup]:
     elif without:
         text = Markup("{} {} no score on {} under this protocol.")
         sentences.append(text.format(titles(results, without), "has" if len(without) == 1 else "have", where))
+    if len(without) < len(scores) and (frames := _frames_without_depth(results, dataset)):
+        text = Markup("{} of {} have no reference depth and count in no number.")
+        sentences.append(text.format(plural(frames, "frame"), where))
     for model, row in scores.items():
         if row and row["value"] is not None and row["n_failed"]:
             text = Markup("{} has no number on {} of {} and stands outside the ranking.")
             sentences.append(text.format(results.model_title(model), plural(row["n_failed"], "frame"), where))
         if row and row["n_negative_scale"]:
             text = Markup("{} runs against depth on {} of {}.")
-            frames = plural(row["n_negative_scale"], "frame")
-            sentences.append(text.format(results.model_title(model), frames, where))
+            turned = plural(row["n_negative_scale"], "frame")
+            sentences.append(text.format(results.model_title(model), turned, where))
     return sentences

@@ -12,6 +12,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.maps import Places, ScoredFrames
 from scopedepth.report.results import Results
 from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.prediction import PredictionStore
+from scopedepth.vocabulary.flags import PREDICTION_FAILED
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,15 @@ class Aligned:
     depth: NDArray[np.float64] | None
     valid: NDArray[np.bool_] | None
     error: NDArray[np.float64] | None
+    status: str
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One model's output for a frame as it is stored, (v, u), or the reason for nothing; `turned`: near is large."""
+
+    output: NDArray[np.float32] | None
+    turned: bool
     status: str
 
 
@@ -47,6 +58,22 @@ class Frames:
         if isinstance(found, str):
             return Aligned(None, None, None, found)
         return Aligned(found.depth, found.valid, found.error, "ok")
+
+    def raw(self, unit: str, model: str, sequence: str, place: int) -> Raw:
+        """Return what a model said of a frame, which nothing brings to a scale."""
+        path = self.predictions.get((unit, model))
+        if path is None or not path.exists():
+            return Raw(None, False, "no prediction")
+        try:
+            store = PredictionStore(path)
+            found = store.sequences[sequence]
+            failed = int(found.status(place, place + 1)[0]) == PREDICTION_FAILED
+            output = found.prediction(place, place + 1)[0]
+        except (ScopeDepthError, KeyError, IndexError):
+            return Raw(None, False, "damaged")
+        if failed or not np.isfinite(output).any():
+            return Raw(None, False, "failed_prediction")
+        return Raw(output, store.output_kind.endswith("disparity"), "ok")
 
 
 def _opens(path: Path) -> bool:

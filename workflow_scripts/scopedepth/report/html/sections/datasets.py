@@ -52,9 +52,10 @@ def spec_facts(spec: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
     """Return what the configuration says of a dataset."""
     depth = spec.get("depth") or {}
     unit = "in millimetres" if depth.get("unit") == "mm" else "in no known unit"
+    said = f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")
     facts: list[tuple[str, str | Markup]] = [
         ("Licence", str(spec.get("licence") or "unknown")),
-        ("Depth", f"{depth.get('origin', 'unknown')}, {unit}".replace("_", " ")),
+        ("Depth", "none: predicted and timed, not scored" if depth.get("kind") == "none" else said),
         ("Loader", str(spec.get("loader", "–"))),
     ]
     if spec.get("view_of"):
@@ -164,19 +165,23 @@ def pictures(sequences: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     chosen = (
         with_pictures if n <= SEQUENCES else [with_pictures[i * n // SEQUENCES] for i in range(SEQUENCES)]
     )
-    made = []
-    for one in chosen:
-        given = one["pictures"][len(one["pictures"]) // 2]
-        shown = [
-            (label, Markup(given[key]))
-            for key, label in (("image", "Image"), ("depth", "Depth"), ("flags", "Flags"))
-            if _PICTURE.fullmatch(str(given.get(key, "")))
-        ]
-        ratio = f"{int(one.get('width') or 1)} / {int(one.get('height') or 1)}"
-        made.append(
-            {"name": one.get("name", ""), "frame": given.get("frame_id", ""), "shown": shown, "ratio": ratio}
-        )
-    return made
+    return [shown(one, one["pictures"][len(one["pictures"]) // 2]) for one in chosen]
+
+
+def shown(one: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a frame of a sequence as image, depth and flags; `given` are their addresses."""
+    pictures = [
+        (label, Markup(given[key]))
+        for key, label in (("image", "Image"), ("depth", "Depth"), ("flags", "Flags"))
+        if _PICTURE.fullmatch(str(given.get(key, "")))
+    ]
+    ratio = f"{int(one.get('width') or 1)} / {int(one.get('height') or 1)}"
+    return {
+        "name": one.get("name", ""),
+        "frame": given.get("frame_id", ""),
+        "shown": pictures,
+        "ratio": ratio,
+    }
 
 
 def legend(page: Mapping[str, Any]) -> list[tuple[str, str]]:

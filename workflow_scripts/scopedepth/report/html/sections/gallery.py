@@ -1,4 +1,7 @@
-"""Frames to look at, chosen by a rule: the best, the median and the worst of a dataset, and each model's own worst."""
+"""Frames to look at, chosen by a rule: the best, the median and the worst of a dataset, and each model's own worst.
+
+Of frames without a reference depth, which have no number, the first, the middle and the last are shown.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,12 @@ from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, mapped, 
 from scopedepth.report.html.parts.svg import tick_text
 from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, metric_label, metric_value, significant
-from scopedepth.vocabulary.flags import BORDER
+from scopedepth.vocabulary.flags import BORDER, FRAME_NO_DEPTH
 from scopedepth.vocabulary.reasons import WORDS
+from scopedepth.vocabulary.units import dataset_of
 
+# Frames without depth that are shown of a dataset.
+UNSCORED = 3
 # The page must be fit for mail: with more pictures, smaller ones.
 SIDES = ((240, 384), (600, 288), (10**9, 200))
 
@@ -85,7 +91,9 @@ def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
     """Return for each dataset its frames with their pictures, and the models' worst frames."""
     frames = Frames(results)
     plans = {dataset: choose(results, dataset) for dataset in results.dataset_names}
+    bare = {dataset: without_depth(frames, dataset) for dataset in results.dataset_names}
     pictures = sum(2 + 2 * len(one.models) for chosen in plans.values() for one in chosen)
+    pictures += sum(len(found) for found, _ in bare.values()) * (1 + len(results.model_names))
     side = next(size for most, size in SIDES if pictures <= most)
     made = []
     for dataset, chosen in plans.items():
@@ -95,6 +103,8 @@ def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             "title": results.dataset_title(dataset),
             "frames": [frame for frame in shown if frame["why"] != "own"],
             "own": [frame for frame in shown if frame["why"] == "own"],
+            "bare": [draw_bare(results, look, frames, place, side) for place in bare[dataset][0]],
+            "bare_count": bare[dataset][1],
         })  # fmt: skip
     return made
 
@@ -149,6 +159,58 @@ def draw(
         "low": f"{significant(low)}{unit_name}",
         "high": f"{significant(high)}{unit_name}",
         "most": f"{tick_text(100 * most)} %",
+        "items": items,
+    }
+
+
+def without_depth(frames: Frames, dataset: str) -> tuple[list[tuple[str, str, int]], int]:
+    """Return the first, middle and last frame without depth, (unit, sequence, place), and how many there are."""
+    found: list[tuple[str, str, int]] = []
+    for unit in frames.scored.places.stores:
+        if dataset_of(unit) != dataset:
+            continue
+        try:
+            for name, sequence in frames.scored.dataset(unit).sequences.items():
+                places = np.flatnonzero(sequence.status() == FRAME_NO_DEPTH)
+                found += [(unit, name, int(place)) for place in places]
+        except ScopeDepthError:
+            continue
+    picked = dict.fromkeys(int(at) for at in np.linspace(0, len(found) - 1, UNSCORED)) if found else {}
+    return [found[at] for at in picked], len(found)
+
+
+def draw_bare(
+    results: Results, look: Mapping[str, Look], frames: Frames, place: tuple[str, str, int], side: int
+) -> dict[str, Any]:
+    """Return the pictures of a frame without depth: each model's output on a scale of its own, near is bright."""
+    unit, name, at = place
+    sequence = frames.scored.dataset(unit).sequences[name]
+    rgb, flags = sequence.rgb(at, at + 1)[0], sequence.flags(at, at + 1)[0]
+    items = []
+    for model in results.model_names:
+        raw = frames.raw(unit, model, name, at)
+        picture = None
+        if raw.output is not None:
+            rows, columns = (
+                ((np.arange(count) + 0.5) * of / count).astype(np.int64)
+                for count, of in zip(raw.output.shape, flags.shape, strict=True)
+            )
+            shown = inside(-raw.output if raw.turned else raw.output, flags[rows[:, None], columns[None, :]])
+            finite = shown[np.isfinite(shown)]
+            low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
+            picture = mapped(shown, float(low), float(high), DEPTH_MAP, side)
+        items.append({
+            "icon": look[model].icon,
+            "title": results.model_title(model),
+            "missing": "" if picture is not None else WORDS.get(raw.status, raw.status),
+            "depth": picture,
+        })  # fmt: skip
+    return {
+        "sequence": name,
+        "frame": sequence.first_frame + at,
+        "name": sequence.frame_ids()[at],
+        "ratio": f"{sequence.width} / {sequence.height}",
+        "image": photograph(rgb, side),
         "items": items,
     }
 

@@ -1,0 +1,68 @@
+"""Camera poses of a sequence, one line a frame: KITTI's 3x4 matrices, 4x4 matrices, TUM's quaternions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.reading.text import read_text
+from scopedepth.errors import ScopeDepthError
+
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+# How far a rotation may be from one: files have six digits and fewer.
+TOLERANCE = 1e-2
+
+
+def read_poses(path: Path, frames: int, unit: str) -> NDArray[np.float64]:
+    """Return the camera-to-world matrix of each frame, float64 (frames, 4, 4), translations in mm.
+
+    A line has 12 numbers (KITTI: the rows of a 3x4 matrix), 16 (of 4x4), or 8 (TUM: time, tx ty tz, qx qy qz qw);
+    spaces or commas between them, and what follows a # is no line. `unit`: of the translations, mm, cm or m.
+    """
+    lines = [
+        line.partition("#")[0].replace(",", " ").split() for line in read_text(path, "poses").splitlines()
+    ]
+    rows = [(number, words) for number, words in enumerate(lines, 1) if words]
+    if len(rows) != frames:
+        raise ScopeDepthError(
+            f"{path} holds {len(rows)} poses, the sequence {frames} frames; one line a frame is read."
+        )
+    poses = np.tile(np.eye(4), (frames, 1, 1))
+    for place, (number, words) in enumerate(rows):
+        try:
+            values = np.array([float(word) for word in words])
+        except ValueError as error:
+            raise ScopeDepthError(f"{path}, line {number}: {error}.") from error
+        if len(values) not in (8, 12, 16) or not np.isfinite(values).all():
+            raise ScopeDepthError(
+                f"{path}, line {number} holds {len(values)} numbers; 12 (3x4), 16 (4x4) or 8 finite ones (time, tx ty "
+                "tz, qx qy qz qw) are read."
+            )
+        if len(values) == 8:
+            poses[place, :3, :3], poses[place, :3, 3] = _rotation(values[4:], path, number), values[1:4]
+        else:
+            poses[place, : len(values) // 4] = values.reshape(-1, 4)
+        rotation = poses[place, :3, :3]
+        if (
+            np.abs(rotation @ rotation.T - np.eye(3)).max() > TOLERANCE
+            or np.linalg.det(rotation) < 0
+            or np.abs(poses[place, 3] - (0, 0, 0, 1)).max() > TOLERANCE
+        ):
+            raise ScopeDepthError(f"{path}, line {number} is no pose: its first 3x3 numbers are no rotation.")
+    poses[:, :3, 3] *= MILLIMETRES[unit]
+    return poses
+
+
+def _rotation(quaternion: NDArray[np.float64], path: Path, number: int) -> NDArray[np.float64]:
+    """Return the matrix of a quaternion x, y, z, w."""
+    length = np.linalg.norm(quaternion)
+    if abs(length - 1) > TOLERANCE:
+        raise ScopeDepthError(f"{path}, line {number}: a quaternion of length {length:g} is no rotation.")
+    x, y, z, w = quaternion / length
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ])  # fmt: skip
