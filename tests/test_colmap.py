@@ -122,3 +122,23 @@ def test_names_that_lead_out_are_no_images(tmp_path: Path) -> None:
     (tmp_path / "data/images").mkdir()
     with pytest.raises(ScopeDepthError, match=r"None of the 3 images of .* lies in"):
         choose(trees.spec_of("x", "colmap", tmp_path / "data", depth={"unit": "relative"}), tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("points3D", "7 1 2\n"),
+        ("points3D", f"{1 << 70} 1 2 3\n"),
+        ("points3D", "7 nan 2 3 0 0 0 0\n"),
+        ("images", "1 1 0 0 0 0 0\n"),
+        ("images", "1 1 0 0 0 inf 0 0 3 a.png\n\n"),
+        ("images", "1 1 0 0 0 0 0 0 4 a.png\n\n"),
+        ("cameras", f"3 PINHOLE {W} {H} 50\n"),
+        ("cameras", f"3 LENS {W} {H} 50\n"),
+    ],
+)
+def test_numbers_that_cannot_be(tmp_path: Path, kind: str, content: str) -> None:
+    write_text(tmp_path / "m")
+    (tmp_path / f"m/{kind}.txt").write_text(content)
+    with pytest.raises(ScopeDepthError, match=kind if "0 4 a.png" not in content else "has no camera"):
+        read_model(tmp_path / "m")

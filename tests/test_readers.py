@@ -481,6 +481,11 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
         choose(trees.spec_of("x", "parquet", tmp_path, options={"depths": "depth"}), tmp_path)
     with pytest.raises(ScopeDepthError, match="the column words holds string"):
         choose(trees.spec_of("x", "parquet", tmp_path, options={"images": "words"}), tmp_path)
+    write_rows(path, {"image": [{"bytes": b"x", "path": "name"}]})
+    path.write_bytes(path.read_bytes().replace(b"name", b"\xff\xff\xff\xff", 1))
+    with pytest.raises(ScopeDepthError, match=r"a\.parquet does not read as Parquet"):
+        choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)
+    write_rows(path, rows)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ScopeDepthError, match=r"a\.parquet does not read as Parquet"):
         choose(trees.spec_of("x", "parquet", tmp_path), tmp_path)

@@ -41,6 +41,8 @@ BUFFER = 1 << 20
 KEPT = 16
 # Rows looked at for one with depth: no more than are kept, so that nothing is unpacked twice.
 LOOKED_AT = 8
+# What damaged files raise.
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 # The bytes of a row's image and depth.
 Content = tuple[bytes | None, bytes | None]
 
@@ -100,7 +102,7 @@ def _labels(path: Path, options: Options) -> Iterator[tuple[str | None, str]]:
                 for one, group in zip(paths, groups, strict=True):
                     name = PurePosixPath((one or {}).get("path") or "").stem
                     yield (None if options.sequence is None else str(group)), name
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGE as error:
             raise ScopeDepthError(f"{path} does not read as Parquet ({error}). Fetch it again.") from error
 
 
@@ -108,7 +110,7 @@ def _opened(path: Path, options: Options) -> pq.ParquetFile:
     """Return an open file that has the columns asked for."""
     try:
         file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise ScopeDepthError(f"{path} does not read as Parquet ({error}). Fetch it again.") from error
     there = {one.name: one.type for one in file.schema_arrow}
     for name in (options.images, options.depths, options.sequence):
@@ -182,7 +184,7 @@ class ParquetSequence(Sequence):
                                     parts = [_bytes(batch.column(name)[place].as_py()) for name in columns]
                                     yield parts[0], (parts[1] if len(parts) > 1 else None)
                             at += len(batch)
-                except (pa.ArrowException, OSError) as error:
+                except DAMAGE as error:
                     raise UnreadableFrame(f"{path} does not read further ({error})") from error
 
     def where(self, index: int) -> Path:

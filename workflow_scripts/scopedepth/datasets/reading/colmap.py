@@ -148,6 +148,8 @@ def _views(path: Path) -> list[View]:
         row = line.split(maxsplit=9)
         seen = np.array(next(lines, "").split(), np.float64).reshape(-1, 3)
         pose = np.array(row[1:8], np.float64)
+        if len(row) < 10 or not np.isfinite(pose).all():
+            raise ValueError("an image has a number, seven finite ones, a camera and a name")
         found.append(
             View(
                 int(row[8]),
@@ -162,8 +164,19 @@ def _views(path: Path) -> list[View]:
 
 
 def _points(path: Path) -> dict[int, tuple[float, ...]]:
-    rows = (line.split(maxsplit=4) for line in _lines(path) if line.strip())
-    return {int(row[0]): tuple(map(float, row[1:4])) for row in rows}
+    found: dict[int, tuple[float, ...]] = {}
+    for line in _lines(path):
+        if line.strip():
+            number, x, y, z, *_ = line.split(maxsplit=4)
+            found[_number(number)] = (float(x), float(y), float(z))
+    return found
+
+
+def _number(word: str | float) -> int:
+    number = int(word)
+    if not 0 <= number < 1 << 63:
+        raise ValueError(f"a point's number {number}")
+    return number
 
 
 class _Bytes:
@@ -226,7 +239,7 @@ def _binary_points(path: Path) -> dict[int, tuple[float, ...]]:
     found: dict[int, tuple[float, ...]] = {}
     for _ in range(file.count(51)):
         number, x, y, z, *_ = file.take("Qddd3Bd")
-        found[int(number)] = (x, y, z)
+        found[_number(number)] = (x, y, z)
         track = file.count(8)
         file.at += 8 * track
     return found
