@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scopedepth.errors import ScopeDepthError
@@ -109,6 +108,8 @@ def read_table(
 
 def _rows_where(file: pq.ParquetFile, columns: Sequence[str] | None, where: Mapping[str, str]) -> pa.Table:
     """Return rows of a table; groups of rows whose ends say that they hold none of them are not read."""
+    import pyarrow.compute as pc  # which fits and scores start without
+
     groups = [
         number
         for number in range(file.num_row_groups)
