@@ -15,7 +15,7 @@ import pytest
 import draw_house
 
 # Declared, and imported by nothing here: the first two open results in notebooks.
-FOR_USERS = {"xarray", "pandas"}
+FOR_USERS = {"xarray"}
 
 
 @pytest.mark.parametrize("depth", [None, 2])
