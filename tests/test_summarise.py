@@ -97,7 +97,8 @@ class Bench:
     ) -> dict[str, Path]:
         out = {name: self.folder / to / f"{name}.parquet" for name in STUDY_TABLES}
         spec: Row = {
-            "lineage": self.lineage, "allow_seen": self.allow_seen, "name": "s", "title": "", "datasets": [self.name], "models": list(self.models),
+            "lineage": self.lineage, "allow_seen": self.allow_seen,
+            "name": "s", "title": "", "datasets": [self.name], "models": list(self.models),
             "protocols": list(self.protocols), "headline": {"protocol": "p", "metric": "abs_rel"},
             "metrics": self.metrics, "bootstrap": {"replicates": 400, "seed": 0}, "timing": {"realtime_fps": 30.0},
         }  # fmt: skip

@@ -26,8 +26,8 @@ from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.datasets.view import make_view
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_tree, read_manifest
-from scopedepth.stores.dataset import DatasetStore
 from scopedepth.lineage.levels import seen
+from scopedepth.stores.dataset import DatasetStore
 from scopedepth.study.layout import Job
 from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
