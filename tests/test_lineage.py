@@ -299,7 +299,7 @@ def configured(
     """Return the small configuration with words added to its models and datasets."""
     config = copy.deepcopy(CONFIG)
     for name, words in models.items():
-        config["models"].setdefault(name, dict(config["models"]["constant"])).update(words)
+        config["models"].setdefault(name, dict(CONFIG["models"]["constant"])).update(words)
     for name, words in (datasets or {}).items():
         config["datasets"][name].update(words)
     config["studies"]["small"].update(study)
@@ -320,11 +320,11 @@ def test_a_study_does_not_rank_a_model_on_its_own_training_frames() -> None:
     same = {"two": {"provenance": {"same_as": "one"}}}
     child = {"constant": {"from": "old"}, "old": {"trained_on": [{"dataset": "two"}]}}
     with pytest.raises(ConfigError, match="constant was trained on frames of one"):
-        check(configured(child, same))
+        check(configured(child, same, datasets=["one"]))
     named = {"constant": {"trained_on": [{"dataset": "two", "sequences": ["left"]}]}}
     with pytest.raises(ConfigError, match=r"frames of one \(sequence left\)"):
-        check(configured(named, {**same, "one": {"sequences": ["left", "right"]}}))
-    check(configured(named, {**same, "one": {"sequences": ["right"]}}))
+        check(configured(named, {**same, "one": {"sequences": ["left", "right"]}}, datasets=["one"]))
+    check(configured(named, {**same, "one": {"sequences": ["right"]}}, datasets=["one"]))
     # What each sequence's own network has not seen is no training frame.
     check(configured({"constant": {"trained_on": [{"dataset": "one", "held_out": "sequence"}]}}))
 
@@ -355,7 +355,7 @@ def test_a_study_does_not_rank_a_model_on_its_own_training_frames() -> None:
         (
             {},
             {"one": {"provenance": {"same_as": "two"}}, "two": {"provenance": {"same_as": "one"}}},
-            r"^datasets\.one\.provenance\.same_as: one is said to be the same as two itself",
+            r"^datasets\.two\.provenance\.same_as: one is said to be the same as two itself",
         ),
         (
             {},
@@ -410,19 +410,21 @@ def test_what_nobody_says_of_a_network_with_weights_is_unknown() -> None:
 # Words: they reach the tables and the report.
 
 
-def test_lineage_makes_no_prediction_and_no_fit_stale() -> None:
+def test_lineage_makes_no_prediction_and_no_fit_stale(root: Path) -> None:
     words = {"constant": {"from": "brightness"}, "brightness": {"trained_on": "unknown"}}
     said = {
         "one": {"provenance": {"patient": "(.).*", "device": "tower"}},
         "two": {"provenance": {"same_as": "one"}},
     }
-    before, after = (Plan(select_study(config)) for config in (CONFIG, configured(words, said)))
+    before, after = (
+        Plan(select_study(config), root / "workflow_scripts") for config in (CONFIG, configured(words, said))
+    )
     changed = {job.rule for job in before.jobs() if before.spec(job) != after.spec(job)}
     assert changed == {"summarise", "report"}
     # What another study's datasets and models say changes nothing of this one.
     aside = configured({"aside": {"trained_on": "unknown"}})
     aside["datasets"]["three"] = {**aside["datasets"]["one"], "provenance": {"device": "tower"}}
-    other = Plan(select_study(aside))
+    other = Plan(select_study(aside), root / "workflow_scripts")
     assert all(before.spec(job) == other.spec(job) for job in before.jobs())
 
 
