@@ -293,14 +293,12 @@ def test_each_mark_is_that_of_sets_of_frames() -> None:
 # What the configuration refuses.
 
 
-def configured(
-    models: dict[str, Any], datasets: dict[str, Any] | None = None, **study: Any
-) -> dict[str, Any]:
+def configured(models: dict[str, Any], footage: dict[str, Any] | None = None, **study: Any) -> dict[str, Any]:
     """Return the small configuration with words added to its models and datasets."""
     config = copy.deepcopy(CONFIG)
     for name, words in models.items():
         config["models"].setdefault(name, dict(CONFIG["models"]["constant"])).update(words)
-    for name, words in (datasets or {}).items():
+    for name, words in (footage or {}).items():
         config["datasets"][name].update(words)
     config["studies"]["small"].update(study)
     return config
