@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from scopedepth.config.datasets import DatasetSpec
+from scopedepth.config.lineage import facts_of
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.config.studies import StudySpec
@@ -237,8 +238,12 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
     study = {"name": "tiny", **StudySpec.model_validate({
         "title": "A tiny study", "datasets": list(datasets), "models": list(models), "protocols": list(protocols),
         "headline": {"protocol": "median_depth", "metric": "abs_rel"}, "bootstrap": {"replicates": 100},
-        "notes": ["Everything here is invented"],
+        "notes": ["Everything here is invented"], "allow_seen": True,
     }).model_dump(mode="json")}  # fmt: skip
+    study["lineage"] = facts_of(
+        {name: DatasetSpec.model_validate(entry) for name, entry in DATASETS.items()},
+        {name: ModelSpec.model_validate(entry) for name, entry in MODELS.items()},
+    )
     results = root / "results"
     stores = {name: results / "datasets" / f"{name}.zarr" for name in datasets}
     write_dataset(stores["tube"], datasets["tube"], 1, ["bend", "straight", "wide"], frames)

@@ -16,7 +16,7 @@ from scopedepth.tables.study import FRAMES, NAME_TABLES
 def test_each_model_metric_and_protocol_of_a_study_has_a_row(root: Path, tmp_path: Path) -> None:
     study = select_study(read_config(root / "config.yaml"), "paper")
     out = {name: tmp_path / f"{name}.parquet" for name in NAME_TABLES}
-    write_names(study.models, study.protocols, out)
+    write_names(study.spec, study.models, study.protocols, out)
     tables = {name: read_table(path) for name, path in out.items()}
     for name, schema in NAME_TABLES.items():
         assert tables[name].schema.names == schema.names
@@ -24,6 +24,9 @@ def test_each_model_metric_and_protocol_of_a_study_has_a_row(root: Path, tmp_pat
     rows: dict[str, list[dict[str, Any]]] = {name: table.to_pylist() for name, table in tables.items()}
     assert [row["model"] for row in rows["models"]] == sorted(study.models)
     assert all(row["title"] for row in rows["models"])
+    seen = {row["model"]: row["trained_on"] for row in rows["models"]}
+    assert seen["endo_sfmlearner"] == ["endoslam_unity"]
+    assert seen["zoedepth_nyu_kitti"] == ["unknown"]
     metrics = {row["metric"]: row for row in rows["metrics"]}
     computed = {name for spec in study.protocols.values() for name in spec["metrics"]}
     assert computed <= metrics.keys() & set(FRAMES.names)

@@ -53,7 +53,7 @@ def test_why_nothing_could_be_scored(tmp_path: Path) -> None:
 
 
 def test_a_title_does_not_command_a_terminal() -> None:
-    row = {"model": "net", "value": 0.1, "ci_low": None, "seen_in_training": "no", "status": "ok"}
+    row = {"model": "net", "value": 0.1, "ci_low": None, "seen_in_training": "none", "status": "ok"}
     line = _line(row, None, {"net": {"title": "Net\x1b[2J\nrank 1"}}, {})
     assert line.isprintable()
     assert "Net\\x1b[2J rank 1" in line

@@ -1,4 +1,4 @@
-"""Comparisons, ranks, sensitivity, skill, drift and training data: by hand and against other formulations."""
+"""Comparisons, ranks, sensitivity, skill and drift: by hand and against other formulations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from scopedepth.statistics.drift import drift_series, has_drift, log_scales
 from scopedepth.statistics.ranks import rank
 from scopedepth.statistics.sensitivity import change, kendall_tau_b, shares_won
 from scopedepth.statistics.skill import better_baseline, skill_series
-from scopedepth.statistics.training import seen_in_training
 from test_statistics_bootstrap import average
 
 # Comparisons.
@@ -190,22 +189,3 @@ def test_factors_come_from_the_fit() -> None:
     assert has_drift(depth)
     assert not has_drift({"alignment": {"method": "median", "space": "depth", "scope": "sequence"}})
     assert not has_drift({"alignment": {"method": "minmax", "space": "depth", "scope": "frame"}})
-
-
-# Training data.
-
-
-@pytest.mark.parametrize(
-    ("trained_on", "seen"),
-    [
-        ([], "no"),
-        ([{"dataset": "other", "sequences": None}], "no"),
-        ([{"dataset": "colon", "sequences": None}], "yes"),
-        ([{"dataset": "colon", "sequences": ["s1"]}], "partly"),
-        ([{"dataset": "colon", "sequences": ["s?"]}], "yes"),
-        ([{"dataset": "colon", "sequences": ["s1"]}, {"dataset": "colon", "sequences": ["s2"]}], "yes"),
-        ([{"dataset": "colon", "sequences": ["x*"]}], "no"),
-    ],
-)
-def test_seen_in_training(trained_on: list[dict[str, object]], seen: str) -> None:
-    assert seen_in_training({"trained_on": trained_on}, "colon", ["s1", "s2"]) == seen

@@ -20,6 +20,11 @@ from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
 from scopedepth.vocabulary.metrics import METRICS
 
 Row = dict[str, Any]
+# A dataset's facts of lineage: the patient is the letter, frames are known by number.
+FOOTAGE = {
+    "sequences": [], "same_as": [], "patient": "(.).*", "device": {}, "frames": [0, None, 1], "listed": False,
+    "files": "f", "source": "s",
+}  # fmt: skip
 
 
 class Bench:
@@ -34,6 +39,8 @@ class Bench:
         self.scores: list[Path] = []
         self.metrics: list[str] | None = ["abs_rel"]
         self.name = "colon"
+        self.lineage: Row = {"datasets": {self.name: FOOTAGE}, "models": {}}
+        self.allow_seen = False
         self.made: tuple[int, dict[str, Path]] | None = None
 
     def protocol(self, name: str, **changes: Any) -> None:
@@ -44,8 +51,9 @@ class Bench:
         self, name: str, kind: str = "depth", family: str = "onnx", trained_on: list[Row] | None = None
     ) -> None:
         self.models[name] = {
-            "name": name, "family": family, "output": {"kind": kind}, "trained_on": trained_on or [],
+            "name": name, "family": family, "output": {"kind": kind},
         }  # fmt: skip
+        self.lineage["models"][name] = trained_on or []
 
     def add(
         self,
@@ -89,6 +97,7 @@ class Bench:
     ) -> dict[str, Path]:
         out = {name: self.folder / to / f"{name}.parquet" for name in STUDY_TABLES}
         spec: Row = {
+            "lineage": self.lineage, "allow_seen": self.allow_seen,
             "name": "s", "title": "", "datasets": [self.name], "models": list(self.models),
             "protocols": list(self.protocols), "headline": {"protocol": "p", "metric": "abs_rel"},
             "metrics": self.metrics, "bootstrap": {"replicates": 400, "seed": 0}, "timing": {"realtime_fps": 30.0},
@@ -456,11 +465,25 @@ def test_no_skill_without_a_baseline_that_has_all_frames(bench: Bench, rng: np.r
 
 
 def test_seen_in_training_stands_in_every_row(bench: Bench, rng: np.random.Generator) -> None:
-    bench.model("a", trained_on=[{"dataset": "colon", "sequences": ["s1"]}])
-    bench.add("a", "p", noisy(rng, 0.1))
-    bench.add("b", "p", noisy(rng, 0.1))
-    assert bench.row("summary", model="a")["seen_in_training"] == "partly"
-    assert bench.row("summary", model="b")["seen_in_training"] == "no"
+    bench.model("a", trained_on=[{"dataset": "colon", "sequences": ["s1"], "held_out": None}])
+    bench.model("b", trained_on=[{"unknown": True}])
+    bench.add("a", "p", noisy(rng, 0.1), scale=np.ones(60))
+    bench.add("b", "p", noisy(rng, 0.1), scale=np.ones(60))
+    with pytest.raises(
+        ScopeDepthError, match=r"^studies\.s: a was trained on frames of colon \(sequence s1\)"
+    ):
+        bench.run()
+    bench.allow_seen = True
+    for table in ("summary", "ranks"):
+        assert [row["seen_in_training"] for row in bench.rows(table, metric="abs_rel")] == [
+            "frames",
+            "unknown",
+        ]
+    pair = bench.row("comparisons", metric="abs_rel")
+    assert (pair["seen_in_training_a"], pair["seen_in_training_b"]) == ("frames", "unknown")
+    for table in ("frames", "drift"):
+        found = {(row["sequence"], row["seen_in_training"]) for row in bench.rows(table, model="a")}
+        assert found == {("s1", "frames"), ("s2", "patient")}
 
 
 def test_scale_drift_of_each_sequence(bench: Bench, rng: np.random.Generator) -> None:

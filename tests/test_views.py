@@ -18,6 +18,7 @@ import dataset_trees as trees
 from project import CONFIG as PROJECT
 from project import Project, write_frames
 from scopedepth.cli import main
+from scopedepth.config.lineage import facts_of
 from scopedepth.config.load import ConfigError, check, dataset_spec, select_study
 from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.place import point_to
@@ -25,7 +26,7 @@ from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.datasets.view import make_view
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_tree, read_manifest
-from scopedepth.statistics.training import seen_in_training
+from scopedepth.lineage.levels import seen
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.study.layout import Job
 from scopedepth.study.needs import Needs
@@ -374,19 +375,14 @@ def test_views_of_each_other_and_of_sequences_that_are_not_there() -> None:
 
 def test_a_model_that_was_trained_on_a_dataset_has_seen_its_views() -> None:
     config = configured(outer={"view_of": "cut", "sequences": ["left"]}, other=CONFIG["datasets"]["mine"])
-    for trained, seen in (
-        ("mine", {"cut", "outer", "mine"}),
-        ("outer", {"cut", "outer", "mine"}),
-        ("other", {"other"}),
-    ):
+    config["studies"]["small"]["allow_seen"] = True
+    for trained, level in (("mine", "frames"), ("outer", "frames"), ("other", "dataset")):
         config["models"]["constant"]["trained_on"] = [{"dataset": trained, "sequences": ["left"]}]
-        model = select_study(config).models["constant"]
-        found = {
-            name
-            for name in config["datasets"]
-            if seen_in_training(model, name, ["left", "right"]) == "partly"
-        }
-        assert found == seen
+        checked = check(config)
+        facts = facts_of(checked.datasets, checked.models)
+        for name in ("cut", "outer", "mine"):
+            assert seen(facts, "constant", name, "left") == level
+            assert seen(facts, "constant", name, "right") == "dataset"
 
 
 def test_check_dataset_shows_a_view(base: Path, tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ with rule_job(snakemake):
         out=Path(snakemake.output.html),
     )
     write_names(
-        about["models"], about["protocols"], {name: Path(snakemake.output[name]) for name in NAME_TABLES}
+        about["study"],
+        about["models"],
+        about["protocols"],
+        {name: Path(snakemake.output[name]) for name in NAME_TABLES},
     )
     write_paper(**about, tables=tables, out=Path(snakemake.output.paper))
     write_ranking(

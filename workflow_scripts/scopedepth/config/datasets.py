@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.options import check_options, options_of
+from scopedepth.config.provenance import Provenance
 from scopedepth.job import extensions
 
 LOADERS = extensions.names_in(extensions.LOADERS)
@@ -319,6 +320,9 @@ class DatasetSpec(Spec):
     published: dict[str, PublishedSize] = Field(
         {},
         description="frames and sizes as published, for forecasts: by sequence where it is split, else under `all`",
+    )
+    provenance: Provenance = Field(
+        Provenance(), description="whose frames these are, and what else shows them"
     )
     licence: str = Field("unknown", description="terms of the data")
     citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")

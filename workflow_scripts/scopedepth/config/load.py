@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scopedepth.config.datasets import STORED, VIEW
+from scopedepth.config.datasets import STORED, VIEW, ViewSpec
+from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
 from scopedepth.config.plain import unfit
 from scopedepth.config.resolve import resolved_dataset, stored_name
 from scopedepth.config.studies import Configuration, StudySpec
@@ -25,8 +26,8 @@ from scopedepth.vocabulary.units import unit_name
 SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 # Words about an entry: they reach the report, but no number depends on them, and so no result's identity.
-DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published"})
-MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "trained_on"})
+DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published", "provenance"})
+MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "made_from", "trained_on"})
 PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_comparable"})
 STUDY_WORDS = frozenset({"title", "notes"})
 
@@ -116,11 +117,29 @@ def check(config: Mapping[str, Any]) -> Configuration:
         _dataset(name, checked)
     for name, study in checked.studies.items():
         _check_references(f"studies.{name}", study, checked)
-    for name, model in checked.models.items():
-        for index, seen in enumerate(model.trained_on):
-            _known(f"models.{name}.trained_on[{index}].dataset", seen.dataset, checked.datasets)
     _known("study", checked.study, checked.studies)
+    _check_lineage(checked)
     return checked
+
+
+def _check_lineage(checked: Configuration) -> None:
+    """Refuse what does not fit together about whose frames datasets show and what models have seen."""
+    for name, dataset in checked.datasets.items():
+        for index, edition in enumerate([] if isinstance(dataset, ViewSpec) else dataset.provenance.same_as):
+            _known(f"datasets.{name}.provenance.same_as[{index}].dataset", edition.dataset, checked.datasets)
+    for name, model in checked.models.items():
+        if model.made_from is not None:
+            _known(f"models.{name}.from", model.made_from, checked.models)
+        for index, entry in enumerate(model.trained_on or []):
+            if entry.dataset is not None:
+                _known(f"models.{name}.trained_on[{index}].dataset", entry.dataset, checked.datasets)
+    try:
+        facts = facts_of(checked.datasets, checked.models)
+        for name, study in checked.studies.items():
+            if not study.allow_seen:
+                refuse_seen_frames(f"studies.{name}", study.datasets, study.models, facts)
+    except ScopeDepthError as error:
+        raise ConfigError(str(error)) from None
 
 
 def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
@@ -136,9 +155,13 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     timing = _plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None
     return Study(
         name=chosen,
-        spec={**_plain(chosen, spec), "timing": timing},
+        spec={
+            **_plain(chosen, spec),
+            "timing": timing,
+            "lineage": facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models),
+        },
         datasets=datasets,
-        models={key: _model(key, checked) for key in spec.models},
+        models={key: _plain(key, checked.models[key]) for key in spec.models},
         protocols={key: _plain(key, checked.protocols[key]) for key in spec.protocols},
         timing=timing,
         units=units,
@@ -169,20 +192,6 @@ def _dataset(name: str, checked: Configuration) -> dict[str, Any]:
         return resolved_dataset(name, checked.datasets)
     except ScopeDepthError as error:
         raise ConfigError(str(error)) from None
-
-
-def _model(name: str, checked: Configuration) -> dict[str, Any]:
-    """Return a model's plain spec. `also`: other datasets that show the frames of one that it was trained on."""
-    spec = _plain(name, checked.models[name])
-    if not spec["trained_on"]:
-        return spec
-    stored = {dataset: stored_name(_dataset(dataset, checked)) for dataset in checked.datasets}
-    for entry in spec["trained_on"]:
-        own = entry["dataset"]
-        also = [other for other in stored if other != own and stored[other] == stored[own]]
-        if also:
-            entry["also"] = also
-    return spec
 
 
 def _units_of(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from scopedepth.config.base import Spec
+from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
 from scopedepth.config.options import check_options, options_of
@@ -58,12 +58,43 @@ class Output(Spec):
 
 
 class TrainedOn(Spec):
-    """Data that a model has seen in training."""
+    """Data that a model has seen in training: of a dataset of the configuration, of a device, or not known."""
 
-    dataset: str = Field(description="name of the dataset in the configuration")
+    dataset: Name | None = Field(None, description="name of the dataset in the configuration")
     sequences: list[str] | None = Field(
         None, description="names or patterns of the sequences; null means all"
     )
+    held_out: Literal["sequence", "patient"] | None = Field(
+        None,
+        description="each of these sequences is predicted by a network that has seen the others, but not it, or "
+        "nothing of its patient",
+    )
+    device: str | None = Field(
+        None,
+        description="instead of a dataset: data that are not in the configuration, taken with this device",
+    )
+
+    unknown: bool = Field(
+        False, description="instead of a dataset: data that are not known; the word `unknown` is short for it"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> TrainedOn:
+        if (self.dataset is not None) + (self.device is not None) + self.unknown != 1:
+            raise ValueError(
+                "an entry names a dataset of the configuration, or the device of other data, or is the word unknown"
+            )
+        if self.dataset is None and (self.sequences is not None or self.held_out is not None):
+            raise ValueError("sequences and held_out are of a dataset, and no dataset is named")
+        return self
+
+
+def _as_trained_on(given: Any) -> Any:
+    """Return what training data are short for: the word `unknown` is an entry, one alone a list of one."""
+    several = [given] if isinstance(given, str) else given
+    if not isinstance(several, list):
+        return several
+    return [{"unknown": True} if one == "unknown" else one for one in several]
 
 
 class ModelSpec(Spec):
@@ -75,8 +106,19 @@ class ModelSpec(Spec):
     output: Output = Field(description="what the network's number means")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="arithmetic of the forward pass")
     options: dict[str, Any] = Field({}, description="the family's own options")
-    trained_on: list[TrainedOn] = Field(
-        [], description="data seen in training, so that its scores are marked"
+    made_from: Name | None = Field(
+        None, alias="from", description="the model that it was made from, whose training data it has seen too"
+    )
+    trained_on: Annotated[
+        list[TrainedOn] | None,
+        BeforeValidator(
+            _as_trained_on,
+            json_schema_input_type=list[TrainedOn | Literal["unknown"]] | Literal["unknown"] | None,
+        ),
+    ] = Field(
+        None,
+        description="data seen in training, so that its scores are marked; `unknown`, alone or beside others, for data "
+        "that are not known; null: what it was made from has seen, else unknown, and nothing without weights",
     )
     parameters: int | None = Field(None, ge=0, description="parameters as published; null where unknown")
     licence: str = Field("unknown", description="terms of the weights")

@@ -61,6 +61,11 @@ class StudySpec(Spec):
     )
     bootstrap: Bootstrap = Field(Bootstrap(), description="how intervals are drawn")
     timing: Name | None = Field(None, description="one of `timings`; null measures no speed")
+    allow_seen: bool = Field(
+        False,
+        description="rank models on frames that they were trained on too, which the report then says first; otherwise "
+        "such a study is refused",
+    )
     notes: list[str] = Field([], description="what a reader must know: our choices, what is not known")
 
 

@@ -17,8 +17,8 @@ class Candidate:
 
     model: str
     title: str
-    seen: bool
-    "whether it was trained on the dataset, or on part of it"
+    seen: str
+    "the mark of what it has seen of the dataset in training"
     value: float
     low: float | None
     high: float | None
@@ -37,7 +37,7 @@ def candidates(results: Results, dataset: str) -> list[Candidate]:
         score, speed = results.score(dataset, model), results.speed.get(model)
         ms = latency(speed) if speed else None
         if score and speed and score["value"] is not None and ms:
-            seen = results.seen(dataset, model) != "no"
+            seen = results.mark(dataset, model)
             spread = score["value"], score["ci_low"], score["ci_high"]
             title = results.model_title(model)
             found.append(Candidate(model, title, seen, *spread, ms, *latency_interval(speed)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scopedepth.lineage.footage import reached
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, metric_label, plural, preprocessing, small
 from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.alignments import NAMES, alignment
+from scopedepth.vocabulary.lineage import LEVELS, MEANINGS
 
 SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log_depth": "in log depth"}
 SCOPES = {
@@ -27,15 +29,32 @@ def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
     sentences += [protocol_sentence(results, name) for name in results.protocol_names]
     sentences += intervals(results)
     sentences += timing_sentence(results)
-    seen = [
-        f"{results.model_title(model)} ({results.dataset_title(dataset)})"
-        for dataset in results.dataset_names
-        for model in results.model_names
-        if results.seen(dataset, model) != "no"
-    ]
-    if seen:
-        sentences.append(f"Scores on data seen in training are marked: {listed(seen)}.")
+    sentences += disjointness(results)
     return " ".join(sentences)
+
+
+def disjointness(results: Results) -> list[str]:
+    """Return what the networks had seen in training of each dataset: the level of disjointness (CLAIM's word)."""
+    if not results.networks:
+        return []
+    said = []
+    for dataset in results.dataset_names:
+        titles: dict[str, list[str]] = {}
+        for model in results.networks:
+            titles.setdefault(results.seen(dataset, model), []).append(results.model_title(model))
+        parts = [f"{MEANINGS[level]} ({listed(titles[level])})" for level in LEVELS if level in titles]
+        said.append(f"of {results.dataset_title(dataset)}, {'; '.join(parts)}")
+    text = "Level of disjointness of training and test data, as the closest that a network is known to have seen: "
+    datasets = results.study["lineage"]["datasets"]
+    untold = [
+        results.dataset_title(name)
+        for name in results.dataset_names
+        if not any(datasets[one]["patient"] for one in reached(datasets, name))
+    ]
+    sentences = [text + ". ".join(said) + "."]
+    if untold:
+        sentences.append(f"Which sequences show one patient is not stated of {listed(untold)}.")
+    return sentences
 
 
 def compared(results: Results, cite: Cite) -> str:

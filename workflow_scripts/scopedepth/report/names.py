@@ -15,10 +15,12 @@ from scopedepth.vocabulary.metrics import Metric
 Spec = Mapping[str, Any]
 
 
-def write_names(models: Mapping[str, Spec], protocols: Mapping[str, Spec], out: Mapping[str, Path]) -> None:
+def write_names(
+    study: Spec, models: Mapping[str, Spec], protocols: Mapping[str, Spec], out: Mapping[str, Path]
+) -> None:
     """Write the tables `NAME_TABLES` to the paths `out`, by their names; a row for each name, in their order."""
     rows = {
-        "models": [{"model": name, **_model(models[name])} for name in sorted(models)],
+        "models": [{"model": name, **_model(models[name], study["lineage"])} for name in sorted(models)],
         "metrics": [{"metric": name, **_metric(metric)} for name, metric in SUMMARY_METRICS.items()],
         "protocols": [{"protocol": name, **_protocol(protocols[name])} for name in sorted(protocols)],
     }
@@ -26,10 +28,13 @@ def write_names(models: Mapping[str, Spec], protocols: Mapping[str, Spec], out: 
         write_table(out[name], schema, {key: [row[key] for row in rows[name]] for key in schema.names})
 
 
-def _model(spec: Spec) -> dict[str, Any]:
-    trained_on = [one["dataset"] for one in spec["trained_on"]]
+def _model(spec: Spec, lineage: Spec) -> dict[str, Any]:
+    seen = [
+        one.get("dataset") or ("unknown" if "unknown" in one else f"device: {one['device']}")
+        for one in lineage["models"][spec["name"]]
+    ]
     output = {f"output_{key}": spec["output"][key] for key in ("kind", "unit")}
-    return {**spec, **output, "title": spec["title"] or spec["name"], "trained_on": trained_on}
+    return {**spec, **output, "title": spec["title"] or spec["name"], "trained_on": list(dict.fromkeys(seen))}
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
 from scopedepth.tables.study import FRAMES, RANKS, SUMMARY
 from scopedepth.tables.timing import TIMING
+from scopedepth.vocabulary.lineage import MARKS, legend
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
 
@@ -60,6 +61,8 @@ def write_ranking(
         here.sort(key=lambda row: _order(ranks.get((dataset, row["model"])), row))
         for row in here:
             lines.append(_line(row, ranks.get((dataset, row["model"])), models, speeds))
+        said = legend({row["seen_in_training"] for row in here})
+        lines += [f"  {said}"] if said else []
         if here and all(row["value"] is None for row in here):
             lines.append(
                 f"  ! nothing could be scored on {dataset}: {why_nothing(tables['frames'], protocol, dataset)}"
@@ -135,7 +138,7 @@ def _line(
 ) -> str:
     title = one_line(models[row["model"]]["title"] or row["model"])
     title = title if len(title) <= 26 else title[:25] + "…"
-    seen = "†" if row["seen_in_training"] in ("partly", "yes") else ""
+    seen = MARKS[row["seen_in_training"]]
     number = "–" if rank is None or rank["rank_by_value"] is None else str(rank["rank_by_value"])
     if rank is not None and rank["tied_with"]:
         number += "="

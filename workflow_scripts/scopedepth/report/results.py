@@ -5,7 +5,7 @@ A combination without a row is simply not found (`None`): nothing here fills a g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from scopedepth.report.words import higher_is_better
 from scopedepth.statistics.drift import SUMMARY_METRICS
 from scopedepth.tables.io import read_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
+from scopedepth.vocabulary.lineage import MARKS, NONE, legend
 from scopedepth.vocabulary.units import dataset_of
 
 Spec = Mapping[str, Any]
@@ -210,10 +211,18 @@ class Results:
         }
 
     def seen(self, dataset: str, model: str) -> str:
-        """Return no, partly or yes: whether a model was trained on a dataset."""
+        """Return the closest level at which a model has seen a dataset in training (`vocabulary.lineage`)."""
         rows = (self.score(dataset, model, protocol, metric)
                 for protocol in self.protocol_names for metric in self.metric_names)  # fmt: skip
-        return next((str(row["seen_in_training"]) for row in rows if row), "no")
+        return next((str(row["seen_in_training"]) for row in rows if row), NONE)
+
+    def mark(self, dataset: str, model: str) -> str:
+        """Return the mark of what a model has seen of a dataset, empty where it is known to have seen nothing."""
+        return MARKS[self.seen(dataset, model)]
+
+    def legend(self, datasets: Iterable[str]) -> str:
+        """Return one line on the marks that the models have on `datasets`, empty where there is none."""
+        return legend({self.seen(dataset, model) for dataset in datasets for model in self.model_names})
 
     @cached_property
     def speed(self) -> dict[str, Row]:

@@ -28,9 +28,9 @@ from scopedepth.statistics.panel import (
     with_drift,
 )
 from scopedepth.statistics.sensitivity import change, shares_won
-from scopedepth.statistics.training import seen_in_training
-from scopedepth.tables.frames import read_scores
-from scopedepth.tables.io import write_table
+from scopedepth.statistics.training import COLUMN, Seen
+from scopedepth.tables.frames import SCORES, read_scores
+from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
@@ -66,19 +66,31 @@ def summarise_study(
     """
     score_paths = group_paths(scores)
     _check_complete(study, score_paths)
+    seen = {name: _seen(study, name, score_paths) for name in sorted(study["datasets"])}
     rows: dict[str, list[Row]] = {name: [] for name in ROW_TABLES}
-    for name in sorted(study["datasets"]):
+    for name in seen:
         parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths)
         for table, part in parts.items():
             rows[table] += part
-    _write_frames(out["frames"], score_paths, protocols)
+    _write_frames(out["frames"], score_paths, protocols, seen)
     if stores and predictions:
         rows["depth_error"] = _depth_error_rows(
             study, protocols, score_paths, stores, predictions, out["frames"]
         )
     for table in ROW_TABLES:
+        for row in rows[table]:
+            seen[row["dataset"]].add_to(row)
         _write_rows(out[table], STUDY_TABLES[table], rows[table])
     write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
+
+
+def _seen(study: Mapping[str, Any], dataset: str, scores: Mapping[Key, Sequence[Path]]) -> Seen:
+    """Return what the models have seen of the sequences that a dataset turned out to have."""
+    paths = scores[dataset, study["models"][0], study["protocols"][0]]
+    names = {
+        name for path in paths for name in sequence_names(read_table(path, ["sequence"], SCORES)).tolist()
+    }
+    return Seen(study, dataset, sorted(names))
 
 
 def chosen_metrics(study: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[str]:
@@ -235,7 +247,6 @@ def _summary_rows(
             "n_sequences": int(analysis.n_sequences[index]),
             "n_failed": int(analysis.n_failed[index]),
             "n_negative_scale": int(negative[index]),
-            "seen_in_training": seen_in_training(models[model], panel.dataset, panel.sequences),
             "status": statuses[index],
         }
         estimate = analysis.estimates[index]
@@ -364,6 +375,7 @@ def _write_frames(
     path: Path,
     scores: Mapping[Key, Sequence[Path]],
     protocols: Specs,
+    seen: Mapping[str, Seen],
 ) -> None:
     """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -373,7 +385,7 @@ def _write_frames(
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
             parts = [
-                _with_version(read_scores(path), protocols[key[2]]["version"])
+                _of_study(read_scores(path), protocols[key[2]]["version"], key[1], seen[key[0]])
                 for key in keys
                 for path in scores[key]
             ]
@@ -382,10 +394,15 @@ def _write_frames(
     beside.replace(path)
 
 
-def _with_version(table: pa.Table, version: int) -> pa.Table:
-    """Return a table of SCORES as part of FRAMES: with the protocol's version."""
+def _of_study(table: pa.Table, version: int, model: str, seen: Seen) -> pa.Table:
+    """Return a table of SCORES as part of FRAMES: with the protocol's version, and what was seen of its sequences."""
     versions = pa.array([version] * len(table), FRAMES.field("protocol_version").type)
-    return table.append_column("protocol_version", versions).select(FRAMES.names).cast(FRAMES)
+    sequences = table["sequence"].combine_chunks()
+    levels = pa.DictionaryArray.from_arrays(
+        sequences.indices, pa.array([seen.of(model, name) for name in sequences.dictionary.to_pylist()])
+    )
+    table = table.append_column("protocol_version", versions).append_column(COLUMN, levels)
+    return table.select(FRAMES.names).cast(FRAMES)
 
 
 def _write_rows(path: Path, schema: pa.Schema, rows: Sequence[Row]) -> None:

@@ -275,12 +275,12 @@ class Plan:
             model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
             return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
         if rule == "summarise":
-            # Whether a model has seen a dataset is said in the tables.
+            # What a model has seen of a dataset is said in the tables, as `lineage` of the study.
             return canonical_json(
                 {
                     "study": {**without(study.spec, STUDY_WORDS), **self._facts()},
                     "datasets": _without_words(study.datasets, DATASET_WORDS),
-                    "models": _without_words(study.models, MODEL_WORDS - {"trained_on"}),
+                    "models": _without_words(study.models, MODEL_WORDS),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
                 }
             )

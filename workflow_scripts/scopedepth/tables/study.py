@@ -12,6 +12,13 @@ PROTOCOL_VERSION = column(
     "protocol_version", pa.int32(), "version of the protocol, raised when its numbers can change"
 )
 
+_LEVELS = (
+    "frames, sequence, patient, dataset, device, unknown or none: the closest that {} is known to have seen in "
+    "training"
+)
+SEEN = column("seen_in_training", KEY, _LEVELS.format("the model"))
+SEEN_OF_SEQUENCE = column("seen_in_training", KEY, _LEVELS.format("the model") + ", of this sequence")
+
 FRAMES = pa.schema(
     [
         *FRAME_KEYS,
@@ -19,6 +26,7 @@ FRAMES = pa.schema(
         *metric_columns(),
         *FIT,
         *FRAME_OUTCOME,
+        SEEN_OF_SEQUENCE,
     ],
     metadata={
         "description": "all scores of a study and the fits behind them, one row a frame, model and protocol"
@@ -74,7 +82,7 @@ SUMMARY = pa.schema(
         ),
         column("skill_ci_low", pa.float64(), "lower end of the skill's 95 % interval"),
         column("skill_ci_high", pa.float64(), "upper end of the skill's 95 % interval"),
-        column("seen_in_training", KEY, "no, partly or yes: whether the model was trained on this dataset"),
+        SEEN,
         column(
             "status",
             KEY,
@@ -117,6 +125,8 @@ COMPARISONS = pa.schema(
             "variable as those of the short ones",
         ),
         column("n_frames", pa.int64(), "frames on which both models have a number"),
+        column("seen_in_training_a", KEY, _LEVELS.format("the first model")),
+        column("seen_in_training_b", KEY, _LEVELS.format("the second model")),
         column(
             "status",
             KEY,
@@ -149,6 +159,7 @@ RANKS = pa.schema(
             pa.float64(),
             "share of the study's protocols, as far as they rank two models here, in which this one is first",
         ),
+        SEEN,
         column("status", KEY, "the summary's status; only ok is ranked"),
     ],
     metadata={"description": "the ranking of the models, with its uncertainty"},
@@ -192,6 +203,7 @@ DEPTH_ERROR = pa.schema(
         column(
             "abs_rel", pa.float64(), "mean |aligned depth - reference| / reference over them; null if none"
         ),
+        SEEN,
     ],
     metadata={
         "description": "error against depth, one row a dataset, model and bin, on 24 frames of each dataset and "
@@ -218,6 +230,7 @@ DRIFT = pa.schema(
             pa.list_(pa.float64()),
             "the factors of these frames divided by the sequence's median factor; null where there is none",
         ),
+        SEEN_OF_SEQUENCE,
     ],
     metadata={
         "description": "how scale wanders within a sequence, one row a dataset, protocol, model, sequence"
@@ -244,7 +257,8 @@ MODELS = pa.schema(
         column(
             "trained_on",
             pa.list_(pa.string()),
-            "datasets seen in training, as far as the configuration tells",
+            "datasets seen in training, by it or what it was made from; device: data outside the configuration, "
+            "by what took them; unknown: data that nobody told of",
         ),
         column("licence", pa.string(), "terms of the weights"),
     ],

@@ -107,7 +107,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         stores=stores,
         predictions=predictions,
     )
-    write_names(about["models"], about["protocols"], tables)
+    write_names(study, about["models"], about["protocols"], tables)
     write_report(
         **about,
         tables=tables,

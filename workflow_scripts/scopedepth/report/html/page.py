@@ -127,9 +127,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "protocol_options": [
             (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
         ],
-        "any_seen": any(
-            results.seen(d, m) != "no" for d in results.dataset_names for m in results.model_names
-        ),
+        "seen_legend": results.legend(results.dataset_names),
         "ranking": ranking.ranking(results, look),
         "matrix": matrix.matrix(results, look),
         "protocol_cards": protocols.protocol_cards(results),

@@ -18,6 +18,7 @@ from scopedepth.statistics.bootstrap import (
     THESE_SEQUENCES,
 )
 from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
+from scopedepth.vocabulary.lineage import DATASET, FRAMES, MARKS, MEANINGS, PATIENT, SEQUENCE
 from scopedepth.vocabulary.reasons import WORDS
 
 # With more datasets than this, the ranking below tells the rest.
@@ -36,6 +37,7 @@ class Remark:
 def remarks(results: Results) -> list[Remark]:
     """Return the points that follow the headline, those without anything to say left out."""
     made = [
+        Remark("Seen in training", seen_frames(results)),
         *(
             Remark(results.dataset_title(name), accuracy(results, name), of_dataset=True)
             for name in results.dataset_names[:DATASETS]
@@ -50,6 +52,22 @@ def remarks(results: Results) -> list[Remark]:
 
 def _joined(sentences: list[Markup]) -> Markup:
     return Markup(" ").join(sentences)
+
+
+def seen_frames(results: Results) -> Markup:
+    """Say which models are ranked on frames that they were trained on."""
+    sentences = []
+    for dataset in results.dataset_names:
+        seen = [model for model in results.model_names if results.seen(dataset, model) == FRAMES]
+        if seen:
+            text = Markup("{} {} ranked on frames of {} that {} trained on (marked {}): {} of new data.")
+            words = ("is", "it was", "its score says nothing") if len(seen) == 1 else (
+                "are", "they were", "their scores say nothing")  # fmt: skip
+            where = results.dataset_title(dataset)
+            sentences.append(
+                text.format(titles(results, seen), words[0], where, words[1], MARKS[FRAMES], words[2])
+            )
+    return _joined(sentences)
 
 
 def accuracy(results: Results, dataset: str) -> Markup:
@@ -277,10 +295,13 @@ def _cautions_of(results: Results, dataset: str) -> list[Markup]:
     where = results.dataset_title(dataset)
     scores = {model: results.score(dataset, model) for model in results.model_names}
     sentences = _doubts(results, dataset)
-    seen = [model for model in results.model_names if results.seen(dataset, model) != "no"]
-    if seen:
-        text = Markup("{} {} trained on data of {} (marked †); such a score says nothing of new data.")
-        sentences.append(text.format(titles(results, seen), "was" if len(seen) == 1 else "were", where))
+    for level in (SEQUENCE, PATIENT, DATASET):
+        seen = [model for model in results.model_names if results.seen(dataset, model) == level]
+        if seen:
+            text = Markup("{} {} trained on {} of {} (marked {}).")
+            verb = "was" if len(seen) == 1 else "were"
+            meaning = MEANINGS[level].removesuffix(" of this dataset")
+            sentences.append(text.format(titles(results, seen), verb, meaning, where, MARKS[level]))
     without = [model for model, row in scores.items() if not row or row["value"] is None]
     if len(without) == len(scores):
         sentences.append(Markup("Nothing could be scored on {}{}.").format(where, _why(results, dataset)))

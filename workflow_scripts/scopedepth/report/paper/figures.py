@@ -117,7 +117,7 @@ def speed_figure(results: Results, dataset: str, out: Path) -> list[Path]:
                     alpha=0.5,
                     zorder=2,
                 )
-            label = plain(p.title) + (" †" if p.seen else "")
+            label = plain(p.title) + (f" {p.seen}" if p.seen else "")
             axes.plot(p.ms, p.value, marker, color=colour, linestyle="none", zorder=3, label=label, **_MARK)
         axes.set_xscale("log")
         low, high = min(p.ms for p in found) / 1.5, max(p.ms for p in found) * 1.5

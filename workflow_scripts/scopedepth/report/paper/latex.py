@@ -26,6 +26,7 @@ _ESCAPED = {
     "−": "$-$", "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}", "\u00a0": "~",
     "δ": r"$\delta$", "τ": r"$\tau$", "×": r"$\times$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "µ": r"$\mu$",
     "μ": r"$\mu$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "†": r"\dag{}",
+    "‡": r"\ddag{}", "§": r"\S{}", "¶": r"\P{}", "‖": r"$\|$",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$",
 }  # fmt: skip
 
@@ -74,9 +75,9 @@ def metric_head(metric: str, label: str) -> str:
 
 
 def model_name(results: Results, model: str, dataset: str | None = None) -> str:
-    """Return a model's title; a dagger where it was trained on `dataset`."""
-    dagger = r"\textsuperscript{\dag}" if dataset and results.seen(dataset, model) != "no" else ""
-    return escape(results.model_title(model)) + dagger
+    """Return a model's title, with the mark of what it has seen of `dataset` in training."""
+    seen = escape(results.mark(dataset, model)) if dataset else ""
+    return escape(results.model_title(model)) + (rf"\textsuperscript{{{seen}}}" if seen else "")
 
 
 def table(
@@ -183,8 +184,8 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
         parts.append("A few long sequences outweigh the others.")
     if any(row["status"] == "incomplete" for row in rows):
         parts.append("* Mean over fewer frames: the model has no number on the others.")
-    if any(results.seen(dataset, model) != "no" for model in results.model_names):
-        parts.append(r"\dag{} Trained on this dataset or part of it.")
+    if legend := results.legend([dataset]):
+        parts.append(escape(legend))
     if spec.get("not_comparable"):
         parts.append(escape(f"Not comparable with other protocols: {spec['not_comparable']}"))
     return " ".join(parts)
@@ -210,8 +211,9 @@ def ranks_table(results: Results, dataset: str) -> str:
     rows.append(taus)
     caption = (
         f"Rank by {escape(metric_label(results.metric))} (its value) on {escape(results.dataset_title(dataset))} "
-        "under each protocol, every model having predicted once. Kendall's $\\tau$ is against the first column."
-    )
+        "under each protocol, every model having predicted once. Kendall's $\\tau$ is against the first column. "
+        + escape(results.legend([dataset]))
+    ).strip()
     versions = [f"{escape(p)} v{escape(str(results.protocols[p].get('version', '?')))}" for p in protocols]
     return table(
         caption, f"{dataset}-ranks", "l" + "r" * len(protocols), ["Model", *versions], rows, len(rows) - 1, 3

@@ -92,7 +92,7 @@ def speed_chart(
         )
         drawing.mark(x(p.ms), y(p.value), mark.shape, mark.css, tip, 6.5)
     for p in sorted(found, key=lambda p: y(p.value)):
-        name = shortened(p.title, 22 if narrow else 40) + (" †" if p.seen else "")
+        name = shortened(p.title, 22 if narrow else 40) + (f" {p.seen}" if p.seen else "")
         place(drawing, boxes, x(p.ms), y(p.value), name, (left, top, right, bottom))
     return drawing.render()
 

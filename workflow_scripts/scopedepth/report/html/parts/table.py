@@ -10,8 +10,7 @@ from markupsafe import Markup, escape
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.results import Results
 from scopedepth.report.words import NOTHING
-
-DAGGER = "†"
+from scopedepth.vocabulary.lineage import MEANINGS
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,17 @@ def spread_cell(
 
 
 def model_cell(results: Results, look: Mapping[str, Look], model: str, dataset: str | None = None) -> Cell:
-    """Return a model's name with its mark, and a dagger where it was trained on `dataset`."""
+    """Return a model's name with its mark, and that of what it has seen of `dataset` in training."""
     title = results.model_title(model)
-    seen = results.seen(dataset, model) if dataset else "no"
+    seen = results.mark(dataset, model) if dataset else ""
     text = Markup('<span class="model">{}<span>{}</span></span>').format(look[model].icon, title)
-    if seen != "no":
-        tip = "trained on this dataset" if seen == "yes" else "trained on part of this dataset"
-        text += Markup('<abbr class="dagger" title="{}">{}</abbr>').format(tip, DAGGER)
+    if dataset and seen:
+        tip = f"seen in training: {MEANINGS[results.seen(dataset, model)]}"
+        text += Markup('<abbr class="dagger" title="{}">{}</abbr>').format(tip, seen)
     return Cell(
         text,
         title.casefold(),
-        title + (f" {DAGGER}" if seen != "no" else ""),
+        title + (f" {seen}" if seen else ""),
         "baseline" if results.is_baseline(model) else "",
     )
 

@@ -139,7 +139,7 @@ def draw(
             "model": model,
             "title": results.model_title(model),
             "icon": look[model].icon,
-            "seen": results.seen(dataset, model) != "no",
+            "seen": results.mark(dataset, model),
             "value": metric_value(value, results.metric),
             "missing": "" if one.depth is not None else WORDS.get(one.status, one.status),
             "depth": mapped(inside(one.depth, flags), low, high, DEPTH_MAP, side) if one.depth is not None else None,

@@ -42,7 +42,7 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
             Cell(weights_words(spec.get("weights") or {})),
             value_cell(parameters(size), size),
             Cell(spec.get("precision", "–")),
-            Cell(trained_words(results, spec), css="words"),
+            Cell(trained_words(results, name), css="words"),
             Cell(spec.get("licence") or "unknown"),
             Cell(link(spec["homepage"], "page") if spec.get("homepage") else "–"),
         ])  # fmt: skip
@@ -69,13 +69,19 @@ def weights_words(weights: Mapping[str, Any]) -> str | Markup:
     )
 
 
-def trained_words(results: Results, spec: Mapping[str, Any]) -> str:
-    """Return the data that a model has seen in training."""
+def trained_words(results: Results, model: str) -> str:
+    """Return the data that a model, or what it was made from, has seen in training."""
     said = []
-    for entry in spec.get("trained_on", []):
-        parts = f" ({', '.join(entry['sequences'])})" if entry.get("sequences") else ""
-        said.append(results.dataset_title(entry["dataset"]) + parts)
-    return "; ".join(said) or "none of the datasets here, as far as is known"
+    for entry in results.study["lineage"]["models"][model]:
+        if "dataset" not in entry:
+            said.append(
+                "data that are not known" if entry.get("unknown") else f"other data of {entry['device']}"
+            )
+            continue
+        parts = f" ({', '.join(entry['sequences'])})" if entry["sequences"] else ""
+        left_out = f", each {entry['held_out']} held out" if entry["held_out"] else ""
+        said.append(results.dataset_title(entry["dataset"]) + parts + left_out)
+    return "; ".join(dict.fromkeys(said)) or "none of the datasets here"
 
 
 def model_citations(results: Results) -> list[dict[str, str]]:

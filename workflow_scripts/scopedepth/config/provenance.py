@@ -1,0 +1,64 @@
+"""What config.yaml may say of where a dataset's frames come from."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from scopedepth.config.base import Name, Spec
+
+
+def _with_one_group(given: str | dict[str, str] | None) -> str | dict[str, str] | None:
+    if isinstance(given, str):
+        try:
+            groups = re.compile(given).groups
+        except re.error as error:
+            raise ValueError(f"{given!r:.100} is no regular expression ({error})") from None
+        if groups != 1:
+            raise ValueError(f"{given!r:.100} has {groups} groups; a pattern has one, around what is meant")
+    return given
+
+
+Rule = Annotated[str | dict[str, str] | None, AfterValidator(_with_one_group)]
+
+
+class Edition(Spec):
+    """Another dataset that shows the same videos."""
+
+    dataset: Name = Field(description="the other dataset")
+    sequences: Rule = Field(
+        None,
+        description="{own name: name there}, or a regular expression of own names whose one group is the name there; "
+        "null: all of them, under the same names",
+    )
+
+
+def _as_editions(given: Any) -> Any:
+    """Return what editions are short for: a name is a dataset with the same names, one alone a list of one."""
+    several = given if isinstance(given, list) else [given]
+    return [{"dataset": one} if isinstance(one, str) else one for one in several]
+
+
+class Provenance(Spec):
+    """Where a dataset's frames come from: whose they are, and what else shows them."""
+
+    patient: Rule = Field(
+        None,
+        description="patient, animal, phantom or organ of a sequence: {name or glob pattern: patient}, or a regular "
+        "expression of the sequence's name whose one group is the patient; null: not known",
+    )
+    device: Annotated[
+        dict[str, str],
+        BeforeValidator(
+            lambda given: {"*": given} if isinstance(given, str) else given,
+            json_schema_input_type=str | dict[str, str],
+        ),
+    ] = Field({}, description="what took the frames: one word for all, or {name or glob pattern: device}")
+    same_as: Annotated[
+        list[Edition],
+        BeforeValidator(_as_editions, json_schema_input_type=Name | Edition | list[Name | Edition]),
+    ] = Field(
+        [], description="other datasets with the same videos; of several the first that a sequence is in"
+    )
