@@ -92,7 +92,7 @@ class ModelSpec(Spec):
     def _weights_and_output_fit(self) -> ModelSpec:
         options = options_of(extensions.FAMILIES, self.family)
         if hasattr(options, "check_model"):
-            options.check_model(self.weights.kind, self.output.kind)
+            options(**self.options).check_model(self.weights.kind, self.output.kind)
         elif self.weights.kind == "none":
             raise ValueError(f"the family {self.family} needs weights")
         return self

@@ -22,7 +22,8 @@ class DepthModel(ABC):
 
     Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
     `precision` ("fp32", "bf16", "fp16"), `greatest_depth` (of a metric_disparity: the depth, in its unit, at which
-    its authors cut after resampling; None: nowhere).
+    its authors cut after resampling; None: nowhere), `own_code` (the digest of code of the user's outside of its
+    weights; None: none).
     """
 
     def __init__(self, spec: Mapping[str, Any], device: str = "cpu", parameters: int = 0) -> None:
@@ -33,6 +34,7 @@ class DepthModel(ABC):
         self.device = device
         self.parameters = parameters
         self.greatest_depth: float | None = None
+        self.own_code: str | None = None
 
     def for_sequence(self, name: str) -> DepthModel:
         """Return the model for a sequence: another one where the weights differ by sequence, itself else."""

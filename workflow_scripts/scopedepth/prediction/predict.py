@@ -147,6 +147,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
         "device": model.device.split(":")[0],
         "precision": model.precision,
         "versions": versions,
+        **({} if model.own_code is None else {"own_code": model.own_code}),
         **_rounding(model),
     }
 
