@@ -16,6 +16,8 @@ import yaml
 from http_site import serve
 from project import CONFIG, ROOT, Project, write_frames
 from scopedepth.config.load import select_study
+from scopedepth.config.protocols import ProtocolSpec
+from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.fetch.weights import fetch_weights
 from scopedepth.models import FAMILIES, load_model
 from test_models_families import export, write_monodepth2, write_sc
@@ -62,6 +64,18 @@ def test_own_code_beside_weights_of_the_hub_as_the_page_shows_it(
         fetch_weights(model, tmp_path / "w" / "published", tmp_path / "w" / "published.json")
     frames = np.full((1, 4, 6, 3), 2, np.uint8)
     np.testing.assert_allclose(load_model(model, tmp_path / "w" / "published", "cpu").predict(frames), 1)
+
+
+def test_the_protocol_of_pixels_without_an_answer_as_the_page_shows_it() -> None:
+    (shown,) = [block for block in blocks("yaml") if "uncovered: leave_out" in block]
+    (entry,) = yaml.safe_load(shown)["protocols"].values()
+    spec = {"name": "p", **ProtocolSpec.model_validate(entry).model_dump(mode="json")}
+    depth = np.linspace(20.0, 90.0, 48).reshape(6, 8)
+    output = 0.5 * depth
+    output[:2] = np.nan
+    metrics, fit, status = evaluate_frame(spec, output, depth, output_kind="depth")
+    assert (status, fit.n_pixels) == ("ok", 32)
+    assert metrics == {"abs_rel": pytest.approx(0, abs=1e-12), "delta1": 1.0}
 
 
 @pytest.mark.workflow

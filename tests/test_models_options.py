@@ -53,7 +53,11 @@ REFUSED = [
     ("onnx", {"channels": "hsv"}, "options.channels: "),
     ("onnx", {"scale": float("inf")}, "options.scale: "),
     ("python", {"code": "mine"}, """code must be "file.py:Class" or "package.module:Class", not 'mine'"""),
-    ("python", {"code": "mine.py"}, """code must be "file.py:Class" or "package.module:Class", not 'mine.py'"""),
+    (
+        "python",
+        {"code": "mine.py"},
+        """code must be "file.py:Class" or "package.module:Class", not 'mine.py'""",
+    ),
     ("python", {"code": None}, 'code must be "file.py:Class" or "package.module:Class", not None'),
     ("python", {"code": 3}, "options.code: "),
     ("python", {"options": [1]}, "options.options: "),

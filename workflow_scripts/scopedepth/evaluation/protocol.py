@@ -110,6 +110,8 @@ class Terms:
     resample_inverse: bool
     resample_epsilon: float
     """Whether the inverse of depth is resampled, and what is added before each inversion."""
+    leaves_uncovered: bool
+    """Pixels without an answer are left out; else a frame with one that counts has no number."""
     ordinal_pairs: int
     ordinal_ratio: float
     ordinal_seed: int
@@ -209,6 +211,7 @@ def terms_for(
         error_epsilon=protocol["error_epsilon"] if metric else 0.0,
         resample_inverse=protocol["interpolation"]["space"] == "disparity",
         resample_epsilon=protocol["interpolation"]["epsilon"],
+        leaves_uncovered=protocol.get("uncovered") == "leave_out",
         ordinal_pairs=ordinal["pairs"],
         ordinal_ratio=ordinal["min_ratio"],
         ordinal_seed=ordinal["seed"],

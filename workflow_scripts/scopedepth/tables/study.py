@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from scopedepth.tables.frames import FIT, FRAME_KEYS, FRAME_OUTCOME, metric_columns
+from scopedepth.tables.frames import COVERAGE, FIT, FRAME_KEYS, FRAME_OUTCOME, metric_columns
 from scopedepth.tables.io import KEY, column
 from scopedepth.tables.timing import TIMING
 
@@ -19,6 +19,7 @@ FRAMES = pa.schema(
         *metric_columns(),
         *FIT,
         *FRAME_OUTCOME,
+        COVERAGE,
     ],
     metadata={
         "description": "all scores of a study and the fits behind them, one row a frame, model and protocol"
