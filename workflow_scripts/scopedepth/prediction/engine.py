@@ -29,6 +29,7 @@ from scopedepth.vocabulary.flags import (
     PREDICTION_NONFINITE,
     PREDICTION_OK,
 )
+from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 
 # Pixels of network input in one batch, and frames, where the batch is not given. A processor gains nothing from
 # larger ones; a GPU with 8 GB takes these with a network of 335 million parameters.
@@ -225,7 +226,7 @@ class Engine:
         unreadable = self.data.sequences[shard.sequence].status(shard.start, shard.stop) == FRAME_UNREADABLE
         failed = shard.failed | unreadable
         shard.prediction[failed] = np.nan
-        finite = round_frames(shard.prediction, shifted=self.model.output_kind == "disparity")
+        finite = round_frames(shard.prediction, shifted=self.model.output_kind in SHIFTED_KINDS)
         status = np.where(finite, PREDICTION_OK, PREDICTION_NONFINITE)
         status = np.where(failed, PREDICTION_FAILED, status).astype(np.uint8)
         blocks = {"prediction": shard.prediction, "status": status}

@@ -21,6 +21,7 @@ from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.vocabulary.flags import PREDICTION_STATUSES
+from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 
 # A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
 SHARD_BYTES = 32 * 2**20
@@ -155,7 +156,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
 def _rounding(model: DepthModel) -> dict[str, int]:
     """Return how a model's output is rounded: to bits of each value, and with a free shift to bits of the spread."""
     return {"mantissa_bits": MANTISSA_BITS} | (
-        {"spread_bits": SPREAD_BITS} if model.output_kind == "disparity" else {}
+        {"spread_bits": SPREAD_BITS} if model.output_kind in SHIFTED_KINDS else {}
     )
 
 
