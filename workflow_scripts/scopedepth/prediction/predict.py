@@ -15,7 +15,7 @@ from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest, wri
 from scopedepth.job.run import library_versions
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.prediction.engine import Engine
+from scopedepth.prediction.engine import Engine, for_frames
 from scopedepth.prediction.rounding import MANTISSA_BITS, SPREAD_BITS
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
@@ -93,7 +93,7 @@ def count_statuses(status: np.ndarray) -> dict[str, int]:
 def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
     """Return the layout of a sequence's group in the prediction store."""
     size = (sequence.height, sequence.width)
-    own = model.for_sequence(sequence.name)
+    own = for_frames(model.for_sequence(sequence.name), sequence)
     try:
         grid = own.grid(*size)
     except ScopeDepthError:

@@ -13,6 +13,7 @@ its version ("name==1.2"), which is part of the identity, too; another version i
         def grid(self, height, width): ...    # -> (v, u); without it, one frame is predicted to find out
         def for_sequence(self, name): ...     # -> an object like this one, with other weights
         parameters: int
+        def predict(self, frames, intrinsics): ...  # float64 (3, 3), pixels of these frames, centres at whole numbers
 
 Nothing else is asked of it. `weights` is None for `kind: none`. `device` is where to compute, `cpu` or `cuda:N`: `auto`
 is settled before the class is made. Options are `options.options`.
@@ -21,6 +22,7 @@ is settled before the class is made. Options are `options.options`.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import site
 import sys
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
@@ -81,11 +84,20 @@ class UserModel(DepthModel):
         super().__init__(spec, device, known)
         self.spec = spec
         self.user = user
+        self.wants_intrinsics = _takes_intrinsics(user)
+        self.intrinsics: NDArray[np.float64] | None = None
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
 
     def for_sequence(self, name: str) -> DepthModel:
         other = self.user.for_sequence(name) if hasattr(self.user, "for_sequence") else self.user
         return self if other is self.user else UserModel(self.spec, self.device, other)
+
+    def with_camera(self, intrinsics: NDArray[np.float64]) -> DepthModel:
+        if not self.wants_intrinsics:
+            return self
+        other = UserModel(self.spec, self.device, self.user)
+        other.intrinsics, other.own_code = intrinsics, self.own_code
+        return other
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         if hasattr(self.user, "grid"):
@@ -100,7 +112,11 @@ class UserModel(DepthModel):
         return frames
 
     def forward(self, batch: np.ndarray, size: tuple[int, int]) -> Any:
-        return self.user.predict(batch)
+        if not self.wants_intrinsics:
+            return self.user.predict(batch)
+        if self.intrinsics is None:
+            raise ScopeDepthError(f"Model {self.name}: predict takes intrinsics, and no camera is known.")
+        return self.user.predict(batch, intrinsics=self.intrinsics.copy())
 
     def to_host(self, out: Any) -> np.ndarray:
         host = out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
@@ -121,6 +137,14 @@ class UserModel(DepthModel):
 
             run_deterministically()
         super().prepare(threads)
+
+
+def _takes_intrinsics(user: Any) -> bool:
+    """Say whether a user's predict has a parameter `intrinsics`."""
+    try:
+        return "intrinsics" in inspect.signature(user.predict).parameters
+    except (TypeError, ValueError):  # compiled code may not say what it takes
+        return False
 
 
 def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
