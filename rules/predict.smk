@@ -26,6 +26,7 @@ rule fetch_weights:
 rule predict:
     """Run one model over one unit's frames."""
     input:
+        PLAN.own_code("predict"),
         **inputs_of("predict"),
     output:
         **outputs_of("predict"),

@@ -5,6 +5,7 @@
 rule time:
     """Measure one model's speed, alone on its machine."""
     input:
+        PLAN.own_code("time"),
         **inputs_of("time"),
     output:
         **outputs_of("time"),

@@ -226,7 +226,8 @@ def summary(files: list[Path]) -> list[Any]:
     numbers: dict[str, list[float]] = {}
     for path in files:
         for name, column in pq.read_table(path).to_pydict().items():
-            if path.stem.endswith("_scores") and name in FIT:
+            # The digests are older than the coverage, which has tests of its own.
+            if path.stem.endswith("_scores") and (name in FIT or name == "coverage"):
                 continue
             digest.update(f"{path.name} {name} {column!r}\n".encode())
             if column and isinstance(next((v for v in column if v is not None), None), float):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from http_site import serve
 from project import CONFIG, ROOT, Project, write_frames
-from scopedepth.models import FAMILIES
+from scopedepth.config.load import select_study
+from scopedepth.config.protocols import ProtocolSpec
+from scopedepth.evaluation.single import evaluate_frame
+from scopedepth.fetch.weights import fetch_weights
+from scopedepth.models import FAMILIES, load_model
 from test_models_families import export, write_monodepth2, write_sc
+from test_weights import add_model
 from tiny_models import dpt
 
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
@@ -31,6 +39,43 @@ def shown_models() -> dict[str, Any]:
             if entry.get("weights", {}).get("kind", "path") == "path":
                 found[name] = entry
     return found
+
+
+def test_own_code_beside_weights_of_the_hub_as_the_page_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checked, fetched from a server on this machine, and predicted; the version is the one at hand."""
+    (shown,) = [block for block in blocks("yaml") if "folder: my_code" in block]
+    entry = yaml.safe_load(shown.replace("NUMPY", np.__version__))["models"]["published"]
+    config = copy.deepcopy(CONFIG)
+    config["models"]["published"] = entry
+    config["studies"]["small"]["models"] = ["published"]
+    model = select_study(config).models["published"]
+    (code,) = [block for block in blocks("python") if block.startswith("# my_code/published.py\n")]
+    (tmp_path / "my_code").mkdir()
+    (tmp_path / "my_code" / "published.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    with serve() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        add_model(running, "someone/depth-model", {"config.json": b'{"gain": 3}'})
+        fetch_weights(model, tmp_path / "w" / "published", tmp_path / "w" / "published.json")
+    frames = np.full((1, 4, 6, 3), 2, np.uint8)
+    np.testing.assert_allclose(load_model(model, tmp_path / "w" / "published", "cpu").predict(frames), 1)
+
+
+def test_the_protocol_of_pixels_without_an_answer_as_the_page_shows_it() -> None:
+    (shown,) = [block for block in blocks("yaml") if "uncovered: leave_out" in block]
+    (entry,) = yaml.safe_load(shown)["protocols"].values()
+    spec = {"name": "p", **ProtocolSpec.model_validate(entry).model_dump(mode="json")}
+    depth = np.linspace(20.0, 90.0, 48).reshape(6, 8)
+    output = 0.5 * depth
+    output[:2] = np.nan
+    metrics, fit, status = evaluate_frame(spec, output, depth, output_kind="depth")
+    assert (status, fit.n_pixels) == ("ok", 32)
+    assert metrics == {"abs_rel": pytest.approx(0, abs=1e-12), "delta1": 1.0}
 
 
 @pytest.mark.workflow

@@ -52,9 +52,13 @@ REFUSED = [
     ("onnx", {"multiple": 0}, "options.multiple: "),
     ("onnx", {"channels": "hsv"}, "options.channels: "),
     ("onnx", {"scale": float("inf")}, "options.scale: "),
-    ("python", {"code": "mine"}, """code must be "file.py:Class", not 'mine'"""),
-    ("python", {"code": "mine.py"}, """code must be "file.py:Class", not 'mine.py'"""),
-    ("python", {"code": None}, 'code must be "file.py:Class", not None'),
+    ("python", {"code": "mine"}, """code must be "file.py:Class" or "package.module:Class", not 'mine'"""),
+    (
+        "python",
+        {"code": "mine.py"},
+        """code must be "file.py:Class" or "package.module:Class", not 'mine.py'""",
+    ),
+    ("python", {"code": None}, 'code must be "file.py:Class" or "package.module:Class", not None'),
     ("python", {"code": 3}, "options.code: "),
     ("python", {"options": [1]}, "options.options: "),
     (

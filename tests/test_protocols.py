@@ -16,11 +16,12 @@ from describe_protocols import pages
 from evaluation_fakes import Array, holed_depth, protocol, smooth_depth, terms, valid
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.protocol import OUTPUT_KINDS, permitted_metrics
+from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.evaluation.resample import resample
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.vocabulary import flags
 from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.outputs import OUTPUT_KINDS, SHIFTED_KINDS
 
 PUBLISHED = [
     "monodepth2", "endo_depth", "af_sfmlearner", "endodac", "endodac_disparity", "endoomni", "endodav_scale",
@@ -85,6 +86,7 @@ def test_the_convention_trap_is_as_printed(root: Path, capsys: pytest.CaptureFix
 # What an output's claim permits.
 
 
+UNSHIFTED = set(OUTPUT_KINDS) - set(SHIFTED_KINDS)
 DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "depth"]
 
 
@@ -92,12 +94,15 @@ DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "de
     ("fit", "kinds"),
     [
         ({"method": "none"}, {"metric_depth", "metric_disparity"}),
-        ({"method": "median"}, set(OUTPUT_KINDS) - {"disparity"}),
-        ({"method": "median", "affine_disparity": "zero_shift"}, set(OUTPUT_KINDS)),
-        ({"method": "lsq_affine"}, set(OUTPUT_KINDS) - {"disparity"}),
-        ({"method": "lsq_scale", "space": "disparity"}, set(OUTPUT_KINDS) - {"disparity"}),
-        ({"method": "lsq_affine", "space": "disparity"}, set(OUTPUT_KINDS)),
-        ({"method": "median_mad", "space": "disparity"}, set(OUTPUT_KINDS)),
+        ({"method": "median"}, UNSHIFTED),
+        ({"method": "median", "affine_disparity": "zero_shift"}, UNSHIFTED | {"disparity"}),
+        ({"method": "lsq_affine"}, UNSHIFTED | {"affine_depth"}),
+        ({"method": "minmax"}, UNSHIFTED | {"affine_depth"}),
+        ({"method": "lsq_affine", "affine_disparity": "raw"}, set(OUTPUT_KINDS)),
+        ({"method": "lsq_affine", "space": "log_depth"}, UNSHIFTED),
+        ({"method": "lsq_scale", "space": "disparity"}, UNSHIFTED),
+        ({"method": "lsq_affine", "space": "disparity"}, UNSHIFTED | {"disparity"}),
+        ({"method": "median_mad", "space": "disparity"}, UNSHIFTED | {"disparity"}),
     ],
 )
 def test_metrics_of_depth_want_every_unknown_found(fit: dict[str, Any], kinds: set[str]) -> None:
@@ -108,7 +113,7 @@ def test_metrics_of_depth_want_every_unknown_found(fit: dict[str, Any], kinds: s
         assert "spearman" in got
         assert "ordinal" in got
         # A free shift changes the ratios of depth; an unknown factor does not.
-        assert ("boundary_f1" in got) == (kind != "disparity" or kind in kinds)
+        assert ("boundary_f1" in got) == (kind in UNSHIFTED | kinds)
 
 
 def test_metrics_with_a_unit_need_one(protocols: dict[str, dict[str, Any]]) -> None:

@@ -13,11 +13,14 @@ DATASETS = {"one": {}, "two": {}}
 MODELS = {"net": {}, "constant": {}}
 
 
-def frames(path: Path, rows: list[tuple[str, str, str, str]]) -> Path:
-    """Write a study's table of frames with the columns that count here: dataset, model, protocol, status."""
+def frames(path: Path, rows: list[tuple[str, str, str, str]], coverage: float = 1.0) -> Path:
+    """Write a study's table of frames with the columns that count here: dataset, model, protocol, status, coverage."""
     names = ("dataset", "model", "protocol", "status")
     parts = [
-        pa.table({n: pa.array([row[i] for row in part]).dictionary_encode() for i, n in enumerate(names)})
+        pa.table(
+            {n: pa.array([row[i] for row in part]).dictionary_encode() for i, n in enumerate(names)}
+            | {"coverage": pa.array([coverage] * len(part), pa.float64())}
+        )
         for part in (rows[:3], rows[3:])
     ]
     # Parts of a study's table have dictionaries of their own.
@@ -34,6 +37,12 @@ def test_frames_on_which_a_model_failed_are_named_with_the_reason(tmp_path: Path
         "! 3 of 8 frames of net on one failed: 2 × the model failed on the frame, 1 × the prediction holds "
         "NaN or infinities where there is reference depth (results/logs/predict/*/net.log)"
     )
+
+
+def test_a_model_that_answers_on_a_part_is_named_with_the_share(tmp_path: Path) -> None:
+    rows = [("one", "net", "p", "ok")] * 5 + [("one", "constant", "other", "ok")] * 2
+    found = list(failed_frames(frames(tmp_path / "frames.parquet", rows, 0.8312), "p", DATASETS, MODELS))
+    assert found == ["! net answers on 83% of the pixels of one that count; its number is of these alone"]
 
 
 def test_frames_that_could_not_be_read_are_the_datasets(tmp_path: Path) -> None:

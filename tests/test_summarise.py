@@ -63,6 +63,7 @@ class Bench:
         status: np.ndarray | None = None,
         scale: np.ndarray | None = None,
         split: bool = False,
+        coverage: np.ndarray | None = None,
     ) -> None:
         """Write the tables of a model and protocol; NaN is null. With `split`, one of each a sequence."""
         if model not in self.models:
@@ -83,6 +84,7 @@ class Bench:
                 "model": [model] * n,
                 "protocol": [protocol] * n,
                 "n_pixels": [100] * n,
+                "coverage": [1.0] * n if coverage is None else coverage[part],
                 "status": ["ok"] * n if status is None else [str(s) for s in status[part]],
             }
             stem = f"{len(self.scores)}-{model}-{protocol}.parquet"

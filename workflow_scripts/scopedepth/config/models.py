@@ -11,6 +11,7 @@ from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
 from scopedepth.config.options import check_options, options_of
 from scopedepth.job import extensions
+from scopedepth.vocabulary.outputs import METRIC_KINDS, OUTPUT_KINDS
 
 FAMILIES = extensions.names_in(extensions.FAMILIES)
 
@@ -42,9 +43,9 @@ Weights = Annotated[NoWeights | PathWeights | UrlWeights | HubSource, Field(disc
 class Output(Spec):
     """What the network's number means. Never guessed."""
 
-    kind: Literal["disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth"] = Field(
+    kind: Literal[OUTPUT_KINDS] = Field(  # type: ignore[valid-type]
         description="inverse depth up to scale and shift; inverse depth up to scale; inverse of depth in a unit; depth "
-        "up to scale; depth in a unit"
+        "up to scale and shift; depth up to scale; depth in a unit"
     )
     unit: Literal["mm", "cm", "m"] | None = Field(
         None, description="unit of the depth of metric_depth and metric_disparity"
@@ -52,7 +53,7 @@ class Output(Spec):
 
     @model_validator(mode="after")
     def _unit_of_the_metric_kinds(self) -> Output:
-        if self.kind.startswith("metric_") != (self.unit is not None):
+        if (self.kind in METRIC_KINDS) != (self.unit is not None):
             raise ValueError("`unit` belongs to metric_depth and metric_disparity, and they need it")
         return self
 
@@ -134,7 +135,7 @@ class ModelSpec(Spec):
     def _weights_and_output_fit(self) -> ModelSpec:
         options = options_of(extensions.FAMILIES, self.family)
         if hasattr(options, "check_model"):
-            options.check_model(self.weights.kind, self.output.kind)
+            options(**self.options).check_model(self.weights.kind, self.output.kind)
         elif self.weights.kind == "none":
             raise ValueError(f"the family {self.family} needs weights")
         return self

@@ -132,6 +132,10 @@ Pixels = Annotated[int, Field(ge=1, le=16384)]
 Sides = Annotated[int, Field(ge=64, le=16384, multiple_of=32)]
 # A file or folder within the weights; one for all sequences, or one by pattern of their names.
 File = Annotated[str, AfterValidator(_below)]
+# A folder of the user's own; relative paths start at the workflow's folder.
+OwnFolder = Annotated[str, Field(min_length=1), AfterValidator(short)]
+# An installed package and its version, "name==1.2".
+Pinned = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
 Places = File | Annotated[dict[str, File], Field(min_length=1)]
 Pillow = Literal["lanczos", "bilinear", "bicubic"]
 

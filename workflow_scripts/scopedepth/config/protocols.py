@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from scopedepth.config.base import Spec
 from scopedepth.config.options import check_options, options_of
@@ -264,6 +264,18 @@ class ProtocolSpec(Spec):
         description="what is computed; see docs/metrics.md",
     )  # fmt: skip
     ordinal: Ordinal = Field(Ordinal(), description="point pairs of the ordinal metric")
+    uncovered: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="a frame whose prediction has no answer (NaN or an infinity) at a pixel that counts: no number "
+        "(refuse, nonfinite_prediction), or fitted and scored on the other pixels (leave_out); the share of the pixels "
+        "with an answer is the column coverage in both cases",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_its_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `uncovered` out where it says what held before it could be said: such specs stay what they were."""
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if (key, value) != ("uncovered", "refuse")}
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:

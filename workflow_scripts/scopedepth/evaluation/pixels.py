@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,7 @@ class Pixels:
     """The pixels of one frame that count, and what is known of them.
 
     x: outputs (n,), not_positive of them zero or less, not_finite not finite; y: reference depths in mm (n,).
+    wanted: how many count, those that were left out for want of an answer among them.
     output: the prediction on the reference's grid, (h, w); depth: (h, w); valid: the mask, (h, w).
     scratch: (n,) or longer. All are overwritten by the next frame.
     """
@@ -35,8 +37,10 @@ class Pixels:
         not_finite: int = 0,
         maps: tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.bool_]] | None = None,
         frame: int = 0,
+        wanted: int | None = None,
     ) -> None:
         self.x, self.y, self.scratch = x, y, scratch
+        self.wanted = x.size if wanted is None else wanted
         self.not_positive, self.not_finite = not_positive, not_finite
         self.frame = frame
         if maps is not None:
@@ -49,6 +53,11 @@ class Pixels:
             self._known[what] = make()
         found: T = self._known[what]
         return found
+
+    @property
+    def coverage(self) -> float:
+        """The share of the pixels that count whose output is finite; NaN where none counts."""
+        return (self.x.size - self.not_finite) / self.wanted if self.wanted else math.nan
 
     def ends_x(self) -> tuple[float, float]:
         """Return the least and the greatest output; n >= 1."""
@@ -119,7 +128,7 @@ class Workspace:
 class Need(NamedTuple):
     """What a protocol's pixels follow from: the output's way to the grid, the masks, the range of depths.
 
-    hull: the least and the greatest end of all ranges that go with these masks.
+    hull: the least and the greatest end of all ranges that go with these masks. covered: only where there is an answer.
     """
 
     grid: Hashable
@@ -127,6 +136,7 @@ class Need(NamedTuple):
     low: Any
     high: Any
     hull: tuple[Any, Any]
+    covered: bool
 
 
 def needs(every: Sequence[Terms], dtype: np.dtype[Any]) -> list[Need]:
@@ -140,7 +150,7 @@ def needs(every: Sequence[Terms], dtype: np.dtype[Any]) -> list[Need]:
         low, high = bounds_as(dtype, terms.depth_low, terms.depth_high, terms.ends_count)
         least, greatest = hulls.get(mask, (low, high))
         hulls[mask] = min(least, low), max(greatest, high)
-        found.append(Need(grid, mask, low, high, hulls[mask]))
+        found.append(Need(grid, mask, low, high, hulls[mask], terms.leaves_uncovered))
     return [need._replace(hull=hulls[need.mask]) for need in found]
 
 
@@ -175,6 +185,9 @@ class Frame:
         terms, need = self.every[place], self.needs[place]
         # Where the depths of the widest range lie within a narrower one, the pixels are the same.
         widest = self._gather(terms, need, *need.hull)
+        if widest.wanted != widest.y.size:
+            # What was left out may lie outside of the narrower one, where it lacks nowhere.
+            return self._gather(terms, need, need.low, need.high)
         if not widest.y.size:
             return widest
         least, greatest = widest.ends_y()
@@ -185,22 +198,26 @@ class Frame:
     def status(self, place: int) -> int:
         """Return whether the pixels under the terms at `place` can be used, or why not."""
         terms, pixels = self.every[place], self.pixels(place)
-        if not pixels.y.size:
+        if not pixels.wanted:
             return why_none(terms, self.depth)
-        if pixels.not_finite:
+        if pixels.not_finite or not pixels.y.size:
             return codes.NONFINITE_PREDICTION
         return codes.TOO_FEW_PIXELS if pixels.y.size < terms.min_pixels else codes.OK
 
     def _gather(self, terms: Terms, need: Need, low: Any, high: Any) -> Pixels:
-        key = (need.grid, need.mask, low, high)
+        key = (need.grid, need.mask, low, high, need.covered)
         if key not in self._gathered:
             output = self._output(terms, need)
             valid = self._mask(terms, need, low, high)
+            wanted = None
+            if need.covered:
+                wanted = int(np.count_nonzero(valid))
+                valid = np.logical_and(valid, np.isfinite(output), out=self._workspace.take("mask"))
             x, y = self._workspace.take("list"), self._workspace.take("list")
             n, wrong, not_positive = gather(output, self.depth, valid, x, y)
             maps = output, self.depth, valid
             self._gathered[key] = Pixels(
-                x[:n], y[:n], self._workspace.scratch, not_positive, wrong, maps, self.number
+                x[:n], y[:n], self._workspace.scratch, not_positive, wrong, maps, self.number, wanted
             )
         return self._gathered[key]
 

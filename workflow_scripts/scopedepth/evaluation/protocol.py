@@ -19,14 +19,11 @@ from scopedepth.job import extensions
 from scopedepth.vocabulary import flags
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.outputs import DISPARITY_KINDS, METRIC_KINDS, OUTPUT_KINDS, SHIFTED_KINDS
 
 DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
 SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}
 
-OUTPUT_KINDS = ("disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth")
-DISPARITY_KINDS = frozenset({"disparity", "scaled_disparity", "metric_disparity"})
-# Those that claim a unit of their own.
-METRIC_KINDS = frozenset({"metric_disparity", "metric_depth"})
 MILLIMETRES = {None: 1.0, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 
 # Stands for "no limit" in the kernels, which compare doubles.
@@ -110,6 +107,8 @@ class Terms:
     resample_inverse: bool
     resample_epsilon: float
     """Whether the inverse of depth is resampled, and what is added before each inversion."""
+    leaves_uncovered: bool
+    """Pixels without an answer are left out; else a frame with one that counts has no number."""
     ordinal_pairs: int
     ordinal_ratio: float
     ordinal_seed: int
@@ -207,8 +206,10 @@ def terms_for(
         depth_epsilon=fit["depth_epsilon"] if metric else 0.0,
         score_constant=fit["constant"] == "score",
         error_epsilon=protocol["error_epsilon"] if metric else 0.0,
-        resample_inverse=protocol["interpolation"]["space"] == "disparity",
+        # A depth on an unknown shift has no inverse that means anything.
+        resample_inverse=protocol["interpolation"]["space"] == "disparity" and output_kind != "affine_depth",
         resample_epsilon=protocol["interpolation"]["epsilon"],
+        leaves_uncovered=protocol.get("uncovered") == "leave_out",
         ordinal_pairs=ordinal["pairs"],
         ordinal_ratio=ordinal["min_ratio"],
         ordinal_seed=ordinal["seed"],
@@ -219,17 +220,18 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
     """Return the protocol's metrics that an output's claim and the reference's unit permit, in registry order.
 
     A metric of depth wants every unknown of the output to be found by the fit: the factor of all but
-    the metric kinds, and the offset of a disparity known up to scale and shift, which only a fit in disparity
-    finds (or the protocol takes as zero in so many words). A metric of order wants no fit at all.
+    the metric kinds, and the offset of a disparity or a depth known up to scale and shift, which only a fit in its own
+    space finds (or the protocol takes that of a disparity as zero in so many words). A metric of order wants no fit.
     """
     fit = protocol["alignment"]
     if units != "mm" and protocol["unit_unknown"] == "refuse":
         return ()
     aligned = fit["method"] != "none"
-    if output_kind == "disparity":
-        finds_shift = fit["space"] == "disparity" and alignment(fit["method"]).parameters == 2
-        depth = aligned and (finds_shift or fit["affine_disparity"] != "refuse")
-        ratio = depth  # a shift of disparity changes the ratios of depth
+    if output_kind in SHIFTED_KINDS:
+        finds_shift = fit["space"] == SHIFTED_KINDS[output_kind] and alignment(fit["method"]).parameters == 2
+        taken = output_kind == "disparity" and fit["affine_disparity"] != "refuse"
+        depth = aligned and (finds_shift or taken)
+        ratio = depth  # a shift changes the ratios of depth
     elif output_kind in METRIC_KINDS:
         depth = aligned or units == "mm"
         ratio = True
@@ -300,7 +302,7 @@ def _cuts_depth(protocol: Mapping[str, Any]) -> bool:
 def _needs_fit(metrics: tuple[str, ...], output_kind: str) -> bool:
     """Whether any metric depends on a fit: those of depth, and those of ratios where a shift is unknown."""
     needs = {METRICS[name].needs for name in metrics}
-    return "depth" in needs or (output_kind == "disparity" and "ratio" in needs)
+    return "depth" in needs or (output_kind in SHIFTED_KINDS and "ratio" in needs)
 
 
 def _source(

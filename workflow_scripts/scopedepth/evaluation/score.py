@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,11 +33,12 @@ ALWAYS = tuple(name for name in PIXEL_METRICS if name != "nrmse")
 
 
 class Score(NamedTuple):
-    """Metrics of one frame; one that is not there could not be computed."""
+    """Metrics of one frame; one that is not there could not be computed. coverage: see `Pixels`."""
 
     metrics: Mapping[str, float | None]
     n_pixels: int
     status: int
+    coverage: float = math.nan
 
 
 def score_unit(
@@ -111,6 +113,7 @@ class Columns:
         self._keys["scale"] += [fit.scale for fit in fits]
         self._keys["offset"] += [fit.shift for fit in fits]
         self._keys["n_pixels"] += [0] * sequence.n_frames
+        self._keys["coverage"] += [math.nan] * sequence.n_frames
         self._keys["status"] += ["" if applies else codes.STATUSES[codes.NOT_APPLICABLE]] * sequence.n_frames
         self._values.append(np.full((len(METRICS), sequence.n_frames), np.nan))
 
@@ -119,6 +122,7 @@ class Columns:
         # None becomes NaN here, and null in the table.
         self._values[-1][:, frame] = [score.metrics.get(name) for name in METRICS]
         self._keys["n_pixels"][self._start + frame] = score.n_pixels
+        self._keys["coverage"][self._start + frame] = score.coverage
         self._keys["status"][self._start + frame] = codes.STATUSES[score.status]
 
     def columns(self) -> dict[str, Any]:
@@ -166,9 +170,9 @@ def is_scored(terms: Terms, fit: Fit) -> bool:
 def score_frame(terms: Terms, pixels: Pixels, fit: Fit) -> Score:
     """Return one frame's metrics, or none and the status of its fit that forbids them."""
     if not is_scored(terms, fit):
-        return Score({}, pixels.x.size, fit.status)
+        return Score({}, pixels.x.size, fit.status, pixels.coverage)
     metrics = frame_metrics(terms, pixels, fit)
     status = fit.status
     if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
         status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite
-    return Score(metrics, pixels.x.size, status)
+    return Score(metrics, pixels.x.size, status, pixels.coverage)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class DepthModel(ABC):
@@ -22,8 +23,11 @@ class DepthModel(ABC):
 
     Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
     `precision` ("fp32", "bf16", "fp16"), `greatest_depth` (of a metric_disparity: the depth, in its unit, at which
-    its authors cut after resampling; None: nowhere).
+    its authors cut after resampling; None: nowhere), `own_code` (the digest of code of the user's outside of its
+    weights; None: none), `wants_intrinsics` (it predicts only for a known camera, see `with_camera`).
     """
+
+    wants_intrinsics = False
 
     def __init__(self, spec: Mapping[str, Any], device: str = "cpu", parameters: int = 0) -> None:
         self.name: str = spec["name"]
@@ -33,9 +37,17 @@ class DepthModel(ABC):
         self.device = device
         self.parameters = parameters
         self.greatest_depth: float | None = None
+        self.own_code: str | None = None
 
     def for_sequence(self, name: str) -> DepthModel:
         """Return the model for a sequence: another one where the weights differ by sequence, itself else."""
+        return self
+
+    def with_camera(self, intrinsics: NDArray[np.float64]) -> DepthModel:
+        """Return the model for frames of a camera; itself where it does not ask for one.
+
+        intrinsics: float64 (3, 3), pixels of the frames as they are handed over, pixel centres at whole numbers.
+        """
         return self
 
     @abstractmethod

@@ -21,7 +21,7 @@ from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.job.progress import progress
 from scopedepth.models.base import DepthModel
 from scopedepth.prediction.rounding import round_frames
-from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.sharded import ShardedStore
 from scopedepth.vocabulary.flags import (
     FRAME_UNREADABLE,
@@ -29,6 +29,7 @@ from scopedepth.vocabulary.flags import (
     PREDICTION_NONFINITE,
     PREDICTION_OK,
 )
+from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 
 # Pixels of network input in one batch, and frames, where the batch is not given. A processor gains nothing from
 # larger ones; a GPU with 8 GB takes these with a network of 335 million parameters.
@@ -62,6 +63,18 @@ class Batch:
     start: int
     stop: int
     outputs: list[tuple[int, int, Any]] = field(default_factory=list)
+
+
+def for_frames(model: DepthModel, sequence: DatasetSequence) -> DepthModel:
+    """Return a model for the camera of a sequence, where it asks for one; a camera that is not known is an error."""
+    if not model.wants_intrinsics:
+        return model
+    if sequence.intrinsics is None:
+        raise ScopeDepthError(
+            f"Model {model.name} asks for the camera's intrinsics, and sequence {sequence.name} ({sequence.where}) has "
+            "none. Give them (options.intrinsics, or a file intrinsics.txt), or leave the model or the dataset out."
+        )
+    return model.with_camera(sequence.intrinsics)
 
 
 class Engine:
@@ -115,7 +128,7 @@ class Engine:
         for (sequence, number, start, stop), first, last, reading in self._read_ahead(readers, missing):
             if shard is None or (shard.sequence, shard.number) != (sequence, number):
                 if shard is None or shard.sequence != sequence:
-                    model = self.model.for_sequence(sequence)
+                    model = for_frames(self.model.for_sequence(sequence), self.data.sequences[sequence])
                 grid = out.groups[sequence]["arrays"]["prediction"].shape
                 empty = np.full((stop - start, *grid), np.nan, np.float32)
                 shard = Shard(sequence, number, start, stop, empty, np.zeros(stop - start, bool))
@@ -130,7 +143,8 @@ class Engine:
         ahead: deque[tuple[tuple[str, int, int, int], int, int, Future[np.ndarray]]] = deque()
         for shard in missing:
             sequence = self.data.sequences[shard[0]]
-            step = self.frames_at_once(self.model, sequence.height, sequence.width)
+            model = for_frames(self.model, sequence)
+            step = self.frames_at_once(model, sequence.height, sequence.width)
             for first in range(shard[2], shard[3], step):
                 last = min(first + step, shard[3])
                 ahead.append((shard, first, last, readers.submit(sequence.rgb, first, last)))
@@ -225,7 +239,7 @@ class Engine:
         unreadable = self.data.sequences[shard.sequence].status(shard.start, shard.stop) == FRAME_UNREADABLE
         failed = shard.failed | unreadable
         shard.prediction[failed] = np.nan
-        finite = round_frames(shard.prediction, shifted=self.model.output_kind == "disparity")
+        finite = round_frames(shard.prediction, shifted=self.model.output_kind in SHIFTED_KINDS)
         status = np.where(finite, PREDICTION_OK, PREDICTION_NONFINITE)
         status = np.where(failed, PREDICTION_FAILED, status).astype(np.uint8)
         blocks = {"prediction": shard.prediction, "status": status}

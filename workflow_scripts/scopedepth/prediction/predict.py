@@ -15,12 +15,13 @@ from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest, wri
 from scopedepth.job.run import library_versions
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.prediction.engine import Engine
+from scopedepth.prediction.engine import Engine, for_frames
 from scopedepth.prediction.rounding import MANTISSA_BITS, SPREAD_BITS
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.vocabulary.flags import PREDICTION_STATUSES
+from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 
 # A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
 SHARD_BYTES = 32 * 2**20
@@ -92,7 +93,7 @@ def count_statuses(status: np.ndarray) -> dict[str, int]:
 def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
     """Return the layout of a sequence's group in the prediction store."""
     size = (sequence.height, sequence.width)
-    own = model.for_sequence(sequence.name)
+    own = for_frames(model.for_sequence(sequence.name), sequence)
     try:
         grid = own.grid(*size)
     except ScopeDepthError:
@@ -147,6 +148,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
         "device": model.device.split(":")[0],
         "precision": model.precision,
         "versions": versions,
+        **({} if model.own_code is None else {"own_code": model.own_code}),
         **_rounding(model),
     }
 
@@ -154,7 +156,7 @@ def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> di
 def _rounding(model: DepthModel) -> dict[str, int]:
     """Return how a model's output is rounded: to bits of each value, and with a free shift to bits of the spread."""
     return {"mantissa_bits": MANTISSA_BITS} | (
-        {"spread_bits": SPREAD_BITS} if model.output_kind == "disparity" else {}
+        {"spread_bits": SPREAD_BITS} if model.output_kind in SHIFTED_KINDS else {}
     )
 
 

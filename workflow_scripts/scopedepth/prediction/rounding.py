@@ -1,8 +1,8 @@
 """Rounding predictions before they are stored: the last bits of a network's output are noise that does not compress.
 
-Every kind of output is rounded to MANTISSA_BITS. Of a disparity that is known up to a shift, the shift may be large
-beside what the frame says, and bits of the value would be the shift's: it is rounded no more coarsely than a step that
-follows from the frame's spread, whatever is added to it.
+Every kind of output is rounded to MANTISSA_BITS. Of a disparity or a depth that is known up to a shift, the shift may
+be large beside what the frame says, and bits of the value would be the shift's: it is rounded no more coarsely than a
+step that follows from the frame's spread, whatever is added to it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scopedepth.errors import one_line
+from scopedepth.report.coverage import low_coverage
 from scopedepth.report.passed_over import passed_over
 from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
@@ -95,7 +96,8 @@ def failed_frames(
     model without a number on any frame is left out where its row in the ranking says so already.
     """
     columns = ["dataset", "model", "protocol", "status"]
-    read = read_table(table_of_frames, columns, FRAMES)
+    read = read_table(table_of_frames, [*columns, "coverage"], FRAMES)
+    low = low_coverage(read.filter(pc.equal(pc.cast(read["protocol"], pa.string()), protocol)))
     # Decoded: the dictionaries of a table's parts may differ, which no grouping takes.
     table = pa.table({name: read[name].cast(pa.string()) for name in columns})
     table = table.filter(pc.equal(table["protocol"], protocol))
@@ -123,6 +125,9 @@ def failed_frames(
                 log = log if "failed_prediction" in reasons else ""
                 total = found.total()
                 yield f"! {sum(reasons.values())} of {total} frames of {model} on {dataset} failed: {why}{log}"
+            if (dataset, model) in low:
+                share = f"{low[dataset, model]:.0%} of the pixels of {dataset} that count"
+                yield f"! {model} answers on {share}; its number is of these alone"
 
 
 def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[float, str]:

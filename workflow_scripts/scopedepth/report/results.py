@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scopedepth.report.coverage import low_coverage
 from scopedepth.report.words import higher_is_better
 from scopedepth.statistics.drift import SUMMARY_METRICS
 from scopedepth.tables.io import read_table
@@ -143,6 +144,11 @@ class Results:
             # Decoded first: a dictionary column cannot be compared with a string in every version.
             table = table.filter(pc.equal(pc.cast(table[key], pa.string()), value))
         return table
+
+    @cached_property
+    def low_coverage(self) -> dict[tuple[str, str], float]:
+        """By dataset and model the mean coverage under the headline's protocol, where it is low."""
+        return low_coverage(self.frames(["coverage"], protocol=self.protocol))
 
     @cached_property
     def _summary_index(self) -> dict[tuple[str, str, str, str], Row]:

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
-
-OUTPUT_KINDS = ("disparity", "scaled_disparity", "metric_disparity", "depth", "metric_depth")
+from scopedepth.vocabulary.outputs import OUTPUT_KINDS
 
 
 class PredictionSequence:

@@ -154,7 +154,8 @@ class MadeFrom:
         found = {}
         leaves = self.plan.leaves(job)
         # What was not made yet is made anyway: the job reads its leaves, and planning need not.
-        waits = self.planning and bool(leaves) and not job.path("manifest", self.results).is_file()
+        made = "manifest" if "manifest" in job.stage.makes else "table"
+        waits = self.planning and bool(leaves) and not job.path(made, self.results).is_file()
         for leaf in leaves:
             digest = NONE if waits else leaf_digest(leaf, self.results, PLANNED_BYTES)
             found[leaf.root.as_posix()] = digest

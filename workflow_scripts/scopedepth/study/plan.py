@@ -23,11 +23,11 @@ from scopedepth.config.load import (
     Unit,
     without,
 )
-from scopedepth.errors import without_secrets
+from scopedepth.errors import ScopeDepthError, without_secrets
 from scopedepth.job import extensions
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
-from scopedepth.study.layout import MAKERS, ONE, STAGES, Job
+from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
@@ -209,12 +209,39 @@ class Plan:
         Not those with braces in their path, which Snakemake would take for wildcards: what a job is made from tells of
         their content in any case.
         """
+        return self._files(Job("fetch_weights", (wildcards.model,)))
+
+    def own_code(self, rule: str) -> Callable[[Any], list[str]] | list[str]:
+        """The files of models' own code that a rule reads beside their weights, as a function of wildcards."""
+        if not any(map(self._code_folder, self.study.models.values())):
+            # Of thousands of jobs Snakemake would ask a function twice each.
+            return []
+
+        def files(wildcards: Any) -> list[str]:
+            return self._files(Job.of(rule, wildcards))
+
+        return files
+
+    def _files(self, job: Job) -> list[str]:
         try:
-            found = self.leaves(Job("fetch_weights", (wildcards.model,)))
-            paths = sorted(str(file) for leaf in found for file in leaf.files().values())
+            paths = sorted(str(file) for leaf in self.leaves(job) for file in leaf.files().values())
             return [path for path in paths if not set(path) & set("{}")]
         except OSError:  # a name that no file can have
             return []
+
+    @staticmethod
+    def _code_folder(model: Mapping[str, Any]) -> Path | None:
+        """Return the folder of a model's own code that is not the weights'; None where it has none."""
+        folder = model["options"].get("folder") if model["family"] == "python" else None
+        if folder is None:
+            return None
+        place, results = at(folder).absolute().resolve(), RESULTS.absolute().resolve()
+        if place.is_relative_to(results) or results.is_relative_to(place):
+            raise ScopeDepthError(
+                f"models.{model['name']}.options.folder: {folder} holds results, or lies among them, and what was "
+                "fetched is not run as code. Name a folder of your own that holds the code alone."
+            )
+        return at(folder)
 
     # What decides a job, as canonical JSON.
 
@@ -372,6 +399,11 @@ class Plan:
             local = [at(source["path"]) for source in lists_of(self.study.dataset(dataset)) if source["path"]]
             kept = Job("fetch_dataset", (dataset,)).name
             return [Leaf(f"{kept}.lists/{place}", path) for place, path in enumerate(local)]
+        if job.rule in ("predict", "time"):
+            model = self.model(job.wildcards)
+            folder = self._code_folder(model)
+            kept = Job("fetch_weights", (model["name"],)).name
+            return [] if folder is None else [Leaf(f"{kept}.code", folder)]
         return []
 
     def reads_of_loader(self, dataset: str) -> list[str] | None:

@@ -40,21 +40,27 @@ FIT = [
     column("offset", pa.float64(), "offset added after the factor, in the alignment's space"),
 ]
 
+COVERAGE = column(
+    "coverage",
+    pa.float64(),
+    "share of the pixels that count at which the prediction is finite; null where none counts or nothing was predicted",
+)
+
 ALIGNMENTS = pa.schema(
     [*FRAME_KEYS, *FIT, *FRAME_OUTCOME],
     metadata={"description": "one row a frame: the fit of a prediction to the measured depth"},
 )
 
 SCORES = pa.schema(
-    [*FRAME_KEYS, *metric_columns(), *FIT, *FRAME_OUTCOME],
+    [*FRAME_KEYS, *metric_columns(), *FIT, *FRAME_OUTCOME, COVERAGE],
     metadata={"description": "one row a frame: its metrics under one protocol, and the fit behind them"},
 )
 
 
 def read_scores(path: Path) -> pa.Table:
-    """Return a table of SCORES. A metric that the project has learned since it was written is null."""
+    """Return a table of SCORES. What the project has learned to measure since it was written is null."""
     table = read_table(path)
-    for name in METRICS.keys() - set(table.column_names):
+    for name in {*METRICS, COVERAGE.name} - set(table.column_names):
         table = table.append_column(name, pa.nulls(len(table), pa.float64()))
     lacking = set(SCORES.names) - set(table.column_names)
     if lacking:

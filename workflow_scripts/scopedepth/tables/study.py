@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from scopedepth.tables.frames import FIT, FRAME_KEYS, FRAME_OUTCOME, metric_columns
+from scopedepth.tables.frames import COVERAGE, FIT, FRAME_KEYS, FRAME_OUTCOME, metric_columns
 from scopedepth.tables.io import KEY, column
 from scopedepth.tables.timing import TIMING
 
@@ -26,6 +26,7 @@ FRAMES = pa.schema(
         *metric_columns(),
         *FIT,
         *FRAME_OUTCOME,
+        COVERAGE,
         SEEN_OF_SEQUENCE,
     ],
     metadata={

@@ -31,7 +31,7 @@ from scopedepth.timing import flops, gpu, machine
 from scopedepth.timing.clocks import Call, Device, HostClock, warm_up
 from scopedepth.timing.disturbance import OTHER_LOAD_CORES, rounds_of
 from scopedepth.timing.rounds import YARDSTICK_CALLS, run_rounds
-from scopedepth.timing.subject import Subject
+from scopedepth.timing.subject import Subject, with_stand_in_camera
 from scopedepth.timing.sweep import Setting, Size, settings_of, variant
 
 LOADS = 2
@@ -132,6 +132,7 @@ class Measurement:
             start = time.perf_counter_ns()
             model = self.load(variant(self.spec, setting))
             milliseconds = (time.perf_counter_ns() - start) / 1e6
+            model = with_stand_in_camera(model, *setting.frame_size)
             device = self.device or self._find_device(model)
             self._use_threads(model, self.threads)
             subject = Subject(model, 1, *setting.frame_size)
@@ -187,6 +188,7 @@ class Measurement:
         """Time one setting; one that comes to the same as an earlier one is left to that."""
         assert self.device is not None
         height, width = setting.frame_size
+        model = with_stand_in_camera(model, height, width)
         key = self._key(setting, model.input_size(height, width), setting.batch)
         if any(key.items() <= known.items() for known in self.facts["settings"]):
             return

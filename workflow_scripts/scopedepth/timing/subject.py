@@ -31,6 +31,12 @@ def synthetic_frames(batch: int, height: int, width: int, seed: int = 0) -> np.n
     return np.clip(light + noise, 0, 255).astype(np.uint8)
 
 
+def with_stand_in_camera(model: DepthModel, height: int, width: int) -> DepthModel:
+    """Return a model for synthetic frames: with a camera of a field of view of 53 degrees, where it asks for one."""
+    middle = (width - 1) / 2, (height - 1) / 2
+    return model.with_camera(np.array([[width, 0, middle[0]], [0, width, middle[1]], [0, 0, 1]], np.float64))
+
+
 class Subject:
     """A model with its frames of one size and one batch."""
 

@@ -317,6 +317,11 @@ def _cautions_of(results: Results, dataset: str) -> list[Markup]:
         if row and row["value"] is not None and row["n_failed"]:
             text = Markup("{} has no number on {} of {} and stands outside the ranking.")
             sentences.append(text.format(results.model_title(model), plural(row["n_failed"], "frame"), where))
+        if row and row["value"] is not None and (share := results.low_coverage.get((dataset, model))):
+            text = Markup(
+                "{} answers on {:.0f}\u00a0% of the pixels of {} that count; its number is of these alone."
+            )
+            sentences.append(text.format(results.model_title(model), 100 * share, where))
         if row and row["n_negative_scale"]:
             text = Markup("{} runs against depth on {} of {}.")
             turned = plural(row["n_negative_scale"], "frame")

@@ -15,6 +15,7 @@ from scopedepth.report.words import listed, parameters, preprocessing
 KINDS = {
     "disparity": "disparity, up to scale and shift",
     "scaled_disparity": "disparity, up to scale",
+    "affine_depth": "depth, up to scale and shift",
     "depth": "depth, up to scale",
     "metric_depth": "depth",
     "metric_disparity": "inverse of depth",

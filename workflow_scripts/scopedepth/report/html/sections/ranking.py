@@ -115,7 +115,7 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
         rows.append([
             first,
             place,
-            value_cell(metric_value(score["value"], metric), score["value"], "strong"),
+            number_cell(score, metric, results.low_coverage.get((dataset, model))),
             interval_cell(score, metric),
             Cell(interval_bar(score, look[model], scale, says, line), css="picture"),
             ties,
@@ -126,6 +126,17 @@ def ranking_table(results: Results, look: Mapping[str, Look], dataset: str) -> T
     protocol = results.protocol
     caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {protocol}"
     return Table(caption, columns, rows)
+
+
+def number_cell(score: Mapping[str, Any], metric: str, coverage: float | None) -> Cell:
+    """Return a score; beside it the share of the pixels that it is of, where that is low."""
+    shown = metric_value(score["value"], metric)
+    if coverage is None:
+        return value_cell(shown, score["value"], "strong")
+    text = Markup('{} <small class="bad">of {:.0f}\u00a0% of the pixels</small>').format(
+        shown, 100 * coverage
+    )
+    return Cell(text, score["value"], shown, "strong", tip="the model gave no answer on the others")
 
 
 def why_not(status: str | None) -> str:

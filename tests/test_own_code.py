@@ -1,0 +1,272 @@
+"""A class of one's own, or of an installed package, beside weights that are fetched and never run."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+import site
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import operations
+from http_site import serve
+from scopedepth.config.load import ConfigError, select_study
+from scopedepth.errors import ScopeDepthError
+from scopedepth.fetch.weights import fetch_weights
+from scopedepth.job.manifest import digest_tree
+from scopedepth.models import load_model
+from scopedepth.prediction.engine import Engine
+from scopedepth.prediction.predict import predict_unit
+from scopedepth.stores.prediction import PredictionStore
+from scopedepth.study.layout import Job
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
+from test_weights import add_model, hub
+from tiny_models import scene, spec, write_dataset
+
+CLASS = """
+import pathlib
+
+import numpy as np
+
+
+class Net:
+    def __init__(self, weights, device, options):
+        self.power = 0.5 if weights is None else float((weights / "model.safetensors").read_text())
+
+    def predict(self, frames):
+        return np.maximum(frames.mean(axis=3), 1.0).astype(np.float32) ** np.float32(-self.power)
+"""
+# What a repository may hold beside its weights: it says so if it is ever run.
+TRAP = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n" + CLASS
+
+
+@pytest.fixture
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Weights from the Hub, with code beside them."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    files = {"model.safetensors": b"0.75", "net.py": TRAP.encode(), "neighbour.py": TRAP.encode()}
+    out = tmp_path / "results/weights/m"
+    out.parent.mkdir(parents=True)
+    path = list(sys.path)
+    with serve() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        add_model(running, "some/depth", files)
+        given = {"name": "m", "weights": hub(files=["*"] * 2)}
+        fetch_weights(given, out, out.with_suffix(".json"))
+    yield out
+    sys.path[:] = path
+    os.environ.pop("TORCH_FORCE_WEIGHTS_ONLY_LOAD", None)
+    assert not (out / "ran").exists()
+
+
+def own(folder: Path, code: str = CLASS) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "net.py").write_text(code)
+    return folder
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package as pip leaves it, depth-pack 1.2 with the module depthpack.net."""
+    place = tmp_path / "site"
+    (place / "depthpack").mkdir(parents=True)
+    (place / "depthpack/__init__.py").write_text("")
+    (place / "depthpack/net.py").write_text(CLASS)
+    info = place / "depth_pack-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: depth-pack\nVersion: 1.2\n")
+    (info / "top_level.txt").write_text("depthpack\n")
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setattr(site, "getusersitepackages", lambda: str(place))
+    yield place
+    for name in [name for name in sys.modules if name.partition(".")[0] == "depthpack"]:
+        del sys.modules[name]
+
+
+def said(frames: np.ndarray, power: float) -> np.ndarray:
+    return np.maximum(frames.mean(axis=3), 1.0).astype(np.float32) ** np.float32(-power)
+
+
+def test_own_code_reads_fetched_weights(tmp_path: Path, fetched: Path) -> None:
+    code = own(tmp_path / "mine")
+    frames = scene(2, 24, 32)
+    model = load_model(spec("python", code="net.py:Net", folder=str(code)), fetched, "cpu")
+    np.testing.assert_array_equal(model.predict(frames), said(frames, 0.75))
+    assert model.own_code == digest_tree(code)
+    without = load_model(spec("python", code="net.py:Net", folder=str(code)), Path(os.devnull), "cpu")
+    np.testing.assert_array_equal(without.predict(frames), said(frames, 0.5))
+
+
+def test_what_was_fetched_is_not_imported(tmp_path: Path, fetched: Path) -> None:
+    code = own(
+        tmp_path / "mine", f"import sys\nsys.path.insert(0, {str(fetched)!r})\nimport neighbour\n{CLASS}"
+    )
+    (fetched / "neighbour.py").write_text(CLASS)
+    with pytest.raises(
+        ScopeDepthError, match=r"imports neighbour from .*nor in options\.folder nor installed"
+    ):
+        load_model(spec("python", code="net.py:Net", folder=str(code)), fetched, "cpu")
+    del sys.modules["neighbour"]
+
+
+def test_a_pickle_that_was_fetched_runs_nothing(tmp_path: Path, fetched: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save(pickle.PickleBuffer, tmp_path / "net.pt")
+    shutil.move(tmp_path / "net.pt", fetched / "net.pt")
+    asks = CLASS.replace(
+        "        self.power",
+        "        import torch\n        torch.load(weights / 'net.pt', weights_only=False)\n        self.power",
+    )
+    with pytest.raises(pickle.UnpicklingError):
+        load_model(
+            spec("python", code="net.py:Net", folder=str(own(tmp_path / "mine", asks))), fetched, "cpu"
+        )
+
+
+def test_a_package_and_its_version(tmp_path: Path, fetched: Path, installed: Path) -> None:
+    frames = scene(2, 24, 32)
+    told = {"code": "depthpack.net:Net", "packages": ["Depth_Pack==1.2"]}
+    model = load_model(spec("python", **told), fetched, "cpu")
+    np.testing.assert_array_equal(model.predict(frames), said(frames, 0.75))
+    assert model.own_code is None
+    for other, words in [
+        ({"packages": ["depth-pack==1.3"]}, r"needs depth-pack==1\.3, and 1\.2 is installed: pip install"),
+        ({"packages": ["no-such-pack==1"]}, r"needs no-such-pack==1: pip install no-such-pack==1"),
+        ({"code": "numpy.ma:Net"}, r"numpy\.ma, which comes from numpy; options\.packages names"),
+        ({"code": "sitecustom.x:Net"}, "is no installed package's"),
+        ({"code": "depthpack.none:Net"}, r"has no module depthpack\.none"),
+        ({"code": "depthpack.net:None_"}, r"depthpack\.net has no class None_"),
+    ]:
+        with pytest.raises(ScopeDepthError, match=words):
+            load_model(spec("python", **{**told, **other}), fetched, "cpu")
+
+
+def test_a_package_that_is_worked_on_is_refused(
+    fetched: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip install -e leaves it: its code lies elsewhere, and changes under the same version."""
+    monkeypatch.setattr(site, "getusersitepackages", lambda: "/nowhere")
+    told = {"code": "depthpack.net:Net", "packages": ["depth-pack==1.2"]}
+    with pytest.raises(ScopeDepthError, match=r"imports depthpack.* nor installed"):
+        load_model(spec("python", **told), fetched, "cpu")
+
+
+def test_resumed_and_moved_the_bytes_are_the_same(
+    tmp_path: Path, fetched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the third of its shards, then carried to another folder with its weights and its code."""
+    data = write_dataset(tmp_path / "d.zarr", {"s": scene(150, 24, 32)})
+    own(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    told = spec("python", code="net.py:Net", folder="mine")
+
+    def predict(folder: Path) -> str:
+        monkeypatch.chdir(folder)
+        predict_unit(told, data, Path("results/weights/m"), Path("p.zarr"), Path("p.json"), "cpu", 8, 1)
+        return digest_tree(folder / "p.zarr")
+
+    whole = predict(tmp_path)
+    assert PredictionStore(tmp_path / "p.zarr").attrs["own_code"] == digest_tree(tmp_path / "mine")
+    here = tmp_path / "here"
+    for name in ("results", "mine"):
+        shutil.copytree(tmp_path / name, here / name)
+    write, written = Engine._write, []
+
+    def stop(self: Engine, out: Any, shard: Any) -> int:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(shard.number)
+        return write(self, out, shard)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "_write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            predict(here)
+    there = tmp_path / "there"
+    shutil.move(here, there)
+    written.clear()
+    monkeypatch.setattr(Engine, "_write", lambda *given: (written.append(given[2].number), write(*given))[1])
+    assert predict(there) == whole
+    assert written == [2]
+    # Other code goes on with nothing of it.
+    (there / "mine/net.py").write_text(CLASS + "\n# other\n")
+    shutil.move(there / "p.zarr", there / "old.zarr")
+    written.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "_write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            predict(there)
+    (there / "mine/net.py").write_text(CLASS)
+    written.clear()
+    predict(there)
+    assert written == [0, 1, 2]
+
+
+def study(**options: Any) -> dict[str, Any]:
+    config = copy.deepcopy(operations.CONFIG)
+    config["models"]["net"] = {
+        "family": "python",
+        "weights": {"kind": "hub", "repo": "some/depth"},
+        "output": {"kind": "depth"},
+        "options": {"code": "net.py:Net", **options},
+    }
+    return config
+
+
+def test_the_plan_knows_the_code_beside_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own(tmp_path / "mine")
+    plan = Plan(select_study(study(folder="mine")), operations.SCRIPTS)
+    predict = Job("predict", ("one", "net"))
+    assert [leaf.root for leaf in plan.leaves(predict)] == [Path("mine")]
+    assert (
+        plan.leaves(Job("predict", ("one", "brightness")))
+        == plan.leaves(Job("fetch_weights", ("net",)))
+        == []
+    )
+    files = plan.own_code("predict")
+    assert callable(files)
+    assert files(predict.wildcards) == ["mine/net.py"]
+    now = MadeFrom(plan, planning=False).now(predict)
+    (tmp_path / "mine/net.py").write_text(CLASS + "# edited\n")
+    assert MadeFrom(plan, planning=False).now(predict) != now
+    assert Plan(select_study(operations.CONFIG), operations.SCRIPTS).own_code("predict") == []
+
+
+@pytest.mark.parametrize("folder", ["results/weights/net", ".", "results", "link"])
+def test_what_was_fetched_is_no_folder_of_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/weights/net").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("results/weights/net")
+    plan = Plan(select_study(study(folder=folder)), operations.SCRIPTS)
+    with pytest.raises(ScopeDepthError, match="what was fetched is not run as code"):
+        plan.own_code("predict")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, r"code that was downloaded is not run.*options\.folder"),
+        ({"code": "pack.net:Net"}, r"packages must name the package of pack\.net:Net"),
+        ({"code": "pack.net:Net", "packages": ["pack"]}, r"options\.packages"),
+        ({"code": "pack.net:Net", "packages": ["pack>=1"]}, r"options\.packages"),
+        ({"code": "pack.net:Net", "packages": ["pack==1.*"]}, r"options\.packages"),
+        ({"code": "pack.net:Net", "packages": ["pack==1"], "folder": "mine"}, "folder is for code in a file"),
+        ({"folder": ""}, r"options\.folder"),
+    ],
+)
+def test_what_a_configuration_may_not_say(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        select_study(study(**options))
