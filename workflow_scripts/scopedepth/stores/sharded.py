@@ -37,8 +37,8 @@ from scopedepth.stores.shardfile import SHUFFLES, blosc_of, read_shard, write_sh
 
 # Measured with one thread on frames of C3VD, SimCol3D, Hamlyn's f7 and the phantom: level 3 in blosc's own small blocks
 # takes 2.6 to 5 times as long to write as level 1 in blocks of some 512 KiB (55 against 17 ms for 6 MB of C3VD), and
-# the files are as large (C3VD 0.624 of raw against 0.621, SimCol3D 0.588 against 0.590, Hamlyn 0.423 against 0.422). LZ4
-# would halve the time once more, for files 15 to 29 per cent larger.
+# the files are as large (C3VD 0.624 of raw against 0.621, SimCol3D 0.588 against 0.590, Hamlyn 0.423 against 0.422).
+# LZ4 would halve the time once more, for files 15 to 29 per cent larger.
 ZSTD_LEVEL = 1
 BLOCK_BYTES = 2**19
 
