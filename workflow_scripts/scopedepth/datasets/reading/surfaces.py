@@ -1,7 +1,8 @@
 """Meshes and clouds of points in files: PLY (ASCII and binary) and Wavefront's OBJ.
 
-PLY as Greg Turk described it: a header that names elements and their properties, then their numbers. Of a file, the
-vertices' x, y, z and the faces' corners are read; a polygon becomes a fan of triangles. A file without faces is a cloud.
+PLY as Greg Turk described it: a header that names elements and their properties, then their numbers. Of a file,
+the vertices' x, y, z and the faces' corners are read; a polygon becomes a fan of triangles. A file without faces is a
+cloud.
 """
 
 from __future__ import annotations
