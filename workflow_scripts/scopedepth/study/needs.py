@@ -77,19 +77,21 @@ class Needs:
     # prepare
 
     def prepare_threads(self, wildcards: Any) -> int:
-        """Return more threads than two where there are more cores than units; pairs are matched by two at most.
+        """Return more threads than two where there are more cores than units; two match pairs or make a view.
 
         Frames are decoded and compressed by them; each that matches holds volumes of its own (`matching_mb`).
         """
-        if matching_mb(self.study.dataset(self.study.unit(wildcards.unit).dataset), 1):
+        if self._matching_mb(wildcards, 1) or self.study.unit(wildcards.unit).base is not None:
             return PREPARE_THREADS
         return max(PREPARE_THREADS, min(MOST_PREPARE_THREADS, self.cores // len(self.study.units)))
 
     def prepare_mem_mb(self, wildcards: Any, attempt: int, threads: int = PREPARE_THREADS) -> int:
+        return attempt * (PREPARE_MEM_MB + math.ceil(self._matching_mb(wildcards, threads)))
+
+    def _matching_mb(self, wildcards: Any, threads: int) -> float:
         unit = self.study.unit(wildcards.unit)
         # A view's frames were matched where they are stored.
-        matching = 0.0 if unit.base is not None else matching_mb(self.study.dataset(unit.dataset), threads)
-        return attempt * (PREPARE_MEM_MB + math.ceil(matching))
+        return 0.0 if unit.base is not None else matching_mb(self.study.dataset(unit.dataset), threads)
 
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt
