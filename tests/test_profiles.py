@@ -210,7 +210,7 @@ def test_memory_for_stereo_matching_follows_size_range_and_threads(
 
 
 @pytest.mark.parametrize(("loader", "cores", "threads"), [
-    ("folder", None, 2), ("folder", 1, 2), ("folder", 6, 6), ("folder", 64, 8), ("stereo", 64, 2),
+    ("folder", None, 2), ("folder", 1, 2), ("folder", 6, 3), ("folder", 64, 8), ("stereo", 64, 2),
 ])  # fmt: skip
 def test_preparing_takes_the_cores_that_there_are_but_matches_by_two(
     loader: str, cores: int | None, threads: int
@@ -218,7 +218,7 @@ def test_preparing_takes_the_cores_that_there_are_but_matches_by_two(
     config = copy.deepcopy(CONFIG)
     config["datasets"]["one"] |= {"loader": loader, "options": {}}
     needs = Needs(select_study(config), cores)
-    assert len(needs.study.units) == 1
+    assert len(needs.study.units) == 2
     assert needs.prepare_threads(NETWORK) == threads
 
 
