@@ -48,7 +48,7 @@ rule prepare:
         STAGES["prepare"].log,
     conda:
         "../envs/scopedepth.yaml"
-    threads: 2
+    threads: NEEDS.prepare_threads
     resources:
         mem_mb=NEEDS.prepare_mem_mb,
         runtime=NEEDS.prepare_runtime,

@@ -209,6 +209,19 @@ def test_memory_for_stereo_matching_follows_size_range_and_threads(
     assert needs.prepare_mem_mb(NETWORK, 2, threads) == 2 * asked
 
 
+@pytest.mark.parametrize(("loader", "cores", "threads"), [
+    ("folder", None, 2), ("folder", 1, 2), ("folder", 6, 3), ("folder", 64, 8), ("stereo", 64, 2),
+])  # fmt: skip
+def test_preparing_takes_the_cores_that_there_are_but_matches_by_two(
+    loader: str, cores: int | None, threads: int
+) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["one"] |= {"loader": loader, "options": {}}
+    needs = Needs(select_study(config), cores)
+    assert len(needs.study.units) == 2
+    assert needs.prepare_threads(NETWORK) == threads
+
+
 def test_everything_that_a_study_asks_for_is_a_whole_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from scopedepth.datasets.rectify.stereo import Rectifier, StereoCamera, noise_le
 from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
+from scopedepth.vocabulary.flags import NO_DEPTH, TOOL
 
 EXACT_STEP = 0.01  # mm for one step of the phantom's exact depth
 
@@ -185,6 +186,30 @@ def test_undistortion_puts_points_where_the_pinhole_has_them(tmp_path: Path) -> 
         assert np.abs(at).max() < 0.5
     with pytest.raises(ScopeDepthError, match="its lens is not known"):
         undistorted(choose(trees.spec_of("mine", "folder", tmp_path), tmp_path)[0].sequence)
+
+
+def test_masks_of_the_image_are_undistorted_and_masks_of_the_depth_are_not(tmp_path: Path) -> None:
+    """A disc in the image and a mask of it go the same way; the same mask of the depth stays where the depth is."""
+    disc = np.zeros((320, 320), np.uint8)
+    cv2.circle(disc, (90, 80), 25, 255, -1)
+    trees.write_image(tmp_path / "rgb/1.png", np.repeat(disc[..., None], 3, axis=2))
+    trees.write_image(tmp_path / "depth/1.png", np.full((320, 320), 9, np.uint16))
+    for name in ("tools", "holes"):
+        trees.write_image(tmp_path / name / "1.png", disc)
+    options = {
+        "intrinsics": [156, 156, 160, 160],
+        "distortion": [-0.2486, 0.0614, 0, 0],
+        "masks": [{"files": "tools", "marks": "tool"}, {"files": "holes", "marks": "no_depth"}],
+    }
+    spec = trees.spec_of("mine", "folder", tmp_path, options=options, undistort=True)
+    frame = undistorted(choose(spec, tmp_path)[0].sequence).read(0)
+    assert frame.flags is not None
+    assert frame.depth is not None
+    tool, shown = (frame.flags & TOOL) > 0, frame.rgb[..., 0] > 127
+    assert (tool & shown).sum() > 0.97 * (tool | shown).sum()
+    assert (tool & (disc > 0)).sum() < 0.8 * tool.sum()  # the lens moves it
+    np.testing.assert_array_equal(frame.depth == 0, disc > 0)
+    np.testing.assert_array_equal((frame.flags & NO_DEPTH) > 0, disc > 0)
 
 
 def rewritten(raw: Path, out: Path, **changes: Any) -> list[Chosen]:

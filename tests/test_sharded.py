@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,32 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, stop_after
     assert len(first) + len(second) == 4
     assert not set(first) & set(second)
     assert digest_tree(tmp_path / "x.zarr") == digest_tree(tmp_path / "whole.zarr")
+
+
+def test_threads_that_compress_change_no_byte(tmp_path: Path) -> None:
+    write(tmp_path / "x.zarr")
+    with (
+        ThreadPoolExecutor(3) as pool,
+        ShardedStore(tmp_path / "y.zarr", {}, groups(), SHARD, attrs={"kind": "test"}) as store,
+    ):
+        for sequence, shard, start, stop in store.missing():
+            store.write_shard(sequence, shard, blocks(sequence, start, stop), pool)
+        store.finish()
+    assert digest_tree(tmp_path / "x.zarr") == digest_tree(tmp_path / "y.zarr")
+
+
+@pytest.mark.parametrize("shape", [(475, 475, 3), (701, 1001, 3), (2, 1), (1080, 1920, 3)])
+def test_a_frame_is_compressed_in_equal_parts_whose_bits_can_be_shuffled(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    group = {"n_frames": 1, "arrays": {"rgb": ArraySpec(shape, "uint8", tuple("yxc"[: len(shape)]))}}
+    with ShardedStore(tmp_path / "x.zarr", {}, {"a": group}, 1):
+        blosc = blosc_of(zarr.open_array(tmp_path / "x.zarr.partial" / "store" / "a" / "rgb", mode="r"))
+    assert blosc is not None
+    size = int(np.prod(shape))
+    parts = max(1, round(size / 2**19))
+    assert blosc.blocksize % 8 == 0
+    assert 0 <= size - parts * blosc.blocksize < 8 * parts
 
 
 def test_another_fingerprint_discards_the_partial_store(tmp_path: Path) -> None:

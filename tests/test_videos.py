@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_a_video_is_decoded_once_and_in_order(
     assert list(store.sequences) == ["op_left"]
     stored = store.sequences["op_left"].rgb(0, 40)
     assert np.array_equal(stored, np.stack(frames[::step]))  # FFV1 loses nothing
-    assert Counted.calls.count("grab") == 40 - 39 % step
+    # After the last frame it is asked whether there are more.
+    assert Counted.calls.count("grab") == 40 - 39 % step + (step == 1)
     assert Counted.calls.count("retrieve") == kept
     assert Counted.calls.count("open") == 2  # once for its size, once for its frames
     assert (store.sequences["op_left"].status() == FRAME_NO_DEPTH).all()
@@ -186,7 +188,7 @@ def test_a_stereo_recorder_in_one_video(tmp_path: Path, monkeypatch: pytest.Monk
     Counted.calls = []
     monkeypatch.setattr(reading.cv2, "VideoCapture", Counted)
     prepared(spec, data, tmp_path)
-    assert (Counted.calls.count("grab"), Counted.calls.count("open")) == (len(pairs), 2)
+    assert (Counted.calls.count("grab"), Counted.calls.count("open")) == (len(pairs) + 1, 2)
 
 
 def test_views_of_a_stereo_recorder_as_images(tmp_path: Path) -> None:
@@ -201,3 +203,23 @@ def test_views_of_a_stereo_recorder_as_images(tmp_path: Path) -> None:
     assert isinstance(sequence, StereoSequence)
     assert (sequence.name, sequence.frame_ids) == ("a", ["1", "2"])
     assert np.array_equal(sequence.sides[1](1), trees.picture(2 * H, W, 2)[H:])
+
+
+@pytest.mark.parametrize("stated", [9, 6])
+def test_frames_beyond_those_that_the_header_claims_are_told_of(
+    stated: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.avi"
+    write_video(path, pictures(9), "MJPG")
+    content = bytearray(path.read_bytes())
+    # dwLength of the stream's header, dwTotalFrames of the file's.
+    for chunk, offset in ((b"strh", 32), (b"avih", 16)):
+        struct.pack_into("<I", content, content.index(chunk) + 8 + offset, stated)
+    path.write_bytes(content)
+    video = Video(path)
+    assert video.n_frames == stated
+    read = [video.read(index) for index in range(stated)]
+    np.testing.assert_array_equal(video.read(0), read[0])
+    said = capsys.readouterr().err
+    assert ("says that it has 6 frames and has more, which are left out" in said) == (stated == 6)
+    assert said.count("\n") == (stated == 6)

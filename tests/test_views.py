@@ -340,6 +340,7 @@ def test_what_a_view_and_the_store_behind_it_need() -> None:
     needs = Needs(select_study(config))
     view, stored = (needs.prepare_mem_mb(SimpleNamespace(unit=unit), 1) for unit in ("cut", "mine"))
     assert stored > view == needs.prepare_mem_mb(SimpleNamespace(unit="cut"), 2) / 2
+    assert Needs(needs.study, 64).prepare_threads(SimpleNamespace(unit="cut")) == 2
 
 
 @pytest.mark.parametrize(

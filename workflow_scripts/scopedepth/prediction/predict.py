@@ -26,10 +26,6 @@ from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 # A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
 SHARD_BYTES = 32 * 2**20
 SHARD_FRAMES = (8, 64)
-# On a network's output with 12 bits of mantissa, level 1 in large blocks is smaller than level 3 in blosc's own (0.288
-# against 0.295 of raw), and takes half the time to write and three quarters of it to read.
-ZSTD_LEVEL = 1
-ZSTD_BLOCK = 2**19
 # Whose version can change a prediction.
 NUMBER_MAKERS = ("numpy", "onnxruntime", "torch", "transformers")
 
@@ -107,8 +103,6 @@ def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
         "float32",
         ("v", "u"),
         fill=float("nan"),
-        level=ZSTD_LEVEL,
-        block=ZSTD_BLOCK,
         attrs={"output_kind": own.output_kind, "units": own.unit or "", **_rounding(own)},
     )
     meanings = {

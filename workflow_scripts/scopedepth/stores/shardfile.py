@@ -11,6 +11,7 @@ Layout (Zarr v3 specification, sharding codec 1.0): compressed chunks one after 
 from __future__ import annotations
 
 import os
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,27 @@ def blosc_of(array: zarr.Array) -> BloscCodec | None:
     return inner[1] if known else None
 
 
-def write_shard(path: Path, in_shard: int, blosc: BloscCodec, frames: NDArray[Any]) -> None:
-    """Write `frames`, contiguous (n, ...) with n up to `in_shard`, as the shard at `path`, at once and to the disk."""
+def write_shard(
+    path: Path, in_shard: int, blosc: BloscCodec, frames: NDArray[Any], pool: Executor | None = None
+) -> None:
+    """Write `frames`, contiguous (n, ...) with n up to `in_shard`, as the shard at `path`, at once and to the disk.
+
+    `pool`: threads that compress, a frame each.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     index = np.full((in_shard, 2), NOT_WRITTEN, "<u8")
     shuffle = SHUFFLES.index(blosc.shuffle.value)
+
+    def compress(frame: NDArray[Any]) -> bytes:
+        chunk: bytes = numcodecs.blosc.compress(
+            frame, blosc.cname.value.encode(), blosc.clevel, shuffle, blosc.blocksize, blosc.typesize
+        )
+        return chunk
+
     offset = 0
     with beside.open("wb") as file:
-        for number, frame in enumerate(frames):
-            chunk = numcodecs.blosc.compress(
-                frame, blosc.cname.value.encode(), blosc.clevel, shuffle, blosc.blocksize, blosc.typesize
-            )
+        for number, chunk in enumerate((map if pool is None else pool.map)(compress, frames)):
             file.write(chunk)
             file.write(_checksum(chunk))
             length = len(chunk) + CHECKSUM_BYTES

@@ -30,9 +30,12 @@ from scopedepth.study.layout import Job, tables_of
 MB = 1e6
 # Python with the compiled kernels takes 270 MB, and frames come in blocks of 5 million pixels, of some 30 bytes each.
 COMPARE_MEM_MB = 1000
-# Decoded shards of 48 MB, several at once; for stereo pairs, what the matcher holds comes on top (`matching_mb`).
+# Decoded shards of 48 MB, one that is read and one that is written, and a frame or two a thread.
+# For stereo pairs, what the matcher holds comes on top (`matching_mb`).
 PREPARE_MEM_MB = 2000
 PREPARE_THREADS = 2
+# Beyond these a video waits for the one thread that decodes it.
+MOST_PREPARE_THREADS = 8
 # Measured: 388 MiB for 640 x 480 pixels and 320 disparities, 974 MiB for 960 x 540 and 480.
 MATCHING_BYTES = 4.2
 # How many frames there are is known only when they are prepared: 10,000 stereo pairs take an hour on two processors.
@@ -73,11 +76,22 @@ class Needs:
 
     # prepare
 
+    def prepare_threads(self, wildcards: Any) -> int:
+        """Return more threads than two where there are more cores than units; two match pairs or make a view.
+
+        Frames are decoded and compressed by them; each that matches holds volumes of its own (`matching_mb`).
+        """
+        if self._matching_mb(wildcards, 1) or self.study.unit(wildcards.unit).base is not None:
+            return PREPARE_THREADS
+        return max(PREPARE_THREADS, min(MOST_PREPARE_THREADS, self.cores // len(self.study.units)))
+
     def prepare_mem_mb(self, wildcards: Any, attempt: int, threads: int = PREPARE_THREADS) -> int:
+        return attempt * (PREPARE_MEM_MB + math.ceil(self._matching_mb(wildcards, threads)))
+
+    def _matching_mb(self, wildcards: Any, threads: int) -> float:
         unit = self.study.unit(wildcards.unit)
         # A view's frames were matched where they are stored.
-        matching = 0.0 if unit.base is not None else matching_mb(self.study.dataset(unit.dataset), threads)
-        return attempt * (PREPARE_MEM_MB + math.ceil(matching))
+        return 0.0 if unit.base is not None else matching_mb(self.study.dataset(unit.dataset), threads)
 
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt

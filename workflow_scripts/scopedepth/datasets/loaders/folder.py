@@ -13,6 +13,9 @@ else by the numbers in the name (see `pairing`). One folder without sequences (`
 sequence named after the dataset. Images without depth are kept (they can be predicted, not scored); depth without an
 image is left out; both are noted. Images of several sizes in one folder become a sequence a size.
 
+Depth files may be meshes or clouds of points (PLY, OBJ) in the camera's frame, x right, y down, z ahead, in
+`depth.unit` times `depth.scale`; the camera's matrix must be known then, and depth is that of the nearest surface.
+
 Depth is number times `depth.scale` in `depth.unit`, or what `depth.kind` says. 0, negative numbers, NaN, infinity, the
 numbers of `depth.invalid`, what lies outside of `depth.range` and what a file itself declares to be missing (GDAL's
 tag) mean no depth. Option `bits`: how many of the 16 bits of an image's channels are used. Option `masks`: a folder or
@@ -23,14 +26,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scopedepth.datasets.reading.base import FileSequence, FrameFiles, Sequence, file_safe, origin
+import numpy as np
+from numpy.typing import NDArray
+
+from scopedepth.datasets.reading.base import FileSequence, Frame, FrameFiles, Sequence, file_safe, origin
 from scopedepth.datasets.reading.cameras import intrinsics_from, read_camera
-from scopedepth.datasets.reading.depth import described
+from scopedepth.datasets.reading.depth import Meaning, described
 from scopedepth.datasets.reading.images import (
     CONTAINERS,
     DEPTH_SUFFIXES,
@@ -49,6 +55,8 @@ from scopedepth.datasets.reading.listing import (
 from scopedepth.datasets.reading.mask_files import MASK_SUFFIXES, Masks
 from scopedepth.datasets.reading.pairing import pair_by_name, unpaired
 from scopedepth.datasets.reading.poses import read_poses
+from scopedepth.datasets.reading.rasterise import rasterise
+from scopedepth.datasets.reading.surfaces import SURFACE_SUFFIXES, read_surface
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
 from scopedepth.job.leaves import is_read
@@ -58,9 +66,12 @@ if TYPE_CHECKING:
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (
-    ".bmp", ".exr", ".h5", ".hdf5", ".jpeg", ".jpg", ".kitti", ".mat", ".npy", ".npz", ".pfm", ".png", ".tif", ".tiff",
-    ".tum", "groundtruth.txt", "intrinsics.txt", "pose.txt", "poses.txt", "trajectory.txt",
+    ".bmp", ".exr", ".h5", ".hdf5", ".jpeg", ".jpg", ".kitti", ".mat", ".npy", ".npz", ".obj", ".pfm", ".ply", ".png",
+    ".tif", ".tiff", ".tum", "groundtruth.txt", "intrinsics.txt", "pose.txt", "poses.txt", "trajectory.txt",
 )  # fmt: skip
+
+
+MAPS = (*DEPTH_SUFFIXES, *SURFACE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,9 @@ def _sequence(
             camera, lens = read_camera(candidate)
             distortion = distortion or lens
     with_depth = [file.depth for file in files if file.depth is not None]
+    surfaces = [path for path in with_depth if path.suffix.lower() in SURFACE_SUFFIXES]
+    if surfaces:
+        return _seen(name, files, with_depth, surfaces, camera, distortion, spec, options)
     encoding, read, notes = described(spec["depth"], with_depth, camera)
     return FileSequence.of(
         name,
@@ -183,11 +197,65 @@ def _sequence(
     )
 
 
+@dataclass
+class SurfaceSequence(FileSequence):
+    """A sequence whose depth files are meshes or clouds of points in the camera's frame."""
+
+    meaning: Meaning = field(kw_only=True)
+
+    def read(self, index: int) -> Frame:
+        """Return one frame with the depth of the nearest surface."""
+        files, rgb = self.files[index], self.image(index)
+        if files.depth is None:
+            return self.overlaid(index, Frame(rgb, None))
+        assert self.intrinsics is not None
+        z = rasterise(*read_surface(files.depth), self.intrinsics, (rgb.shape[0], rgb.shape[1]))
+        return self.overlaid(index, Frame(rgb, self.meaning.depth(z, files.depth)))
+
+
+def _seen(
+    name: str,
+    files: list[FrameFiles],
+    with_depth: list[Path],
+    surfaces: list[Path],
+    camera: NDArray[np.float64] | None,
+    distortion: tuple[float, ...] | None,
+    spec: Mapping[str, Any],
+    options: Options,
+) -> SurfaceSequence:
+    """Return a sequence of images with surfaces."""
+    if len(surfaces) < len(with_depth):
+        other = next(path for path in with_depth if path not in surfaces)
+        raise ScopeDepthError(
+            f"{surfaces[0]} is a surface and {other} a map: a sequence has depth of one kind."
+        )
+    if camera is None:
+        raise ScopeDepthError(
+            f"{surfaces[0]} is a surface, and to see it the camera must be known: set options.intrinsics, or put "
+            "intrinsics.txt beside the images."
+        )
+    if spec["depth"]["kind"] != "depth":
+        raise ScopeDepthError(f"{surfaces[0]} is a surface: depth.kind must be depth, the default.")
+    meaning = Meaning.of(spec["depth"], np.dtype(np.float32), surfaces[0])
+    return SurfaceSequence(
+        name,
+        [file.id for file in files],
+        meaning.encoding,
+        camera,
+        origin(spec, "unknown"),
+        ["depth is that of the nearest surface or point in files of meshes or clouds"],
+        distortion,
+        files=files,
+        read_image=partial(read_image, bits=options.bits, key=options.image_key),
+        meaning=meaning,
+    )
+
+
 def pair(folder: Path, options: Options, with_depth: bool = True) -> tuple[list[FrameFiles], list[str]]:
     """Return the frames of a sequence's folder, images with their depth, in natural order, and notes."""
     kinds = IMAGE_SUFFIXES + (CONTAINERS if options.image_key else ())
     pictures = _files(files_at(folder, options.images, kinds))
-    maps = _files(files_at(folder, options.depths, DEPTH_SUFFIXES)) if with_depth else []
+    maps = _files(files_at(folder, options.depths, MAPS)) if with_depth else []
     others = []
     if not is_pattern(options.images):
         others += not_read(folder / options.images, kinds)
@@ -209,7 +277,7 @@ def pair(folder: Path, options: Options, with_depth: bool = True) -> tuple[list[
         return frames, others
     notes = unpaired(frames, maps)
     if not is_pattern(options.depths):
-        others += not_read(folder / options.depths, DEPTH_SUFFIXES)
+        others += not_read(folder / options.depths, MAPS)
         if not (folder / options.depths).is_dir():
             beside = f" beside {options.images}/" if not is_pattern(options.images) else f" in {folder.name}/"
             notes.append(f"there is no folder {options.depths}/{beside}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.errors import ScopeDepthError, UnreadableFrame, one_line
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v")
 # Of the frames asked for last so many are kept: those at the beginning are looked at before they are all read.
@@ -71,4 +72,8 @@ class Video:
             )  # NumPy takes ten times as long
             while len(self._kept) > KEPT:
                 del self._kept[min(self._kept)]
+            if index == self.n_frames - 1 and self._capture.grab():
+                self._next += 1
+                said = f"{self.path} says that it has {self.n_frames} frames and has more, which are left out"
+                print(one_line(f"{said}; convert it (ffmpeg -i) to have them"), file=sys.stderr)
             return self._kept[index]

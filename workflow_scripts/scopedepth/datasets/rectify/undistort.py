@@ -6,6 +6,7 @@ Bradski and Kaehler, Learning OpenCV, chapter 11), or Kannala and Brandt's k1 k2
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
 from scopedepth.datasets.reading.cameras import FisheyeLens
 from scopedepth.errors import ScopeDepthError
-from scopedepth.vocabulary.flags import BORDER
+from scopedepth.vocabulary.flags import BORDER, NO_DEPTH
 
 
 class Undistorter:
@@ -40,12 +41,21 @@ class Undistorter:
         """Return the undistorted image, uint8 (h, w, 3); black where the camera saw nothing."""
         return np.asarray(cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR))
 
+    def marks(self, flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the flags of the nearest pixels, uint8 (h, w); 0 where the camera saw nothing."""
+        return np.asarray(cv2.remap(flags, *self._maps, cv2.INTER_NEAREST))
+
 
 class UndistortedSequence(DerivedSequence):
-    """A sequence whose images are undistorted while its depth, pinhole already, stays as it is."""
+    """A sequence whose images are undistorted while its depth, pinhole already, stays as it is.
+
+    Masks of what the image shows are undistorted with it; those that say where depth is valid belong to the depth.
+    """
 
     def __init__(self, source: Sequence, camera: NDArray[np.float64], distortion: tuple[float, ...]) -> None:
-        super().__init__(source, distortion=None)
+        bare = copy(source)
+        bare.overlays = []
+        super().__init__(bare, distortion=None, overlays=source.overlays)
 
         @lru_cache(maxsize=1)
         def undistorter(size: tuple[int, int]) -> Undistorter:
@@ -65,7 +75,13 @@ class UndistortedSequence(DerivedSequence):
         lens = self._undistorter((frame.rgb.shape[1], frame.rgb.shape[0]))
         unseen = np.where(lens.seen, np.uint8(0), np.uint8(BORDER))
         flags = unseen if frame.flags is None else frame.flags | unseen
-        return Frame(lens.image(frame.rgb), frame.depth, flags)
+        depth = frame.depth
+        for overlay in self.overlays:
+            marked = overlay(index, Frame(frame.rgb, depth), self.encoding)
+            depth = marked.depth
+            if marked.flags is not None:
+                flags |= marked.flags & NO_DEPTH | lens.marks(marked.flags & ~np.uint8(NO_DEPTH))
+        return Frame(lens.image(frame.rgb), depth, flags)
 
 
 def undistorted(sequence: Sequence) -> Sequence:
@@ -74,10 +90,5 @@ def undistorted(sequence: Sequence) -> Sequence:
         raise ScopeDepthError(
             f"Sequence {sequence.name}: undistort is true, but its lens is not known. Give options.intrinsics and "
             "options.distortion, or set undistort to false."
-        )
-    if sequence.overlays:
-        raise ScopeDepthError(
-            f"Sequence {sequence.name}: options.masks and undistort: true do not go together, as whether the masks are "
-            "of the image before or after is unknown. Undistort images and masks alike, beforehand."
         )
     return UndistortedSequence(sequence, sequence.intrinsics, sequence.distortion)
