@@ -68,12 +68,12 @@ def score(
 ) -> Score:
     """Score one prediction as the workflow does, without a study.
 
-    prediction: (v, u), of any grid over the same field of view, an output of `kind` (disparity, scaled_disparity,
-    metric_disparity, depth, metric_depth) and, of a metric one, `unit` (mm, cm, m). depth: (h, w), NaN where missing,
-    in mm, or on no known scale with depth_unit="relative". Both are compared in the precision of `depth`; a study
-    compares float32. flags: uint8 (h, w), the bits of `scopedepth.vocabulary.flags`; rgb: uint8 (h, w, 3); both for
-    protocols that look at them. protocol: the name of one in the configuration `config`, or its fields. dataset: its
-    name, where the protocol has a range of its own for it. A scope of more than a frame has this one frame.
+    prediction: (v, u), of any grid over the same field of view, an output of `kind` (`scopedepth.vocabulary.outputs`)
+    and, of a metric one, `unit` (mm, cm, m). depth: (h, w), NaN where missing, in mm, or on no known scale with
+    depth_unit="relative". Both are compared in the precision of `depth`; a study compares float32. flags: uint8 (h, w),
+    the bits of `scopedepth.vocabulary.flags`; rgb: uint8 (h, w, 3); both for protocols that look at them. protocol: the
+    name of one in the configuration `config`, or its fields. dataset: its name, where the protocol has a range of its
+    own for it. A scope of more than a frame has this one frame.
 
     Unknown names and kinds are a `ScopeDepthError`.
     """
