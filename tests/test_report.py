@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from markupsafe import escape
 
 from report_study import HOSTILE, tiny_study
 from scopedepth.report.html.page import safe_json, write_report
@@ -209,6 +210,49 @@ def test_the_verdict_claims_the_best_only_where_every_difference_is_significant(
     tables = changed_table(study, "comparisons", COMPARISONS, untested, tmp_path)
     unsure = results_of(study, tables={**tables, "ranks": ahead.tables["ranks"]})
     assert "most accurate" not in headline(unsure)
+
+
+def test_who_is_tied_is_no_winner_where_datasets_differ(study: dict[str, Any], tmp_path: Path) -> None:
+    results = results_of(study)
+    names = [name for name in results.ranked("cave") if name in results.ranked("tube")]
+    a, b = names[:2]
+    place = {("tube", a): 1, ("tube", b): 2, ("cave", a): 2, ("cave", b): 1}
+
+    def told(tied: dict[str, list[str]], folder: str) -> str:
+        rows = [
+            {**row, "rank_by_value": place[row["dataset"], row["model"]], "tied_with": tied[row["dataset"]]}
+            for row in results.ranks
+            if (row["dataset"], row["model"]) in place
+        ]
+        pairs = [
+            {**row, "p_holm": 0.001}
+            for row in results.comparisons
+            if {row["model_a"], row["model_b"]} == {a, b}
+        ]
+        tables = changed_table(study, "ranks", RANKS, rows, tmp_path / folder)
+        tables |= {
+            "comparisons": changed_table(study, "comparisons", COMPARISONS, pairs, tmp_path / folder)[
+                "comparisons"
+            ]
+        }
+        return str(headline(results_of(study, tables=tables)))
+
+    first, second = (escape(results.model_title(name)) for name in (a, b))
+    tube, cave = (escape(results.dataset_title(name)) for name in ("tube", "cave"))
+    apart = told({"tube": [], "cave": []}, "apart")
+    assert (
+        apart == f"No model is first on every dataset: <b>{first}</b> on {tube}; <b>{second}</b> on {cave}."
+    )
+    one = told({"tube": [b], "cave": []}, "one")
+    assert one == (
+        f"No model is first on every dataset: {first} on {tube}, not clearly ahead of {second}; "
+        f"<b>{second}</b> on {cave}."
+    )
+    none = told({"tube": [b], "cave": [a]}, "none")
+    assert none == (
+        f"No model is clearly first on any dataset: {first} on {tube}, not clearly ahead of {second}; "
+        f"{second} on {cave}, not clearly ahead of {first}."
+    )
 
 
 def test_the_page_says_where_few_long_sequences_outweigh_the_others(

@@ -113,11 +113,17 @@ def _tested_only(results: Results, datasets: list[str]) -> str:
 
 
 def _differing(results: Results, found: Mapping[str, Leader]) -> Markup:
-    places = [
-        Markup("{} on {}").format(bold(results.model_title(first.model)), results.dataset_title(dataset))
-        for dataset, first in found.items()
-    ]
-    return Markup("No model is first on every dataset: {}.").format(said(places))
+    """Return who stands first where, in bold only where the data tell it from every other model."""
+    places = []
+    for dataset, first in found.items():
+        title, where = results.model_title(first.model), results.dataset_title(dataset)
+        if first.tied:
+            rivals = _rivals(results, {dataset: first}, "")
+            places.append(Markup("{} on {}, not clearly ahead of {}").format(title, where, rivals))
+        else:
+            places.append(Markup("{} on {}").format(bold(title), where))
+    opening = "first on every" if not all(first.tied for first in found.values()) else "clearly first on any"
+    return Markup("No model is {} dataset: {}.").format(opening, Markup("; ").join(places))
 
 
 def _place_words(results: Results, ranked: list[str], datasets: int) -> Markup:
@@ -128,10 +134,10 @@ def _place_words(results: Results, ranked: list[str], datasets: int) -> Markup:
     return Markup("on every dataset" if len(ranked) == datasets else "on every dataset that could be ranked")
 
 
-def _rivals(results: Results, found: Mapping[str, Leader]) -> Markup:
+def _rivals(results: Results, found: Mapping[str, Leader], that: str = "that of ") -> Markup:
     """Return whose error the leader's is not clearly below, networks before baselines."""
     tied = list(dict.fromkeys(name for first in found.values() for name in first.tied))
     tied = [name for name in tied if not results.is_baseline(name)] or tied
     if len(tied) > 3:
-        return Markup("those of {} other models").format(small(len(tied)))
-    return Markup("that of {}").format(titles(results, tied, "or"))
+        return Markup("{}{} other models").format(that and "those of ", small(len(tied)))
+    return Markup("{}{}").format(that, titles(results, tied, "or"))
