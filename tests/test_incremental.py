@@ -163,7 +163,9 @@ def touch_everything(project: Project) -> None:
 def clone_afresh(project: Project) -> None:
     """Copy code, data, results and Snakemake's records without their times."""
     copied = project.folder.with_name(project.folder.name + "_clone")
-    shutil.copytree(project.folder, copied, copy_function=shutil.copyfile)
+    # Not the link to an environment, which a project in a folder with a space has.
+    link = shutil.ignore_patterns("scopedepth-python")
+    shutil.copytree(project.folder, copied, copy_function=shutil.copyfile, ignore=link)
     shutil.rmtree(project.folder)
     copied.rename(project.folder)
 

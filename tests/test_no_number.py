@@ -102,6 +102,7 @@ def test_what_was_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFix
         {**dict.fromkeys(STUDY_TABLES["frames"].names), **keys, "frame": n, "n_pixels": 0} for n in range(3)
     ]
     summary = {**dict.fromkeys(STUDY_TABLES["summary"].names), **keys, "metric": "abs_rel", "n_failed": 0}
+    summary["seen_in_training"] = "none"
     summary = {name: summary[name] for name in STUDY_TABLES["summary"].names}
     for name, rows in (("frames", frames), ("summary", [summary])):
         pq.write_table(

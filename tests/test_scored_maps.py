@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from scopedepth.evaluation.score import score_unit
 from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.results import Results
 from scopedepth.statistics.depth_error import BINS, binned, depth_error_rows, sampled_frames
-from scopedepth.statistics.summarise import _with_version
+from scopedepth.statistics.summarise import _of_study
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.tables.frames import read_scores
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES as FRAME_ROWS
 
 FRAMES = 2
+SEEN: Any = SimpleNamespace(of=lambda model, sequence: "none")
 UNITS = {"tube": "mm", "cave": "relative"}
 DATASETS = {
     name: {
@@ -125,7 +127,7 @@ def scored(
         specs = {name: PROTOCOLS[name]}
         align_unit(specs, [places.stores[unit]], [predicted], keys, {name: fits})
         score_unit(specs, places.stores[unit], predicted, {name: fits}, keys, {name: out})
-        parts.append(_with_version(read_scores(out), 1))
+        parts.append(_of_study(read_scores(out), 1, model_name, SEEN))
         assert all(read_table(fits)[column] == parts[-1][column] for column in ("scale", "offset"))
         rows[unit, model_name] = read_table(out, ["sequence", "frame", "abs_rel", "status"]).to_pylist()
     frames = folder / "frames.parquet"
