@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 os.environ["SLURM_CONF"] = os.devnull
 # Compiled code for all of the tests' processes and projects.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
+# What a shell starts in the background ignores an interrupt, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # What `make test` starts knows that it runs under make; a `make` in it would say which folders it enters.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
