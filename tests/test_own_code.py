@@ -110,14 +110,14 @@ def test_own_code_reads_fetched_weights(tmp_path: Path, fetched: Path) -> None:
 
 def test_what_was_fetched_is_not_imported(tmp_path: Path, fetched: Path) -> None:
     code = own(
-        tmp_path / "mine", f"import sys\nsys.path.insert(0, {str(fetched)!r})\nimport neighbour\n{CLASS}"
+        tmp_path / "mine", f"import sys\nsys.path.insert(0, {str(fetched)!r})\nimport beside_weights\n{CLASS}"
     )
-    (fetched / "neighbour.py").write_text(CLASS)
+    (fetched / "beside_weights.py").write_text(CLASS)
     with pytest.raises(
-        ScopeDepthError, match=r"imports neighbour from .*nor in options\.folder nor installed"
+        ScopeDepthError, match=r"imports beside_weights from .*nor in options\.folder nor installed"
     ):
         load_model(spec("python", code="net.py:Net", folder=str(code)), fetched, "cpu")
-    del sys.modules["neighbour"]
+    del sys.modules["beside_weights"]
 
 
 def test_a_pickle_that_was_fetched_runs_nothing(tmp_path: Path, fetched: Path) -> None:
