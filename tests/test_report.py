@@ -245,13 +245,13 @@ def test_who_is_tied_is_no_winner_where_datasets_differ(study: dict[str, Any], t
     )
     one = told({"tube": [b], "cave": []}, "one")
     assert one == (
-        f"No model is first on every dataset: {first} on {tube}, not clearly ahead of {second}; "
+        f"No model is first on every dataset: {first} on {tube}, tied with one other; "
         f"<b>{second}</b> on {cave}."
     )
     none = told({"tube": [b], "cave": [a]}, "none")
     assert none == (
-        f"No model is clearly first on any dataset: {first} on {tube}, not clearly ahead of {second}; "
-        f"{second} on {cave}, not clearly ahead of {first}."
+        f"No model is clearly first on any dataset: {first} on {tube}, tied with one other; "
+        f"{second} on {cave}, tied with one other."
     )
 
 

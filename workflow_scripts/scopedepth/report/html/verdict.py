@@ -118,8 +118,8 @@ def _differing(results: Results, found: Mapping[str, Leader]) -> Markup:
     for dataset, first in found.items():
         title, where = results.model_title(first.model), results.dataset_title(dataset)
         if first.tied:
-            rivals = _rivals(results, {dataset: first}, "")
-            places.append(Markup("{} on {}, not clearly ahead of {}").format(title, where, rivals))
+            others = f"{small(len(first.tied))} other{'s' if len(first.tied) > 1 else ''}"
+            places.append(Markup("{} on {}, tied with {}").format(title, where, others))
         else:
             places.append(Markup("{} on {}").format(bold(title), where))
     opening = "first on every" if not all(first.tied for first in found.values()) else "clearly first on any"
@@ -134,10 +134,10 @@ def _place_words(results: Results, ranked: list[str], datasets: int) -> Markup:
     return Markup("on every dataset" if len(ranked) == datasets else "on every dataset that could be ranked")
 
 
-def _rivals(results: Results, found: Mapping[str, Leader], that: str = "that of ") -> Markup:
+def _rivals(results: Results, found: Mapping[str, Leader]) -> Markup:
     """Return whose error the leader's is not clearly below, networks before baselines."""
     tied = list(dict.fromkeys(name for first in found.values() for name in first.tied))
     tied = [name for name in tied if not results.is_baseline(name)] or tied
     if len(tied) > 3:
-        return Markup("{}{} other models").format(that and "those of ", small(len(tied)))
-    return Markup("{}{}").format(that, titles(results, tied, "or"))
+        return Markup("those of {} other models").format(small(len(tied)))
+    return Markup("that of {}").format(titles(results, tied, "or"))
