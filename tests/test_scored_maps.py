@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import yaml
 
@@ -15,6 +16,7 @@ from report_study import model, specs, write_dataset, write_prediction
 from scopedepth.config.datasets import DatasetSpec
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
+from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.align import align_unit
 from scopedepth.evaluation.maps import Places, ScoredFrames
 from scopedepth.evaluation.score import score_unit
@@ -165,6 +167,25 @@ def test_the_error_of_a_drawn_frame_is_the_one_scored(
             seen += 1
     # The windows of some published protocols lie outside of these small frames.
     assert seen or all(row["status"] != "ok" for rows in scores.values() for row in rows)
+
+
+def test_a_frame_has_its_own_fit_where_the_table_lacks_earlier_ones(places: Places, tmp_path: Path) -> None:
+    """As after a run in which an earlier part of a sequence could not be prepared."""
+    name = "cut_after"
+    whole, _ = scored(places, name, tmp_path)
+    table = read_table(whole.frames)
+    later = tmp_path / "later.parquet"
+    write_table(later, FRAME_ROWS, [table.filter(pc.field("frame") > 0)])
+    frames, fewer = (
+        ScoredFrames(one, name, PROTOCOLS[name]) for one in (whole, replace(whole, frames=later))
+    )
+    wanted = frames.scored("tube", "scaled", "bend", 1)
+    found = fewer.scored("tube", "scaled", "bend", 1)
+    assert not isinstance(wanted, str)
+    assert not isinstance(found, str)
+    assert np.array_equal(found.depth, wanted.depth, equal_nan=True)
+    with pytest.raises(ScopeDepthError, match="no row of frame 0 of bend"):
+        fewer.scored("tube", "scaled", "bend", 0)
 
 
 @pytest.mark.parametrize("name", ["cut_after", "disparity_fit", "endoslam_minmax", "sequence_median"])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.align import Pair, open_pairs
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import stored_status
@@ -80,7 +81,7 @@ class ScoredFrames:
         self.protocol = protocol
         self._datasets: dict[str, DatasetStore] = {}
         self._pairs: dict[tuple[str, str], dict[str, Pair]] = {}
-        self._fits: dict[tuple[str, str], dict[str, list[Fit]]] = {}
+        self._fits: dict[tuple[str, str], dict[tuple[str, int], Fit]] = {}
         self._workspace = Workspace()
         self._last: tuple[tuple[str, str, int], Reference] | None = None
 
@@ -114,7 +115,7 @@ class ScoredFrames:
         """Return a model's frame as it was scored, or the status that says why it was not."""
         pair = self._open(unit, model)[sequence]
         terms, predicted = pair.terms[self.name], pair.predicted
-        fit = self._fits_of(dataset_of(unit), model)[sequence][pair.data.first_frame + place]
+        fit = self._fit(dataset_of(unit), model, sequence, pair.data.first_frame + place)
         reference = self.reference(unit, sequence, place)
         stored = stored_status(reference.status, int(predicted.status(place, place + 1)[0]))
         # Without a metric of depth nothing was brought to the reference's scale.
@@ -133,17 +134,23 @@ class ScoredFrames:
             self._pairs[unit, model] = open_pairs(protocols, self.dataset(unit), predicted, dataset_of(unit))
         return self._pairs[unit, model]
 
-    def _fits_of(self, dataset: str, model: str) -> dict[str, list[Fit]]:
-        """Return a model's fits on a dataset by sequence, one a frame from the sequence's first."""
+    def _fit(self, dataset: str, model: str, sequence: str, frame: int) -> Fit:
+        """Return a model's fit of a frame, by its number in the sequence."""
+        path = self.places.frames
         if (dataset, model) not in self._fits:
             where = {"dataset": dataset, "model": model, "protocol": self.name}
-            rows = read_table(self.places.frames, (*FIT, "frame"), FRAMES, where)
-            fits = fits_in(self.places.frames, rows.sort_by("frame"))
-            # A frame whose fit holds has another status in scores where an aligned depth is not positive or infinite.
-            self._fits[dataset, model] = {name: [_unscored(fit) for fit in of] for name, of in fits.items()}
-        return self._fits[dataset, model]
+            rows = read_table(path, (*FIT, "frame"), FRAMES, where)
+            keys = zip(rows["sequence"].to_pylist(), rows["frame"].to_pylist(), strict=True)
+            self._fits[dataset, model] = dict(zip(keys, map(_unscored, fits_in(path, rows)), strict=True))
+        found = self._fits[dataset, model].get((sequence, frame))
+        if found is None:
+            raise ScopeDepthError(
+                f"{path} has no row of frame {frame} of {sequence} ({model} on {dataset}). Run the workflow again."
+            )
+        return found
 
 
 def _unscored(fit: Fit) -> Fit:
+    """Return a fit as before scoring, which calls it degenerate where an aligned depth is not positive or infinite."""
     holds = fit.status == codes.DEGENERATE_FIT and math.isfinite(fit.scale)
     return fit._replace(status=codes.OK) if holds else fit

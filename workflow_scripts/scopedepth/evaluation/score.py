@@ -143,23 +143,27 @@ def check_fits(path: Path, fits: Mapping[str, list[Fit]], pairs: Mapping[str, Pa
 
 def read_fits(path: Path) -> dict[str, list[Fit]]:
     """Return the fits of an alignments table by sequence, in the order of frames."""
-    return fits_in(path, read_table(path, FIT, ALIGNMENTS))
+    rows = read_table(path, FIT, ALIGNMENTS)
+    fits: dict[str, list[Fit]] = {}
+    for sequence, fit in zip(rows["sequence"].to_pylist(), fits_in(path, rows), strict=True):
+        fits.setdefault(sequence, []).append(fit)
+    return fits
 
 
-def fits_in(path: Path, rows: pa.Table) -> dict[str, list[Fit]]:
-    """Return the fits in rows of the table at `path`, columns as in `FIT`, by sequence and in the order of the rows."""
-    table = rows.select(FIT).to_pydict()
+def fits_in(path: Path, rows: pa.Table) -> list[Fit]:
+    """Return the fit of each of some rows of the table at `path`, whose columns are those of `FIT` and others."""
+    table = rows.select(FIT[1:]).to_pydict()
     unknown = sorted(set(table["status"]) - codes.CODES.keys())
     if unknown:
         raise ScopeDepthError(
             f"The table {path} holds the unknown status {unknown[0][:60]!r}. Delete it and run again."
         )
-    fits: dict[str, list[Fit]] = {}
-    nan = float("nan")
-    for sequence, scale, shift, n, status in zip(*table.values(), strict=True):
-        fit = Fit(nan if scale is None else scale, nan if shift is None else shift, n, codes.CODES[status])
-        fits.setdefault(sequence, []).append(fit)
-    return fits
+    return [
+        Fit(
+            math.nan if scale is None else scale, math.nan if shift is None else shift, n, codes.CODES[status]
+        )
+        for scale, shift, n, status in zip(*table.values(), strict=True)
+    ]
 
 
 def is_scored(terms: Terms, fit: Fit) -> bool:
