@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.config.files import read_config
-from scopedepth.config.load import check
+from scopedepth.config.load import check, plain_spec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.maps import Places, Scored, ScoredFrames
 from scopedepth.evaluation.single import evaluate_frame
@@ -122,9 +122,7 @@ def _protocols(path: Path) -> _Named:
 @cache
 def _read_protocols(path: Path, _modified: int) -> _Named:
     checked = check(read_config(path))
-    return _Named(
-        {name: {"name": name, **spec.model_dump(mode="json")} for name, spec in checked.protocols.items()}
-    )
+    return _Named({name: plain_spec(name, spec) for name, spec in checked.protocols.items()})
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +132,7 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     given = {"title": "given", **{key: value for key, value in fields.items() if key != "name"}}
     try:
-        return {"name": "given", **ProtocolSpec.model_validate(given).model_dump(mode="json")}
+        return plain_spec("given", ProtocolSpec.model_validate(given))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

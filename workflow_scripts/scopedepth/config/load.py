@@ -155,17 +155,17 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     bases = {base: _dataset(base, checked) for key in datasets if (base := stored_name(datasets[key])) != key}
     units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, bases)}
     behind = {unit.base for unit in units.values()}
-    timing = _plain(spec.timing, checked.timings[spec.timing]) if spec.timing else None
+    timing = plain_spec(spec.timing, checked.timings[spec.timing]) if spec.timing else None
     return Study(
         name=chosen,
         spec={
-            **_plain(chosen, spec),
+            **plain_spec(chosen, spec),
             "timing": timing,
             "lineage": facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models),
         },
         datasets=datasets,
-        models={key: _plain(key, checked.models[key]) for key in spec.models},
-        protocols={key: _plain(key, checked.protocols[key]) for key in spec.protocols},
+        models={key: plain_spec(key, checked.models[key]) for key in spec.models},
+        protocols={key: plain_spec(key, checked.protocols[key]) for key in spec.protocols},
         timing=timing,
         units=units,
         execution=checked.execution.model_dump(mode="json"),
@@ -180,7 +180,8 @@ def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in left_out}
 
 
-def _plain(name: str, spec: BaseModel) -> dict[str, Any]:
+def plain_spec(name: str, spec: BaseModel) -> dict[str, Any]:
+    """Return a checked entry as the rest of the library takes it: plain values, and its name."""
     return {"name": name, **spec.model_dump(mode="json")}
 
 

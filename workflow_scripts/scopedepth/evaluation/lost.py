@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
-from scopedepth.evaluation.protocol import terms_for
+from scopedepth.evaluation.protocol import Terms, terms_for
 
 # Image (h, w, 3), depth (h, w) with NaN missing, flags (h, w).
 Frame = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]
@@ -39,17 +39,19 @@ def kept_by(
     """Return what `protocol` keeps of frames of one size; None without frames. `units`: mm or relative."""
     with_depth = counting = count = too_few = 0
     low, high = 0.0, np.inf
+    terms: Terms | None = None
     for rgb, depth, flags in frames:
-        terms = terms_for(
-            protocol,
-            dataset=dataset,
-            sequence=sequence,
-            size=(depth.shape[0], depth.shape[1]),
-            units=units,
-            output_kind="depth",
-            output_unit=None,
-        )
-        low, high = terms.depth_low, terms.depth_high
+        if terms is None:
+            terms = terms_for(
+                protocol,
+                dataset=dataset,
+                sequence=sequence,
+                size=(depth.shape[0], depth.shape[1]),
+                units=units,
+                output_kind="depth",
+                output_unit=None,
+            )
+            low, high = terms.depth_low, terms.depth_high
         ends = bounds_as(depth.dtype, low, high, terms.ends_count)
         valid = valid_pixels(terms, depth, flags, rgb, ends, np.empty(depth.shape, np.bool_))
         here = int(valid.sum())

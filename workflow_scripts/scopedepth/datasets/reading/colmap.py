@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.datasets.reading.poses import rotation_of
 from scopedepth.datasets.reading.text import read_text
 from scopedepth.errors import ScopeDepthError
 
@@ -110,12 +111,8 @@ def _rotation(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.linalg.norm(quaternion)
     if not 0.5 < length < 2:
         raise ValueError(f"a quaternion of length {length:g}")
-    w, x, y, z = quaternion / length
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
+    w, x, y, z = quaternion
+    return rotation_of(x, y, z, w)
 
 
 def _camera(model: str, width: int, height: int, parameters: tuple[float, ...]) -> Camera:

@@ -41,7 +41,12 @@ def read_poses(path: Path, frames: int, unit: str) -> NDArray[np.float64]:
                 "tz, qx qy qz qw) are read."
             )
         if len(values) == 8:
-            poses[place, :3, :3], poses[place, :3, 3] = _rotation(values[4:], path, number), values[1:4]
+            length = np.linalg.norm(values[4:])
+            if abs(length - 1) > TOLERANCE:
+                raise ScopeDepthError(
+                    f"{path}, line {number}: a quaternion of length {length:g} is no rotation."
+                )
+            poses[place, :3, :3], poses[place, :3, 3] = rotation_of(*values[4:]), values[1:4]
         else:
             poses[place, : len(values) // 4] = values.reshape(-1, 4)
         rotation = poses[place, :3, :3]
@@ -55,12 +60,9 @@ def read_poses(path: Path, frames: int, unit: str) -> NDArray[np.float64]:
     return poses
 
 
-def _rotation(quaternion: NDArray[np.float64], path: Path, number: int) -> NDArray[np.float64]:
-    """Return the matrix of a quaternion x, y, z, w."""
-    length = np.linalg.norm(quaternion)
-    if abs(length - 1) > TOLERANCE:
-        raise ScopeDepthError(f"{path}, line {number}: a quaternion of length {length:g} is no rotation.")
-    x, y, z, w = quaternion / length
+def rotation_of(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
+    """Return the matrix (3, 3) of a quaternion that is not zero, w its real part."""
+    x, y, z, w = np.array([x, y, z, w]) / np.linalg.norm([x, y, z, w])
     return np.array([
         [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
         [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
