@@ -7,8 +7,9 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -25,9 +26,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What `make test` starts knows that it runs under make; a `make` in it would say which folders it enters.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
+# The Hub's client decides once, when it is imported, whether it may use the network. The machine may forbid it, and so
+# does loading a network; the tests that fetch from their own server may share a process with that.
+for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
+    os.environ.pop(name, None)
+import huggingface_hub.constants  # noqa: E402, F401
 
 import operations  # noqa: E402
 from project import Project  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What a test, or what it calls, sets in the environment ends with the test."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")

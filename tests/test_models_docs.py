@@ -55,10 +55,6 @@ def test_own_code_beside_weights_of_the_hub_as_the_page_shows_it(
     (tmp_path / "my_code").mkdir()
     (tmp_path / "my_code" / "published.py").write_text(code, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    # Set first, so that it is taken back at the end, whoever sets it in between.
-    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "")
-    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     monkeypatch.setattr("sys.path", [*sys.path])
     with serve() as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)

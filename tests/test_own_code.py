@@ -51,10 +51,6 @@ TRAP = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n" + CLA
 @pytest.fixture
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Weights from the Hub, with code beside them."""
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    # Set first, so that it is taken back at the end, whoever sets it in between.
-    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "")
-    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     files = {"model.safetensors": b"0.75", "net.py": TRAP.encode(), "neighbour.py": TRAP.encode()}
     out = tmp_path / "results/weights/m"
