@@ -12,7 +12,10 @@ min_version("9.27")
 include: "rules/configuration.smk"
 
 
-configfile: "config.yaml"
+# config.yaml of the folder of the run, else the one beside this file; over it study.yaml, where there is one.
+for path in default_files():
+
+    configfile: str(path)
 
 
 # What `snakemake --report` says first.

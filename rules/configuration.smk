@@ -20,7 +20,7 @@ if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.mod
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from scopedepth.config.files import DEFAULT, read_config
+from scopedepth.config.files import default_files, read_config
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.plain_output import print_on_any_terminal
 
@@ -30,7 +30,7 @@ print_on_any_terminal()
 # from whoever uses it.
 if not workflow.modifier.skip_configfile:
     try:
-        for path in [DEFAULT] * DEFAULT.exists() + workflow.overwrite_configfiles:
+        for path in [path for path in default_files() if path.exists()] + workflow.overwrite_configfiles:
             read_config(path)
     except ScopeDepthError as error:
         sys.exit(f"scopedepth: error: {error}")

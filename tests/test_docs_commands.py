@@ -109,6 +109,17 @@ RUN: dict[str, Run] = {
     'scopedepth accept --why "0.2: the engine was split into two files; predictions of c3vd are equal"': Run(
         says="nothing to accept"
     ),
+    # A folder of one's own.
+    "scopedepth init ~/studies/colon": Run("scopedepth init colon", says="scopedepth run"),
+    "scopedepth init FOLDER": Run("scopedepth init another", says="scopedepth run"),
+    "cd ~/studies/colon": Run("cd colon"),
+    "scopedepth list": Run("cd colon && scopedepth list", says="colon  (chosen)"),
+    "scopedepth run": Run("cd colon && scopedepth run -n --quiet", says="report"),
+    "scopedepth run -n": Run("cd colon && scopedepth run -n", says="results/studies/colon/report.html"),
+    "scopedepth run --cores 4 results/raw/phantom": Run(
+        "cd colon && scopedepth run --cores 4 results/raw/phantom -n", says="rule fetch_dataset"
+    ),
+    "scopedepth run --profile slurm": Run("cd colon && scopedepth run --profile slurm -n", says="report"),
     "snakemake --forceall": Run("snakemake --forceall -n", says="predict"),
     "python docs/describe_protocols.py": Run("PYTHONPATH=workflow_scripts python docs/describe_protocols.py"),
     "python docs/draw_house.py": Run("python docs/draw_house.py"),
@@ -126,6 +137,7 @@ NOT_RUN = {
         "tests/test_elsewhere.py runs it"
     ),
     "scopedepth --workflow WORKFLOW explain": "tests/test_elsewhere.py runs it",
+    "pip wheel --no-deps .": "tests/test_outside.py builds the wheel",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",
     "pip install -e '.[hdf5]'": "it takes packages from a registry",

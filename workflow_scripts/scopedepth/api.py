@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.config.files import read_config
+from scopedepth.config.files import DEFAULT, default_files, read_all
 from scopedepth.config.load import check, plain_spec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.maps import Places, Scored, ScoredFrames
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.job.run import read_record
+from scopedepth.job.shipped import runs_by, shipped
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.study.layout import RESULTS, Job, tables_of
 from scopedepth.vocabulary.units import dataset_of
@@ -33,9 +34,6 @@ from scopedepth.vocabulary.units import dataset_of
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-# The configuration of the clone that this library is a part of.
-SHIPPED = Path(__file__).parents[2] / "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def score(
 
     Unknown names and kinds are a `ScopeDepthError`.
     """
-    spec = _protocols(_config_of(config))[protocol] if isinstance(protocol, str) else _checked(protocol)
+    spec = _protocols(config)[protocol] if isinstance(protocol, str) else _checked(protocol)
     prediction, depth = np.asarray(prediction), np.asarray(depth)
     for name, array in (("prediction", prediction), ("depth", depth)):
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not array.size:
@@ -105,23 +103,24 @@ class _Named(dict[str, Any]):
         raise ScopeDepthError(f"There is no {name!r}. There are: {', '.join(sorted(self))}.")
 
 
-def _config_of(path: str | Path | None) -> Path:
-    found = [Path(path)] if path is not None else [Path("config.yaml"), SHIPPED]
-    for one in found:
-        if one.is_file():
-            return one.resolve()
-    raise ScopeDepthError(
-        f"{found[0]}: there is no such configuration. Give config=, or a protocol's fields."
+def _protocols(config: str | Path | None) -> _Named:
+    """Return the protocols of a configuration; None: of this folder's, else of the one that comes with the workflow."""
+    files = [Path(config)] if config is not None else default_files()
+    if not files[0].is_file() and config is None:
+        files = [path for path in [shipped(DEFAULT.name)] if path is not None] or files
+    for file in files:
+        if not file.is_file():
+            raise ScopeDepthError(
+                f"{file}: there is no such configuration. Give config=, or a protocol's fields."
+            )
+    return _read_protocols(
+        tuple(file.resolve() for file in files), tuple(file.stat().st_mtime_ns for file in files)
     )
 
 
-def _protocols(path: Path) -> _Named:
-    return _read_protocols(path, path.stat().st_mtime_ns)
-
-
 @cache
-def _read_protocols(path: Path, _modified: int) -> _Named:
-    checked = check(read_config(path))
+def _read_protocols(files: tuple[Path, ...], _modified: tuple[int, ...]) -> _Named:
+    checked = check(read_all(files))
     return _Named({name: plain_spec(name, spec) for name, spec in checked.protocols.items()})
 
 
@@ -154,7 +153,7 @@ class Study:
             said = json.loads(read_record(record)["made_from"])["spec"]
         except (KeyError, TypeError, ValueError):
             raise ScopeDepthError(
-                f"{record.parent} holds no finished study. Run: snakemake --cores all --config study={name}"
+                f"{record.parent} holds no finished study. Run: {runs_by()} --config study={name}"
             ) from None
         self.datasets, self.models, self.protocols = (
             _Named(said[kind]) for kind in ("datasets", "models", "protocols")

@@ -15,6 +15,9 @@ from scopedepth.version import own_version
 
 # Subcommand to its module and what it is for; a module is imported when it is asked for.
 COMMANDS = {
+    "init": ("scopedepth.commands.init", "a folder for a study of your own"),
+    "list": ("scopedepth.commands.list", "the datasets, models and protocols that a study may name"),
+    "run": ("scopedepth.commands.run", "run the workflow here: snakemake with the right arguments"),
     "plan": ("scopedepth.commands.plan", "what a study would cost, and what is cached already"),
     "accept": ("scopedepth.commands.accept", "take results of earlier code for results of the code now"),
     "check-dataset": ("scopedepth.commands.check_dataset", "read a dataset and say what was found"),
@@ -54,8 +57,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         _use_code_of_the_workflow(given)
     parser = argparse.ArgumentParser(
         prog="scopedepth",
-        description="Look at a study and its results. Run it in the workflow's folder. "
-        "Results are made by snakemake: snakemake --cores 8 --resources gpu=1",
+        description="Make and look at a study and its results, in the workflow's folder or in one made by scopedepth "
+        "init. Results are made by snakemake alone, which scopedepth run starts.",
     )
     parser.add_argument(
         "--workflow", type=Path, metavar="FOLDER", help="the workflow's folder, where it is not this one"
@@ -63,15 +66,22 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser.add_argument("--version", action="version", version=own_version())
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked_for = next((word for word in given if word in COMMANDS), None)
+    if asked_for is None and given and not given[0].startswith("-"):
+        from scopedepth.config.load import suggest
+
+        raise ScopeDepthError(f"{given[0]!r} is no command. {suggest(given[0], COMMANDS)}")
     for name, (module_name, summary) in COMMANDS.items():
         subparser = subparsers.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + "."
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
         )
         if name == asked_for:
             module = importlib.import_module(module_name)
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    options = parser.parse_args(given)
+            subparser.set_defaults(run=module.run, passes_on=getattr(module, "PASSES_ON", False))
+    options, passed_on = parser.parse_known_args(given)
+    if passed_on and not options.passes_on:
+        parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
+    options.passed_on = passed_on
     return int(options.run(options))
 
 

@@ -12,6 +12,7 @@ from scopedepth.config.load import check, dataset_spec
 from scopedepth.config.resolve import stored_name
 from scopedepth.config.studies import Configuration
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.shipped import runs_by
 from scopedepth.study.layout import Job
 from scopedepth.study.plan import fetched_lists
 
@@ -115,8 +116,8 @@ def how_to_fetch(name: str, raw: Path, checked: Configuration) -> str:
     """Return the command that fetches a dataset: of the study chosen, else of the first one that has it."""
     studies = {study: spec.datasets for study, spec in checked.studies.items() if name in spec.datasets}
     if checked.study in studies:
-        return f"Run: snakemake --cores 2 {raw}"
+        return f"Run: {runs_by('2')} {raw}"
     if studies:
-        return f"Run: snakemake --cores 2 {raw} --config study={next(iter(studies))}"
-    run = f"snakemake --cores 2 {raw} --config study=STUDY"
+        return f"Run: {runs_by('2')} {raw} --config study={next(iter(studies))}"
+    run = f"{runs_by('2')} {raw} --config study=STUDY"
     return f"Name it in a study under `studies` of the configuration first, then: {run}"

@@ -9,6 +9,7 @@ from typing import Any
 from scopedepth.config.files import read_config as read_config
 from scopedepth.config.files import read_configs
 from scopedepth.config.load import ConfigError, select_study
+from scopedepth.job.shipped import LIBRARY, shipped
 from scopedepth.study.plan import Plan
 
 
@@ -69,11 +70,11 @@ def plan_of(options: argparse.Namespace, name: str | None = None) -> Plan:
 
 
 def scripts() -> Path:
-    """Return the folder of the rules' scripts: beside this package, as it lies in the workflow's folder."""
-    folder = Path(__file__).parents[2]
-    if not (folder / "prepare.py").is_file():
+    """Return the folder of the rules' scripts in the workflow that this package belongs to."""
+    folder = shipped("workflow_scripts")
+    if folder is None:
         raise ConfigError(
-            f"The workflow's scripts do not lie beside the package ({folder}). Run this in the workflow's folder, "
-            "or name that: scopedepth --workflow FOLDER …"
+            f"The workflow's scripts were not installed with the package ({LIBRARY}). Run this in the workflow's "
+            "folder, or name that: scopedepth --workflow FOLDER …"
         )
     return folder

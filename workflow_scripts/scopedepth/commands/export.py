@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 
 from scopedepth.commands import configuration
+from scopedepth.config.files import DEFAULT as CATALOGUE
+from scopedepth.config.files import default_files
 from scopedepth.config.load import Study, select_study
 from scopedepth.config.resolve import stored_name
 from scopedepth.errors import ScopeDepthError
 from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.job.manifest import list_files, read_manifest
 from scopedepth.job.run import read_record
+from scopedepth.job.shipped import LIBRARY, runs_by
 from scopedepth.study.layout import RESULTS, Job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
@@ -94,7 +97,7 @@ def made(plan: Plan) -> Iterator[tuple[Job, list[Path]]]:
 def check_finished(plan: Plan) -> None:
     """Refuse a study of which a result is missing, or was made from something else than what there is now."""
     name = plan.study.name
-    remedy = f"Run: snakemake --cores all --config study={name}"
+    remedy = f"Run: {runs_by()} --config study={name}"
     every = [path for _, paths in made(plan) for path in paths]
     missing = [path for path in every if not path.exists()]
     if missing:
@@ -122,7 +125,7 @@ def result_parts(plan: Plan, predictions: bool) -> Iterator[Part]:
 
 def configuration_part(options: argparse.Namespace, config: dict[str, Any]) -> Part:
     """Return config.yaml: as it was written, or what it and the files and values laid over it come to."""
-    if not options.configfile and not options.config:
+    if default_files() == [CATALOGUE] and not options.configfile and not options.config:
         return Part(CONFIGURATION, Path(CONFIGURATION), "The configuration as it was written.")
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     return Part(CONFIGURATION, text.encode(), "The configuration with what was laid over it.")
@@ -130,8 +133,10 @@ def configuration_part(options: argparse.Namespace, config: dict[str, Any]) -> P
 
 def code_parts(workflow: Path) -> Iterator[Part]:
     """Yield the files of the workflow itself."""
-    for name in (*CODE, *WORDS):
-        place = workflow / name
+    places = {name: workflow / name for name in (*CODE, *WORDS)}
+    if not LIBRARY.is_relative_to(workflow):  # an installed workflow, whose library lies elsewhere
+        places["workflow_scripts/scopedepth"] = LIBRARY
+    for name, place in places.items():
         if place.is_file():
             yield Part(name, place)
         elif place.is_dir():
@@ -198,6 +203,8 @@ def commit(workflow: Path) -> str | None:
     """Return the commit of the workflow's code, marked where files differ from it; None outside a repository."""
     command = ["git", "-C", str(workflow)]
     try:
+        # A repository around an installed copy knows nothing of it.
+        subprocess.run([*command, "ls-files", "--error-unmatch", WORKFLOW], capture_output=True, check=True)
         head = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         inside = subprocess.run(
             [*command, "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=True

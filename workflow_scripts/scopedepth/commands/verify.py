@@ -17,6 +17,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import linked_digest
 from scopedepth.job.manifest import IGNORED, digest_file, digest_tree, manifest_of, read_manifest
 from scopedepth.job.run import sealed
+from scopedepth.job.shipped import runs_by
 from scopedepth.study.layout import ACCEPTED, HALF_MADE, INCOMPLETE, NO_RESULTS, RESULTS, Job, job_at
 
 
@@ -44,9 +45,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if damaged:
         repaired = [next(iter(job.outputs(options.results).values())) for job in damaged]
-        print(
-            "To make them again:\n  snakemake --cores all --forcerun " + " ".join(f"'{p}'" for p in repaired)
-        )
+        print(f"To make them again:\n  {runs_by()} --forcerun " + " ".join(f"'{p}'" for p in repaired))
     return 1 if damaged or unknown else 0
 
 

@@ -14,10 +14,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-FILE = "citations.bib"
-# The workflow's own, where the folder that Snakemake was started in has none.
-OWN = Path(__file__).parents[3] / FILE
+from scopedepth.job.shipped import shipped
 
+FILE = "citations.bib"
 _ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*\{\s*([^\s,{}\"#%~\\]+)\s*,")
 _KEYS = re.compile(r"@[^\s,;{}@]+(?:[\s,;]+@[^\s,;{}@]+)*")
 
@@ -40,9 +39,9 @@ Citation = Annotated[str, AfterValidator(expand)]
 
 
 def bibliography() -> dict[str, str]:
-    """Return the entries of citations.bib by their keys."""
-    path = Path(FILE) if Path(FILE).is_file() else OWN
-    return _read(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    """Return the entries of citations.bib by their keys: the folder's over those that come with the workflow."""
+    found = [path for path in (shipped(FILE), Path(FILE)) if path is not None and path.is_file()]
+    return {key: entry for path in found for key, entry in _read(path, path.stat().st_mtime_ns).items()}
 
 
 @cache

@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from scopedepth.config.load import ConfigError
+from scopedepth.job.shipped import shipped
 
 DEFAULT = Path("config.yaml")
+# One's own entries, laid over the catalogue: of this folder, else the one that comes with the workflow.
+OWN = Path("study.yaml")
 # Snakemake would run what stands in such a file as a template, and the commands would not.
 TEMPLATES = "__use_yte__"
 
@@ -56,17 +59,32 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_configs(overlays: Iterable[Path], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Snakemake makes of config.yaml, of files given as `--configfile`, and of `values` of `--config`.
+    """Return what Snakemake makes of the files below, of files given as `--configfile`, and of `values` of `--config`.
 
     Later ones win, mapping by mapping. Where files are given, config.yaml may be missing.
     """
-    paths = list(overlays)
-    if DEFAULT.exists() or not paths:
-        paths.insert(0, DEFAULT)
+    over = list(overlays)
+    below = [path for path in default_files() if path.exists() or not over]
+    return laid_over(read_all([*below, *over]), values)
+
+
+def default_files() -> list[Path]:
+    """Return the configurations that are read without being named, the later over the earlier.
+
+    config.yaml and study.yaml of this folder; where it has study.yaml alone, that lies over the catalogue that comes
+    with the workflow. Where it has neither, config.yaml is named, which whoever reads it finds missing.
+    """
+    own = [OWN] if OWN.exists() else []
+    catalogue = None if DEFAULT.exists() or not own else shipped(DEFAULT.name)
+    return [catalogue or DEFAULT, *own]
+
+
+def read_all(paths: Iterable[Path]) -> dict[str, Any]:
+    """Return the content of configuration files, the later laid over the earlier."""
     merged: dict[str, Any] = {}
     for path in paths:
         merged = laid_over(merged, read_config(path))
-    return laid_over(merged, values)
+    return merged
 
 
 def laid_over(below: Any, above: Mapping[str, Any]) -> dict[str, Any]:

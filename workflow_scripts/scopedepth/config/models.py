@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
 from scopedepth.config.options import check_options, options_of
 from scopedepth.job import extensions
+from scopedepth.job.shipped import in_place
 from scopedepth.vocabulary.outputs import METRIC_KINDS, OUTPUT_KINDS
 
 FAMILIES = extensions.names_in(extensions.FAMILIES)
@@ -26,7 +27,9 @@ class PathWeights(Spec):
     """Weights already on disk."""
 
     kind: Literal["path"] = Field(description="a file or folder already on disk")
-    path: str = Field(description="file or folder; relative paths start at the workflow's folder")
+    path: Annotated[str, AfterValidator(in_place)] = Field(
+        description="file or folder; relative paths start at the folder of the run, else at the workflow's"
+    )
 
 
 class UrlWeights(Spec):

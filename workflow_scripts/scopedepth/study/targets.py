@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.config.load import ConfigError, suggest
+from scopedepth.job.shipped import runs_by
 from scopedepth.study.layout import RESULTS, Job, job_at
 from scopedepth.study.plan import Plan
 from scopedepth.vocabulary.units import dataset_of
@@ -41,7 +42,7 @@ def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]
         if values["study"] in known:
             return (
                 f"{word} is of the study {values['study']}, and the study chosen is {chosen}. "
-                f"Use: snakemake --cores all {word} --config study={values['study']}"
+                f"Use: {runs_by()} {word} --config study={values['study']}"
             )
         return f"{word}: there is no study {values['study']!r}. {suggest(values['study'], known)}"
     if "digest" in values:
@@ -63,6 +64,6 @@ def _where_it_belongs(word: str, job: Job, plan: Plan, config: Mapping[str, Any]
     if studies:
         return (
             f"{word} is no part of the study chosen, {chosen}. "
-            f"Use: snakemake --cores all {word} --config study={studies[0]}"
+            f"Use: {runs_by()} {word} --config study={studies[0]}"
         )
     return f"{word} is part of no study. Name {' and '.join(names.values())} in one under `studies` of config.yaml."

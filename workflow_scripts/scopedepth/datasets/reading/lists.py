@@ -25,6 +25,7 @@ from scopedepth.datasets.reading.images import IMAGE_SUFFIXES
 from scopedepth.datasets.reading.text import read_text
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_file
+from scopedepth.job.shipped import runs_by
 
 LEFT = frozenset({"l", "left"})
 SHOWN = 3
@@ -92,7 +93,7 @@ def read_lines(source: Mapping[str, Any], dataset: str, fetched: Mapping[str, Pa
     else:
         path = Path(source["path"]).expanduser() if source["url"] is None else fetched.get(source["sha256"])
         if path is None or (source["url"] is not None and not path.is_file()):
-            how = "" if path is None else f" Run: snakemake --cores 1 {path}"
+            how = "" if path is None else f" Run: {runs_by('1')} {path}"
             raise ScopeDepthError(f"Dataset {dataset}: the list {source['url']} has not been fetched.{how}")
         texts = read_text(path, "frame list").removeprefix("\ufeff").splitlines()
         if source["sha256"] is not None and digest_file(path) != f"sha256:{source['sha256']}":
