@@ -167,17 +167,20 @@ def test_a_cut_video_and_what_is_none(tmp_path: Path) -> None:
         choose(trees.spec_of("mine", "video", tmp_path), tmp_path)
 
 
+@pytest.mark.parametrize("view", ["first", "second"])
 @pytest.mark.parametrize("views", ["side_by_side", "above"])
-def test_a_stereo_recorder_in_one_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: str) -> None:
+def test_a_stereo_recorder_in_one_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: str, view: str
+) -> None:
     pairs = [(trees.picture(H, W, n), trees.picture(H, W, 100 + n)) for n in range(12)]
     join = np.hstack if views == "side_by_side" else np.vstack
     data = tmp_path / "data"
-    write_video(data / "P1.avi", [join(pair) for pair in pairs])
+    write_video(data / "P1.avi", [join(pair if view == "first" else pair[::-1]) for pair in pairs])
     for side in ("left", "right"):
         (data / f"calib.{side}.intrinsic.txt").write_text(f"40 0 {W / 2}\n0 40 {H / 2}\n0 0 1\n")
     (data / "calib.l2r.4x4").write_text("1 0 0 -5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
     stereo = {"check_calibration": False, "max_disparity": 16, "block_size": 3}
-    spec = trees.spec_of("mine", "stereo", data, options={"views": views}, stereo=stereo)
+    spec = trees.spec_of("mine", "stereo", data, options={"views": views, "view": view}, stereo=stereo)
     sequence = choose(spec, data)[0].sequence
     assert isinstance(sequence, StereoSequence)
     assert (sequence.name, sequence.rectifier.camera.size) == ("P1", (W, H))
@@ -189,6 +192,11 @@ def test_a_stereo_recorder_in_one_video(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(reading.cv2, "VideoCapture", Counted)
     prepared(spec, data, tmp_path)
     assert (Counted.calls.count("grab"), Counted.calls.count("open")) == (len(pairs) + 1, 2)
+
+
+def test_a_view_of_pictures_that_hold_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="set `views` too"):
+        trees.spec_of("mine", "stereo", tmp_path, options={"view": "second"})
 
 
 def test_views_of_a_stereo_recorder_as_images(tmp_path: Path) -> None:

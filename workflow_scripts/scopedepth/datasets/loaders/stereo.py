@@ -7,11 +7,11 @@
     and a calibration in one of the formats of rectify/calibration.py, in the sequence's folder or in one above it
 
 Options: `left` and `right` (patterns below the sequence's folder), `views` (`side_by_side` or `above`: both views lie
-in one picture, the left one on the left or above; `left` is then the pattern of the files, any video or image by
-default), `calibration` (file or folder), `extrinsics` (what the calibration's R and T do), `exchanged` (whether its
-first camera is the right one), `unit` (of its T), `alpha` (0 crops to what was seen, 1 keeps all), `bits` (how many of
-the 16 bits of an image's channels are used), `window` (x, y, width and height of the part of a view that the
-calibration is for).
+in one picture; `left` is then the pattern of the files, any video or image by default), `view` (whether the `first` of
+them, on the left or above, is the left camera's, or the `second`), `calibration` (file or folder), `extrinsics` (what
+the calibration's R and T do), `exchanged` (whether its first camera is the right one), `unit` (of its T), `alpha` (0
+crops to what was seen, 1 keeps all), `bits` (how many of the 16 bits of an image's channels are used), `window` (x, y,
+width and height of the part of a view that the calibration is for).
 """
 
 from __future__ import annotations
@@ -72,10 +72,13 @@ class Options:
     alpha: Alpha = 0.0
     bits: Bits | None = None
     views: Literal["apart", "side_by_side", "above"] = "apart"
+    view: Literal["first", "second"] = "first"
 
     def __post_init__(self) -> None:
         if self.views != "apart" and self.right is not None:
             raise ValueError(f"views {self.views} means that one file holds both sides; leave `right` out")
+        if self.views == "apart" and self.view == "second":
+            raise ValueError("view says which half of a picture is the left camera's; set `views` too")
         if self.views == "apart" and (self.left is None) != (self.right is None):
             raise ValueError("left and right are given together: the patterns of both sides")
 
@@ -224,7 +227,7 @@ def _halves(files: list[Path], options: Options) -> tuple[list[str], tuple[int, 
         return lambda index: one_view(picture(index), options.views, second, str(files[0]))
 
     size = (width // 2, height) if options.views == "side_by_side" else (width, height // 2)
-    return ids, size, (side(False), side(True))
+    return ids, size, (side(options.view == "second"), side(options.view == "first"))
 
 
 def _first_image(paths: list[Path]) -> NDArray[np.uint8]:

@@ -38,11 +38,14 @@ EXTRINSICS = {
     "right_to_left",
     "position": "with T as the place of the right camera. Set options.extrinsics: position",
 }
-IMAGES = "with left and right exchanged. Exchange options.left and options.right, or the files"
+EXCHANGE = (
+    "exchange options.left and options.right, or the files, or set options.view where a picture holds both"
+)
+IMAGES = f"with left and right exchanged. To do so, {EXCHANGE}"
 CAMERAS = "with the calibration's two cameras exchanged: its first one is the right one. Set options.exchanged: true"
 BOTH = (
     "with left and right exchanged, images and cameras both: the files called left are the right camera's, and the "
-    "calibration knows it. Exchange options.left and options.right, and set options.exchanged: true"
+    f"calibration knows it. Set options.exchanged: true, and {EXCHANGE}"
 )
 # Units of T that are tried where its depths are impossible: what T is to be multiplied by.
 UNITS = {"m": 1000.0, "cm": 10.0}
