@@ -137,6 +137,8 @@ NOT_RUN = {
         "tests/test_elsewhere.py runs it"
     ),
     "scopedepth --workflow WORKFLOW explain": "tests/test_elsewhere.py runs it",
+    "scopedepth merge A.crate.zip B.crate.zip": "tests/test_merge.py runs it",
+    "scopedepth merge ours.crate.zip theirs.crate.zip --out merged": "tests/test_merge.py runs it",
     "pip wheel --no-deps .": "tests/test_outside.py builds the wheel",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",

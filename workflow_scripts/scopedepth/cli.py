@@ -18,6 +18,7 @@ COMMANDS = {
     "init": ("scopedepth.commands.init", "a folder for a study of your own"),
     "list": ("scopedepth.commands.list", "the datasets, models and protocols that a study may name"),
     "run": ("scopedepth.commands.run", "run the workflow here: snakemake with the right arguments"),
+    "merge": ("scopedepth.commands.merge", "studies of several laboratories, exported, as one"),
     "plan": ("scopedepth.commands.plan", "what a study would cost, and what is cached already"),
     "accept": ("scopedepth.commands.accept", "take results of earlier code for results of the code now"),
     "check-dataset": ("scopedepth.commands.check_dataset", "read a dataset and say what was found"),
