@@ -10,6 +10,7 @@ from pathlib import Path
 from scopedepth.config.base import NAME_PATTERN
 from scopedepth.errors import ScopeDepthError
 from scopedepth.export.merge import merge
+from scopedepth.report.words import plural
 from scopedepth.study.layout import RESULTS, Job
 
 
@@ -44,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
     for line in merged.said:
         print(line)
     report = out / Job("report", (study["name"],)).path("html")
-    print(f"{report}: {len(study['models'])} models on {len(study['datasets'])} datasets.")
+    print(
+        f"{report}: {plural(len(study['models']), 'model')} on {plural(len(study['datasets']), 'dataset')}."
+    )
     print(f'In Python: scopedepth.open("{out / RESULTS}", "{study["name"]}")')
     return 0

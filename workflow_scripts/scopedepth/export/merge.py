@@ -329,7 +329,9 @@ def _write(merged: Merged, scores: list[Path], folder: Path) -> None:
     records = [path for path in written if path.relative_to(folder).parts[0] not in ("alignments", "scores")]
     write_report(**specs, tables=paths, stores=stores, predictions={}, records=records, out=page)
     write_paper(**specs, tables=paths, out=shown.path("paper", folder))
-    write_ranking(**specs, tables=paths, stores=stores, report=page, out=shown.path("ranking", folder))
+    write_ranking(
+        **specs, tables=paths, stores=stores, report=shown.path("html"), out=shown.path("ranking", folder)
+    )
     inputs = {crate.path.name: crate.digest for crate in merged.crates}
     made_from = json.dumps({"code": {}, "inputs": inputs, "spec": specs}, sort_keys=True, ensure_ascii=False)
     write_json(

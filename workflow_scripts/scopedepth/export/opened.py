@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 import zlib
 from functools import cached_property
@@ -87,7 +88,8 @@ class OpenedCrate:
         people = [self._entities.get(one.get("@id"), {}).get("name", "") for one in given] if isinstance(
             given, list
         ) else [self._entities.get(given.get("@id"), {}).get("name", "")]  # fmt: skip
-        version = self._entities.get("Snakefile", {}).get("version", "unknown")
+        version = str(self._entities.get("Snakefile", {}).get("version", "unknown"))
+        version = re.sub(r"(?<=commit [0-9a-f]{10})[0-9a-f]+", "", version)
         who = ", ".join(str(name) for name in people if name)
         when = str(run.get("endTime", ""))[:10]
         return f"{self.path.name}{f' by {who}' if who else ''} (ScopeDepth {version}, {when or 'no date'})"
