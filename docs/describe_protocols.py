@@ -1,4 +1,4 @@
-"""Writes docs/protocols.md, docs/metrics.md and docs/options.md from the configuration, the registry and the files.
+"""Writes the pages on protocols, metrics, options and the configuration, from the configuration, registry and files.
 
 ``python docs/describe_protocols.py`` from the repository; a test compares the files with what this gives.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from describe_configuration import configuration_page
 from describe_options import options_page
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
@@ -297,6 +298,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/protocols.md": protocols_page(protocols, rows),
         ROOT / "docs/metrics.md": metrics_page(),
         ROOT / "docs/options.md": options_page(),
+        ROOT / "docs/configuration.md": configuration_page(),
     }
 
 

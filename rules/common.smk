@@ -113,6 +113,14 @@ wildcard_constraints:
     **WILDCARDS,
 
 
+def names_in(folder):
+    """Return what lies in a folder, by name; nothing where there is none."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
 def mark_lost_records():
     """Let Snakemake make again what does not hold and what it has no records of: else it takes that for current.
 
@@ -122,12 +130,19 @@ def mark_lost_records():
     from snakemake.persistence.file import FilePersistence
 
     kept, whole = None, True
+    # One look at a folder for all that may lie in it: thousands of jobs make a dozen files each.
+    listed = functools.cache(names_in)
+
+    def is_there(path):
+        folder, _, name = path.rpartition("/")
+        return name in listed(folder)
+
     for job in PLAN.jobs():
-        outputs = [str(path) for path in job.outputs().values()]
-        if os.path.lexists(outputs[-1]) and MADE_FROM.holds(job):
+        outputs = job.places()
+        if is_there(outputs[-1]) and MADE_FROM.holds(job):
             continue
         whole = False
-        if not any(map(os.path.lexists, outputs)):
+        if not any(map(is_there, outputs)):
             continue
         kept = kept or FilePersistence(nolock=True)
         for path in outputs:

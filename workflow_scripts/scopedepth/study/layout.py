@@ -274,6 +274,11 @@ class Job:
         """Return where all of the job's outputs lie, by name."""
         return {name: self.path(name, results) for name in self.stage.makes}
 
+    def places(self) -> list[str]:
+        """Return the same below results/ as text: paths are slow to make, and a study has tens of thousands."""
+        named = self.named
+        return [f"{RESULTS.name}/{text.format(**named).rstrip('/')}" for text in self.stage.outputs.values()]
+
     def log(self) -> Path:
         """Return the job's log."""
         return Path(self.stage.log.format(**self.named))

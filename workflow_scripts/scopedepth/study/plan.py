@@ -192,11 +192,18 @@ class Plan:
         path = STAGES[MAKERS[role]].pattern(output)
 
         def paths(wildcards: Any) -> list[str]:
-            parts = self.parts(rule, wildcards)
-            needed = dict.fromkeys(job for part in parts for job in self.needs(part, role))
+            # Of a job in parts only the scope of a part's fit decides what it reads: one part of each tells all.
+            parts: dict[str | None, Job] = {}
+            for part in self.parts(rule, wildcards):
+                parts.setdefault(self._scope_of(part), part)
+            needed = dict.fromkeys(job for part in parts.values() for job in self.needs(part, role))
             return [path.format(**job.named) for job in needed]
 
         return paths
+
+    def _scope_of(self, part: Job) -> str | None:
+        name = part.named.get("protocol")
+        return None if name is None else str(self.study.protocols[name]["alignment"]["scope"])
 
     def targets(self) -> list[str]:
         """Return what a run of the study makes at its end: its tables, its report."""
