@@ -125,7 +125,7 @@ def _read_protocols(path: Path, _modified: int) -> _Named:
     return _Named({name: plain_spec(name, spec) for name, spec in checked.protocols.items()})
 
 
-def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(fields: Mapping[str, Any]) -> Any:
     from pydantic import ValidationError
 
     from scopedepth.config.protocols import ProtocolSpec

@@ -37,15 +37,19 @@ CHANGE = """class Change(TypedDict):
     view: str
     sequences: list[str] | None
     steps: list[dict[str, Any]]"""
-# What a plain spec has beside the fields of its model (see `load.plain_spec`, `load.select_study` and `resolve`).
+# What a plain spec has beside the fields of its model (see `load.plain_spec`, `load.select_study` and `resolve`), and
+# what some jobs' specs have (see `study.plan`).
 ADDED = {
     DatasetSpec: {
         "name": "str",
         "view_of": "NotRequired[str]",
         "lineage": "NotRequired[list[str]]",
         "steps": "NotRequired[list[Change]]",
+        "reads": "NotRequired[list[str] | None]",
+        "part": "NotRequired[list[int | None]]",
+        "whole": "NotRequired[bool]",
     },
-    ModelSpec: {"name": "str"},
+    ModelSpec: {"name": "str", "reads": "NotRequired[list[str] | None]"},
     ProtocolSpec: {"name": "str"},
     TimingSpec: {"name": "str"},
     StudySpec: {"name": "str", "timing": "Timing | None", "lineage": "dict[str, Any]"},

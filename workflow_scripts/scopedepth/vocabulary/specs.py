@@ -149,6 +149,9 @@ class Dataset(TypedDict):
     view_of: NotRequired[str]
     lineage: NotRequired[list[str]]
     steps: NotRequired[list[Change]]
+    reads: NotRequired[list[str] | None]
+    part: NotRequired[list[int | None]]
+    whole: NotRequired[bool]
 
 
 class NoWeights(TypedDict):
@@ -198,6 +201,7 @@ class Model(TypedDict):
     citation: NotRequired[str]
     homepage: NotRequired[str]
     name: str
+    reads: NotRequired[list[str] | None]
 
 
 class Alignment(TypedDict):
