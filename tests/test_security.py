@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from partial import partial
 from project import CONFIG
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.errors import ScopeDepthError
@@ -69,9 +70,9 @@ def test_a_hub_cannot_name_a_file_outside_the_folder(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     source = {"kind": "hub", "repo": "a/b", "revision": None, "files": ["*evil*"]}
     with pytest.raises(ScopeDepthError, match="would leave the folder"):
-        fetch_weights({"name": "net", "weights": source}, tmp_path / "out", tmp_path / "out.json")
+        fetch_weights(partial(name="net", weights=source), tmp_path / "out", tmp_path / "out.json")
     with pytest.raises(ScopeDepthError, match="would leave the folder"):
-        fetch_dataset({"name": "data", "source": source}, tmp_path / "raw", tmp_path / "raw.json", 1)
+        fetch_dataset(partial(name="data", source=source), tmp_path / "raw", tmp_path / "raw.json", 1)
 
 
 @pytest.mark.parametrize(
