@@ -107,6 +107,7 @@ def test_digest_follows_what_the_code_does(
         ("def f(a=1): pass\n", "def f(a=2): pass\n"),
         ("x: int = 1\n", "x: int = 2\n"),
         ("from . import a\n", "from .. import a\n"),
+        ("from collections.abc import Sized as A\n", "from collections.abc import Mapping as A\n"),
         ("from collections import abc\n", "from collections import deque\n"),
         ("if TYPE_CHECKED:\n    x = 1\n", "if TYPE_CHECKED:\n    x = 2\n"),
     ],

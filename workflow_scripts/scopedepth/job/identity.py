@@ -158,6 +158,15 @@ def _for_type_checker(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+def _for_annotations(node: ast.AST) -> bool:
+    """Say whether a statement imports words of annotations, under their own names."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module in FOR_ANNOTATIONS
+        and all(alias.asname is None for alias in node.names)
+    )
+
+
 def _drop_words(tree: ast.Module) -> None:
     """Take out of a syntax tree what says something and computes nothing.
 
@@ -168,7 +177,7 @@ def _drop_words(tree: ast.Module) -> None:
         node
         for statement in tree.body
         for node in (getattr(statement, "orelse", ()) if _for_type_checker(statement) else (statement,))
-        if not (isinstance(node, ast.ImportFrom) and node.module in FOR_ANNOTATIONS)
+        if not _for_annotations(node)
     ]
     for node in _statements(tree):
         if (
