@@ -152,7 +152,7 @@ class Study:
         record = Job("summarise", (name,)).path("record", results)
         try:
             said = json.loads(read_record(record)["made_from"])["spec"]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise ScopeDepthError(
                 f"{record.parent} holds no finished study. Run: snakemake --cores all --config study={name}"
             ) from None

@@ -50,7 +50,7 @@ def raw_digest(raw: Path) -> str | None:
     """Return the digest of the raw files as their manifest states it, None where there is no manifest."""
     try:
         digest = json.loads(manifest_of(raw).read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, RecursionError, KeyError):
         return None
     return str(digest)
 
@@ -81,6 +81,6 @@ def about(raw: Path, spec: specs.Dataset) -> dict[str, str]:
     """Return a dataset's title, licence, citation and homepage: the spec's, or those kept with the data."""
     try:
         kept = json.loads((raw / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         kept = {}
     return {word: str(spec.get(word) or kept.get(word, "")) for word in WORDS}

@@ -51,7 +51,7 @@ class Progress:
         self.done: dict[str, Any] = {}
         try:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             kept = {}
         self.identity = dict(identity)
         if kept.get("identity") == self.identity:

@@ -256,6 +256,6 @@ def read_record(path: Path) -> dict[str, Any]:
     """Return the run record at `path`, or an empty dict where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -115,7 +115,7 @@ def _camera(folder: Path) -> tuple[NDArray[np.float64] | None, list[str]]:
     for path in files_in(folder, "*.json"):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ScopeDepthError(f"The calibration {path} cannot be read ({error}).") from error
         numbers = np.array(_numbers(content.get("P1", [])), np.float64)
         if numbers.size != 12:

@@ -259,6 +259,6 @@ def _saved_with(folder: Path) -> str:
     """Return the version of transformers that a checkpoint was written by, as the end of a sentence."""
     try:
         version = json.loads((folder / "config.json").read_text("utf-8"))["transformers_version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return ""
     return f", or install transformers {version}, which wrote this checkpoint"
