@@ -22,7 +22,7 @@ help:
 	@echo "make check   formatting, lints and types"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into site/"
-	@echo "make schema  write schemas/config.schema.json anew"
+	@echo "make schema  write schemas/config.schema.json and the types of specs anew"
 	@echo "make rulegraph  draw docs/images/rules.svg anew (needs graphviz)"
 
 # The workflow and what it needs.

@@ -3,6 +3,8 @@
 The site asks nothing of a network: formulas are MathML, made while building, where Sphinx would load MathJax.
 """
 
+from typing import Any
+
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
@@ -23,16 +25,16 @@ nitpicky = True
 highlight_language = "none"
 
 
-def _formula(visitor, node):
+def _formula(visitor: Any, node: Any) -> None:
     """Write a formula in the line. A mistake in it ends the build."""
     visitor.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
 
 
-def _displayed_formula(visitor, node):
+def _displayed_formula(visitor: Any, node: Any) -> None:
     visitor.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise nodes.SkipNode
 
 
-def setup(app):
+def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (_formula, None), (_displayed_formula, None))

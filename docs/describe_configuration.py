@@ -78,7 +78,8 @@ class Schema:
         """Yield the definition that a field holds, if it holds one that is not an entry of its own; True for lists."""
         for option in [field, *field.get("anyOf", [])]:
             for holder, many in ((option, False), (option.get("items", {}), True)):
-                for one in [holder, *holder.get("anyOf", [])] if many else [holder]:
+                choices: list[Node] = holder.get("anyOf", []) if many else []
+                for one in [holder, *choices]:
                     name = one.get("$ref", "").rsplit("/", 1)[-1]
                     if name and name not in ENTRIES:
                         yield self.definitions[name], many
@@ -103,8 +104,8 @@ class Schema:
             least, most = field.get("minItems"), field.get("maxItems")
             return f"list: {least} of {inner}" if least and least == most else f"list: {inner}"
         if kind == "object":
-            inner = [*field.get("patternProperties", {}).values(), field.get("additionalProperties")]
-            return "by name: " + self.type(inner[0]) if isinstance(inner[0], dict) else "mapping"
+            values = [*field.get("patternProperties", {}).values(), field.get("additionalProperties")]
+            return "by name: " + self.type(values[0]) if isinstance(values[0], dict) else "mapping"
         words = {"string": "text", "boolean": "true or false", "integer": "whole number", "null": "null"}
         bounds = [
             f"{sign} {field[key]:g}"

@@ -108,7 +108,8 @@ def picture() -> str:
     rows: dict[int, list[str]] = defaultdict(list)
     for room in graph:
         rows[level(room)].append(room)
-    width, height, place = max(map(len, rows.values())) * STEP[0], len(rows) * STEP[1], {}
+    width, height = max(map(len, rows.values())) * STEP[0], len(rows) * STEP[1]
+    place: dict[str, tuple[float, float]] = {}
     for number, row in sorted(rows.items()):  # from the bottom, each room above the middle of what it imports
         row.sort(key=lambda room: sum(place[one][0] for one in graph[room]) / max(1, len(graph[room])))
         for column, room in enumerate(row):

@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,18 +14,29 @@ import tifffile
 from numpy.typing import NDArray
 
 from scopedepth.config.datasets import DatasetSpec
+from scopedepth.config.load import plain_spec
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
-def spec_of(name: str, loader: str, source: Path | dict[str, Any], **fields: Any) -> dict[str, Any]:
+def spec_of(name: str, loader: str, source: Path | dict[str, Any], **fields: Any) -> specs.Dataset:
     """Return a checked spec with all defaults, as the workflow hands it over."""
     where = {"kind": "path", "path": str(source)} if isinstance(source, Path) else source
-    return {"name": name, **DatasetSpec(loader=loader, source=where, **fields).model_dump(mode="json")}
+    checked = DatasetSpec.model_validate({"loader": loader, "source": where, **fields})
+    return plain_spec(name, checked)
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """Return a textured, bright RGB image."""
     noise = np.random.default_rng(seed).integers(60, 220, (height, width, 3), dtype=np.uint8)
     return np.asarray(cv2.GaussianBlur(noise, (5, 5), 1.2))
+
+
+def picture_like(array: NDArray[Any], seed: int) -> NDArray[np.uint8]:
+    """Return a picture of a map's height and width."""
+    height, width = array.shape
+    return picture(height, width, seed)
 
 
 def depth_mm(height: int, width: int, near: float, far: float, seed: int = 0) -> NDArray[np.float64]:
@@ -58,7 +69,7 @@ def endoslam(root: Path, truth: dict[str, dict[int, NDArray[np.uint8]]], nest: b
         images = base / "Frames" / "Frames" if nest else base / "Frames"
         for number, grey in frames.items():
             name = f"{number:04d}"  # five digits from 10000 on
-            write_image(images / f"image_{name}.png", picture(*grey.shape, seed=number))
+            write_image(images / f"image_{name}.png", picture_like(grey, number))
             write_image(
                 base / "Pixelwise Depths" / f"aov_image_{name}.png", np.repeat(grey[..., None], 4, axis=2)
             )
@@ -70,8 +81,8 @@ def hamlyn(
     """Write one rectified sequence; `camera` is the text of intrinsics.txt."""
     base = root / f"rectified{number}" / (f"rectified{number}" if nest else "")
     for frame, depth in depths.items():
-        write_image(base / "image01" / f"{frame:010d}.jpg", picture(*depth.shape, seed=frame))
-        write_image(base / "image02" / f"{frame:010d}.jpg", picture(*depth.shape, seed=frame))
+        write_image(base / "image01" / f"{frame:010d}.jpg", picture_like(depth, frame))
+        write_image(base / "image02" / f"{frame:010d}.jpg", picture_like(depth, frame))
         write_image(base / "depth01" / f"{frame:010d}.png", depth)
     file = root / "calibration" / number / "intrinsics.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -82,9 +93,7 @@ def simcol(root: Path, truth: dict[int, NDArray[np.float64]]) -> None:
     """Write one SimCol3D sequence from millimetres."""
     for number, depth in truth.items():
         stored = np.round(depth / 10 / 20 * 65280).astype(np.uint16)
-        rgba = np.dstack(
-            [picture(*depth.shape, seed=number).astype(np.uint16) << 8, np.full(depth.shape, 65280)]
-        )
+        rgba = np.dstack([picture_like(depth, number).astype(np.uint16) << 8, np.full(depth.shape, 65280)])
         write_image(root / f"FrameBuffer_{number:04d}.png", rgba.astype(np.uint16))
         write_image(root / f"Depth_{number:04d}.png", stored)
 
@@ -96,7 +105,7 @@ def c3vd(root: Path, truth: dict[int, NDArray[np.float64]], second_version: bool
         image, map_ = root / f"{number:04d}_color.png", root / f"{number:04d}_depth.tiff"
         if second_version:
             image, map_ = root / "rgb" / f"{number:04d}.png", root / "depth" / f"{number:04d}_depth.tiff"
-        write_image(image, picture(*depth.shape, seed=number))
+        write_image(image, picture_like(depth, number))
         write_tiff(map_, stored)
 
 
@@ -108,7 +117,7 @@ def serv_ct(
     for number, depth in truth.items():
         name = f"{number:03d}.png"
         for side in ("Left", "Right"):
-            write_image(base / f"{side}_rectified" / name, picture(*depth.shape, seed=number))
+            write_image(base / f"{side}_rectified" / name, picture_like(depth, number))
         write_image(base / reference / "DepthL" / name, np.round(depth * 256).astype(np.uint16))
         colours = np.zeros((*depth.shape, 3), np.uint8)
         colours[0], colours[1], colours[2] = (255, 255, 0), (0, 0, 255), (255, 0, 0)

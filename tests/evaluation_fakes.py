@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.config.load import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
 from scopedepth.evaluation.pixels import Pixels
 from scopedepth.evaluation.protocol import Terms, terms_for
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 Array = NDArray[Any]
 
@@ -20,10 +24,9 @@ ALL_PIXEL = [
 ]  # fmt: skip
 
 
-def protocol(name: str = "p", **fields: Any) -> dict[str, Any]:
+def protocol(name: str = "p", **fields: Any) -> specs.Protocol:
     """A protocol's spec as the workflow hands it over."""
-    checked = ProtocolSpec.model_validate({"title": "t", **fields})
-    return {"name": name, **checked.model_dump(mode="json")}
+    return plain_spec(name, ProtocolSpec.model_validate({"title": "t", **fields}))
 
 
 def terms(
@@ -34,7 +37,7 @@ def terms(
     dataset: str = "d",
     sequence: str = "s",
     family: str = "",
-    spec: dict[str, Any] | None = None,
+    spec: specs.Protocol | None = None,
     **fields: Any,
 ) -> Terms:
     return terms_for(
@@ -120,4 +123,4 @@ class FakeStore:
         self.path = "fake.zarr"
         self.sequences = {sequence.name: sequence for sequence in sequences}
         self.output_kind, self.unit = output_kind, unit
-        self.attrs = {"spec": {"family": family}}
+        self.attrs: dict[str, Any] = {"spec": {"family": family}}

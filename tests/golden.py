@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import llvmlite.binding as llvm
@@ -29,10 +29,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from evaluation_fakes import FakeSequence, FakeStore, protocol  # noqa: E402
+from scopedepth.config.load import plain_spec  # noqa: E402
 from scopedepth.config.protocols import ProtocolSpec  # noqa: E402
 from scopedepth.evaluation import align, score  # noqa: E402
 from scopedepth.vocabulary import flags as bits  # noqa: E402
 from scopedepth.vocabulary.metrics import METRICS  # noqa: E402
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 GOLDEN = Path(__file__).with_suffix(".json")
 Array = NDArray[Any]
@@ -97,11 +101,11 @@ UNITS: dict[str, tuple[str, dict[str, int], str]] = {
 }
 
 
-def protocols() -> dict[str, dict[str, Any]]:
+def protocols() -> dict[str, specs.Protocol]:
     """Return the specs of config.yaml and of `OTHERS`, by name."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     published = {
-        name: {"name": name, **ProtocolSpec.model_validate(spec).model_dump(mode="json")}
+        name: plain_spec(name, ProtocolSpec.model_validate(spec))
         for name, spec in config["protocols"].items()
     }
     return published | {name: protocol(name, **spec) for name, spec in OTHERS.items()}
@@ -187,13 +191,13 @@ def together(name: str) -> list[str]:
     return [name, *others]
 
 
-def evaluate(folder: Path, name: str, model: str, specs: dict[str, dict[str, Any]]) -> dict[str, list[Path]]:
+def evaluate(folder: Path, name: str, model: str, chosen: dict[str, specs.Protocol]) -> dict[str, list[Path]]:
     """Fit and score a model on a unit in one pass each; returns the files of each protocol, alignments first."""
     stores = {one: unit(one, model) for one in together(name)}
     paths = [Path(one) for one in stores]
     files = {
         protocol: [folder / f"{name}_{model}_{protocol}_{kind}.parquet" for kind in ("fits", "scores")]
-        for protocol in specs
+        for protocol in chosen
     }
     fits, scores = ({protocol: found[place] for protocol, found in files.items()} for place in (0, 1))
     keys = {"dataset": UNITS[name][0], "model": model}
@@ -203,8 +207,8 @@ def evaluate(folder: Path, name: str, model: str, specs: dict[str, dict[str, Any
         ):
             opened = {one: pair[place] for one, pair in stores.items()}
             patches.enter_context(patch.object(module, reader, lambda path, opened=opened: opened[path.name]))
-        align.align_unit(specs, paths, paths, keys, fits)
-        score.score_unit(specs, paths[0], paths[0], fits, keys, scores)
+        align.align_unit(chosen, paths, paths, keys, fits)
+        score.score_unit(chosen, paths[0], paths[0], fits, keys, scores)
     return files
 
 

@@ -282,8 +282,8 @@ def run_job(job: Job, plan: Plan, trouble: str | None) -> bool:
         # Killed before its record was written, or with half of what it made.
         outputs_there = [Path(path) for path in outputs if Path(path).exists()]
         lost = [path for path in outputs_there if path.name.endswith(".run.json")] + outputs_there[:1]
-        for path in lost:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for gone in lost:
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
         raise Killed
     return True
 
@@ -385,7 +385,7 @@ def replace_an_image_or_depth(study: Study, chance: random.Random) -> None:
     import cv2
 
     path = a_file(study, chance, "data/*/*/*/*.png")
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    pixels: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     pixels[chance.randrange(24), chance.randrange(32)] += chance.randrange(1, 60)
     replace(path, cv2.imencode(".png", pixels)[1].tobytes(), chance.choice(HOW))
 
@@ -442,7 +442,7 @@ def touch_everything(study: Study, chance: random.Random) -> None:
 @operation(*EVERYTHING)
 def copy_the_tree(study: Study, chance: random.Random) -> None:
     copied = study.folder.with_name(f"copy{chance.randrange(10**9)}")
-    function = chance.choice([shutil.copy2, shutil.copyfile])
+    function: Any = chance.choice([shutil.copy2, shutil.copyfile])
     shutil.copytree(study.folder, copied, copy_function=function, symlinks=True)
     if chance.random() < 0.5:
         shutil.rmtree(study.folder)

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scopedepth.config.base import Spec
 from scopedepth.config.datasets import DatasetSpec
 from scopedepth.config.lineage import facts_of
+from scopedepth.config.load import plain_spec
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.config.studies import StudySpec
@@ -137,12 +139,9 @@ def write_prediction(path: Path, model: Mapping[str, Any], dataset: Path, seed: 
 
 
 def specs(
-    cls: type, entries: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:  # plain specs, as the workflow hands them over
-    return {
-        name: {"name": name, **cls.model_validate(entry).model_dump(mode="json")}
-        for name, entry in entries.items()
-    }
+    cls: type[Spec], entries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:  # plain specs, as the workflow hands them over
+    return {name: plain_spec(name, cls.model_validate(entry)) for name, entry in entries.items()}
 
 
 DATASETS = {
@@ -235,7 +234,7 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
         specs(ModelSpec, MODELS),
         specs(ProtocolSpec, PROTOCOLS),
     )
-    study = {"name": "tiny", **StudySpec.model_validate({
+    study: Any = {"name": "tiny", **StudySpec.model_validate({
         "title": "A tiny study", "datasets": list(datasets), "models": list(models), "protocols": list(protocols),
         "headline": {"protocol": "median_depth", "metric": "abs_rel"}, "bootstrap": {"replicates": 100},
         "notes": ["Everything here is invented"], "allow_seen": True,
@@ -248,7 +247,7 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
     stores = {name: results / "datasets" / f"{name}.zarr" for name in datasets}
     write_dataset(stores["tube"], datasets["tube"], 1, ["bend", "straight", "wide"], frames)
     write_dataset(stores["cave"], datasets["cave"], 7, ["hall"], frames)
-    predictions, scores, records = {}, [], []
+    predictions, scores, records = {}, list[Path](), []
     for unit in datasets:
         for seed, name in enumerate(models):
             predictions[unit, name] = results / "predictions" / unit / f"{name}.zarr"
@@ -270,7 +269,7 @@ def make_study(root: Path, frames: int = FRAMES) -> dict[str, Any]:
             scores += scored.values()
     write_json(stores["tube"].with_suffix(".page.json"), PAGE)
     out = {name: results / "studies" / "tiny" / f"{name}.parquet" for name in STUDY_TABLES}
-    of_study = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
+    of_study: Any = {**study, "datasets": [name for name in study["datasets"] if name != "absent"]}
     summarise_study(of_study, datasets, models, protocols, scores, [], out, stores, predictions)
     from scopedepth.tables.io import write_table
 

@@ -9,7 +9,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ from scopedepth.vocabulary import flags as bits
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.status import STATUSES
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 KEYS = {"dataset": "d", "model": "m"}
 Rows = list[dict[str, Any]]
 Run = Callable[..., tuple[Rows, Rows]]
@@ -39,8 +42,8 @@ Run = Callable[..., tuple[Rows, Rows]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Align and score stores that are held in memory; returns the rows of both tables."""
 
-    def go(spec: dict[str, Any], *units: tuple[FakeStore, FakeStore], threads: int = 2) -> tuple[Rows, Rows]:
-        specs = {"p": spec}
+    def go(spec: specs.Protocol, *units: tuple[FakeStore, FakeStore], threads: int = 2) -> tuple[Rows, Rows]:
+        chosen = {"p": spec}
         stores = {
             f"{kind}{i}": store
             for i, unit in enumerate(units)
@@ -51,8 +54,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.setattr(module, "PredictionStore", lambda path: stores[path.name])
         data, predicted = ([Path(f"{kind}{i}") for i in range(len(units))] for kind in "dp")
         fits, scores = {"p": tmp_path / "fits.parquet"}, {"p": tmp_path / "scores.parquet"}
-        align_stage.align_unit(specs, data, predicted, KEYS, fits, threads)
-        score_stage.score_unit(specs, data[0], predicted[0], fits, KEYS, scores, threads)
+        align_stage.align_unit(chosen, data, predicted, KEYS, fits, threads)
+        score_stage.score_unit(chosen, data[0], predicted[0], fits, KEYS, scores, threads)
         return pq.read_table(fits["p"]).to_pylist(), pq.read_table(scores["p"]).to_pylist()
 
     return go
@@ -181,7 +184,7 @@ def test_no_unit_no_millimetres(run: Run) -> None:
 # One fit over a sequence or a dataset.
 
 
-CLAMP = {"clamp": {"disparity": "inverse_max_depth"}}
+CLAMP: dict[str, Any] = {"clamp": {"disparity": "inverse_max_depth"}}
 
 
 @pytest.mark.parametrize("space", ["depth", "disparity"])
@@ -420,7 +423,8 @@ class Endless(FakeSequence):
         self.n_frames = n
 
     def _part(self, name: str, start: int, stop: int, missing: Callable[[], Array]) -> Array:
-        shape = (stop - start, *self.arrays.get("depth", self.arrays.get("prediction")).shape[1:])
+        stored = self.arrays["depth" if "depth" in self.arrays else "prediction"]
+        shape = (stop - start, *stored.shape[1:])
         return np.zeros(shape if name == "flags" else stop - start, np.uint8)
 
     def depth(self, start: int, stop: int) -> Array:

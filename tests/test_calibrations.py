@@ -219,6 +219,12 @@ def test_ros_in_millimetres(tmp_path: Path) -> None:
     assert read_calibration([tmp_path], SIZE, "m").translation[0] == pytest.approx(T[0] * 1000)
 
 
+def without(folder: Path, write: Callable[[Path], None], name: str) -> None:
+    """Write a calibration, and take one of its files away."""
+    write(folder)
+    (folder / name).unlink()
+
+
 @pytest.mark.parametrize(
     ("write", "said"),
     [
@@ -227,10 +233,10 @@ def test_ros_in_millimetres(tmp_path: Path) -> None:
             lambda folder: opencv_file(folder / "a.yaml", M1=K1, D1=D1),
             "a.yaml holds M1, D1 and lacks M2, D2, R, T",
         ),
-        (lambda folder: (hamlyn(folder), (folder / "camera_extrinsic.txt").unlink()), "without an extrinsic"),
+        (lambda folder: without(folder, hamlyn, "camera_extrinsic.txt"), "without an extrinsic"),
         (lambda folder: (folder / "c.txt").write_text("Camera-0-F: 1 2\n"), "lacks Camera-0-C, Camera-1-F"),
         (
-            lambda folder: (ros(folder), (folder / "right.yaml").unlink()),
+            lambda folder: without(folder, ros, "right.yaml"),
             "camera_info files, and a pair has two",
         ),
         (

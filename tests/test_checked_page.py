@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,11 +13,14 @@ import yaml
 import dataset_trees as trees
 from project import CONFIG
 from scopedepth.cli import main
-from scopedepth.config.load import check
+from scopedepth.config.load import check, plain_spec
 from scopedepth.datasets import choose
 from scopedepth.datasets.check import check_sequence, duplicates
 from scopedepth.datasets.place import point_to
 from scopedepth.evaluation.lost import kept_by
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 HEIGHT, WIDTH = 40, 60
 
@@ -43,7 +46,7 @@ def tree(root: Path) -> None:
             trees.write_image(root / name / f"depth/{number}.png", depth)
 
 
-def spec(root: Path, **fields: Any) -> dict[str, Any]:
+def spec(root: Path, **fields: Any) -> specs.Dataset:
     return trees.spec_of("mine", "folder", root, depth={"unit": "mm", "scale": 0.01}, **fields)
 
 
@@ -80,7 +83,7 @@ def test_what_a_protocol_keeps() -> None:
         yaml.safe_load(Path(CONFIG).read_text(encoding="utf-8")) if isinstance(CONFIG, Path) else dict(CONFIG)
     )
     content["protocols"] = {**content["protocols"], "mine": protocol}
-    checked = check(content).protocols["mine"].model_dump(mode="json")
+    checked = plain_spec("mine", check(content).protocols["mine"])
     depth = np.full((HEIGHT, WIDTH), 50, np.float32)
     depth[:, : WIDTH // 2] = 400
     depth[:4] = np.nan

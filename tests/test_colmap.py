@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ POSES = (((1.0, 0, 0, 0), (0.0, 0, 5)), ((0.5**0.5, 0, 0, 0.5**0.5), (1.0, -2, 3
 POINTS = {7: (0.5, -0.5, 20.0), 9: (-2.0, 1.0, 30.0), 1 << 40: (0.51, -0.5, 25.0), 12: (0.0, 0.0, -50.0)}
 
 
-def seen(pose: tuple) -> list[tuple[float, float, int]]:
+def seen(pose: tuple[Any, ...]) -> list[tuple[float, float, int]]:
     """Return where the points fall in an image, COLMAP's corner of the picture at 0."""
     w, z = pose[0][0], pose[0][3]
     turn = np.array([[1 - 2 * z * z, -2 * z * w, 0], [2 * z * w, 1 - 2 * z * z, 0], [0, 0, 1]])

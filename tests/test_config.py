@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from scopedepth.config.load import ConfigError, check, select_study
-from scopedepth.config.schema import PATH, schema_text
+from scopedepth.config.schema import PATH, TYPES, schema_text, types_text
 from scopedepth.config.studies import Configuration
 from scopedepth.study.plan import Plan
 
@@ -219,8 +219,9 @@ def test_every_field_has_a_description_and_a_default_or_is_required() -> None:
         assert field["required"] or "default" in field, f"{owner}.{name} has no default"
 
 
-def test_the_committed_schema_is_current() -> None:
+def test_the_committed_schema_and_types_are_current() -> None:
     assert PATH.read_text(encoding="utf-8") == schema_text(), "run: make schema"
+    assert TYPES.read_text(encoding="utf-8") == types_text(), "run: make schema"
 
 
 def test_the_environment_has_the_pins_of_the_project(root: Path) -> None:

@@ -70,6 +70,6 @@ def test_numbers_do_not_move_without_a_version() -> None:
 def test_a_number_that_moved_is_seen() -> None:
     spec = SPECS["median_depth"]
     kept = golden.kept()[golden.key(spec)]
-    other = {**spec, "depth_range": {**spec["depth_range"], "inclusive": False}}
+    other: Any = {**spec, "depth_range": {**spec["depth_range"], "inclusive": False}}
     assert golden.moved(kept, golden.numbers(other))
     assert not golden.moved(kept, kept)

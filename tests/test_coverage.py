@@ -30,7 +30,7 @@ def test_what_is_left_out_is_as_if_it_had_no_depth(run: Run, scope: str, odd: fl
     """To the last digit, and for all metrics; the frames beside it lack nothing."""
     depth, output = video(5)
     fit = {"method": method, "scope": scope}
-    told = {"metrics": list(METRICS), "alignment": fit, "depth_range": {"min": 1, "max": 200}}
+    told: dict[str, Any] = {"metrics": list(METRICS), "alignment": fit, "depth_range": {"min": 1, "max": 200}}
     rng = np.random.default_rng(1)
     sky = rng.random(depth.shape) < 0.3
     sky[0] = sky[4] = False

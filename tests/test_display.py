@@ -111,7 +111,7 @@ def test_a_job_that_was_killed_is_not_shown_as_running(
     (tmp_path / "torn.json").write_text('{"label"')
     assert [facts["label"] for facts in running_jobs(tmp_path)] == ["alive", "elsewhere"]
     later = time.time() + display.SECONDS_OF_SILENCE + 1
-    monkeypatch.setattr(display.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     assert [facts["label"] for facts in running_jobs(tmp_path)] == ["alive"]
 
 

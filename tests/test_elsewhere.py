@@ -195,7 +195,8 @@ rule all:
 def test_as_a_module_in_another_directory_and_looked_at_from_an_installed_copy(tmp_path: Path) -> None:
     workflow = Project.create(tmp_path / "workflow", tiny()).folder
     outer, data = tmp_path / "outer", tmp_path / "data"
-    outer.mkdir(), data.mkdir()
+    outer.mkdir()
+    data.mkdir()
     (outer / "Snakefile").write_text(OUTER.format(workflow=workflow), encoding="utf-8")
     (workflow / "config.yaml").rename(data / "mine.yaml")
     write_frames(data / "data" / "two", ("only",), frames=2)

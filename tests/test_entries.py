@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,10 +22,13 @@ from scopedepth.fetch import fetch_dataset
 from test_calibrations import SIZE, da_vinci, hamlyn
 from test_fetch_archives import zip_of
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 
 
-def entry(name: str, **fields: Any) -> dict[str, Any]:
+def entry(name: str, **fields: Any) -> specs.Dataset:
     """Return the spec of an entry, some of its fields changed."""
     content = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     content["datasets"][name] |= fields
@@ -128,7 +131,7 @@ def test_a_video_of_the_record_of_c3vd(tmp_path: Path) -> None:
     with serve() as site:
         site.add_dataverse({f"{name}.zip": packed for name in names})
         for name, expected in (("c3vd_record", names[:1]), ("c3vdv2", names[1:3])):
-            spec = entry(name)
+            spec: Any = entry(name)
             spec["source"]["server"] = site.url
             fetch_dataset(spec, tmp_path / name, tmp_path / f"{name}.json", 1)
             chosen = choose(spec, tmp_path / name / "data")

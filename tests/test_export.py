@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from partial import partial
 from project import Project
 from scopedepth.export.crate import Crate, Member, Part, write_crate
 
@@ -21,7 +22,7 @@ CRATE = Crate(
     ended="2026-01-01T01:00:00+00:00",
     version="1",
     engine="9",
-    members=[Member("dataset", "one", {"title": "One", "licence": "CC0", "citation": "@misc{one, }"})],
+    members=[Member("dataset", "one", partial(title="One", licence="CC0", citation="@misc{one, }"))],
     inputs=["config.yaml"],
     results=["results/a b#1.json"],
 )

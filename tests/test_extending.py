@@ -83,7 +83,7 @@ def test_a_loader_a_family_and_a_protocol(tmp_path: Path) -> None:
     predicted = PredictionStore(project.folder / "results/predictions/scanner/colours.zarr")
     found = predicted.sequences["scene_07"].prediction(0, 1)
     colours = sequence.rgb(0, 1).astype(np.float32) / 255
-    wanted = 1 / np.maximum(colours @ np.float32([0.5, 0.25, 0.25]), 0.05)
+    wanted = 1 / np.maximum(colours @ np.array([0.5, 0.25, 0.25], np.float32), 0.05)
     assert np.allclose(found, wanted, rtol=1e-3)
 
     # Of depth where it is known, in the alignment's space.
@@ -167,7 +167,7 @@ def test_a_file_of_metrics_that_says_none_or_known_ones(tmp_path: Path, said: st
     assert "Traceback" not in refused.stderr
 
 
-REFUSED = [
+REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("datasets", "scanner", {"bits": 7}, "options.bits: Input should be greater than or equal to 8"),
     ("datasets", "scanner", {"depth": "z"}, "did you mean 'depths'? loader mine has depths, bits"),
     ("models", "colours", {"least": 0}, "options.least: Input should be greater than 0"),

@@ -7,11 +7,13 @@ import errno
 import gzip
 import hashlib
 import json
+import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import download as downloads
 from scopedepth.fetch import fetch_dataset
 from test_fetch_archives import tar_of, zip_of
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 DATA = np.random.default_rng(0).bytes(3_000_000)
 
@@ -39,12 +44,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def url_spec(*files: dict[str, Any], **fields: Any) -> dict[str, Any]:
+def url_spec(*files: dict[str, Any], **fields: Any) -> specs.Dataset:
     """Return the spec of a dataset at fixed addresses."""
     return trees.spec_of("remote", "folder", {"kind": "url", "files": list(files), **fields})
 
 
-def fetch(spec: dict[str, Any], place: Path) -> dict[str, Any]:
+def fetch(spec: specs.Dataset, place: Path) -> dict[str, Any]:
     """Fetch to `place`/remote and return the manifest."""
     fetch_dataset(spec, place / "remote", place / "remote.json", 2)
     return json.loads((place / "remote.json").read_text())
@@ -148,7 +153,7 @@ def test_no_disk_space_before_and_during(site: Site, tmp_path: Path, monkeypatch
     spec = url_spec({"url": f"{site.url}/data.bin"})
     usage = collections.namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
-        patch.setattr(downloads.shutil, "disk_usage", lambda _: usage(10, 9, 1))
+        patch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
         with pytest.raises(ScopeDepthError, match=r"No space for data\.bin: 0\.00 GB are needed"):
             fetch(spec, tmp_path)
 
@@ -210,7 +215,7 @@ def test_an_entry_that_leaves_the_folder(site: Site, tmp_path: Path) -> None:
 
 def test_terms_are_shown_and_kept(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site.files["/data.bin"] = b"1"
-    spec = {
+    spec: Any = {
         **url_spec({"url": f"{site.url}/data.bin"}),
         "title": "Mine",
         "licence": "CC BY 4.0",
@@ -222,7 +227,7 @@ def test_terms_are_shown_and_kept(site: Site, tmp_path: Path, capsys: pytest.Cap
     assert json.loads((tmp_path / "remote/about.json").read_text())["citation"] == "A. Uthor"
 
 
-def hub_spec(**source: Any) -> dict[str, Any]:
+def hub_spec(**source: Any) -> specs.Dataset:
     """Return the spec of a dataset on the Hub."""
     return trees.spec_of("remote", "folder", {"kind": "hub", "repo": "someone/videos", **source})
 
@@ -309,7 +314,7 @@ def test_a_record_of_a_portal_run_by_figshare(site: Site, monkeypatch: pytest.Mo
         remote.doi_files("10.5522/04/1")
 
 
-def dataverse(site: Site, **fields: Any) -> dict[str, Any]:
+def dataverse(site: Site, **fields: Any) -> specs.Dataset:
     """Return the spec of a record that `site` serves."""
     source = {"kind": "dataverse", "server": site.url, "doi": "10.7281/T1/TEST", **fields}
     return trees.spec_of("remote", "folder", source)
@@ -469,7 +474,7 @@ def test_a_date_to_come_back() -> None:
 def test_a_server_that_asks_for_nonsense_is_asked_again(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
-    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: pauses.append(seconds))
+    monkeypatch.setattr(time, "sleep", lambda seconds: pauses.append(seconds))
     pauses: list[float] = []
     site.files["/data.bin"], site.fails["/data.bin"] = DATA, [503]
     site.headers["fails"] = {"Retry-After": after}
@@ -530,7 +535,7 @@ def test_bytes_that_never_end(site: Site, tmp_path: Path, monkeypatch: pytest.Mo
             fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
     assert not list(tmp_path.rglob("data.bin*"))
     usage = collections.namedtuple("usage", "total used free")
-    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: usage(10, 9, downloads.LEAST_FREE - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, downloads.LEAST_FREE - 1))
     with pytest.raises(ScopeDepthError, match=r"\(1\.07 GB are free\)"):
         fetch(url_spec({"url": f"{site.url}/data.bin"}), tmp_path)
 
@@ -559,7 +564,7 @@ def test_terms_and_names_do_not_command_a_terminal(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.files["/\x1b[2Jdata.bin"] = b"1"
-    spec = {
+    spec: Any = {
         **url_spec({"url": f"{site.url}/%1b[2Jdata.bin"}),
         "title": "Mine\x1b]0;owned\x07",
         "licence": "\x1b[31mred\r\nlines",

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ from scopedepth.datasets.reading.cameras import read_camera, read_intrinsics
 from scopedepth.datasets.reading.pairing import pair_by_name
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 CAMERA = "600 0 320\n0 600 240\n0 0 1\n"
 
@@ -109,10 +112,10 @@ def depth_of(chosen: Chosen, index: int = 0) -> np.ndarray:
     return chosen.sequence.encoding.decode(stored)
 
 
-def mine(folder: Path, stored: np.ndarray, **fields: Any) -> dict[str, Any]:
+def mine(folder: Path, stored: np.ndarray, **fields: Any) -> specs.Dataset:
     """Write a dataset of two frames and return its spec."""
     for number in (1, 2):
-        trees.write_image(folder / f"rgb/{number}.png", trees.picture(*stored.shape, seed=number))
+        trees.write_image(folder / f"rgb/{number}.png", trees.picture_like(stored, number))
         trees.write_tiff(folder / f"depth/{number}.tiff", stored)
     return trees.spec_of("mine", "folder", folder, **fields)
 
@@ -152,7 +155,9 @@ def test_a_unit_is_turned_into_millimetres_where_it_is_read() -> None:
         (1e-3, np.float64),
     ],
 )
-def test_a_background_is_offered_and_taken_when_said(tmp_path: Path, background: float, dtype: type) -> None:
+def test_a_background_is_offered_and_taken_when_said(
+    tmp_path: Path, background: float, dtype: type[np.generic]
+) -> None:
     stored = np.round(trees.depth_mm(40, 50, 20, 120)).astype(dtype)
     stored[:8] = background
     data = tmp_path / "data"
@@ -179,7 +184,8 @@ def test_depth_without_a_background_is_not_doubted(tmp_path: Path) -> None:
     coarse = np.arange(1, 73, dtype=np.uint8).reshape(8, 9)
     wall = np.round(trees.depth_mm(40, 50, 20, 120)).astype(np.uint16)
     wall[:8] = 180
-    for number, stored in enumerate((coarse, np.full((8, 9), 60, np.uint16), wall)):
+    depths: list[np.ndarray] = [coarse, np.full((8, 9), 60, np.uint16), wall]
+    for number, stored in enumerate(depths):
         data = tmp_path / f"data{number}"
         spec = mine(data, stored)
         fetch_dataset(spec, tmp_path / f"raw{number}", tmp_path / f"raw{number}.json", 1)
@@ -333,9 +339,9 @@ def trees_of(root: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     }  # fmt: skip
 
 
-def read_all(root: Path) -> dict[str, Any]:
+def read_all(root: Path) -> dict[tuple[str, str], Any]:
     """Return what every loader finds below `root`: frames and a digest of the first one."""
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for name, (loader, fields) in trees_of(root / "data").items():
         if (root / "litter").exists():
             with_litter(root / "data" / name)

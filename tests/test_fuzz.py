@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,16 +60,14 @@ def test_no_file_ends_in_a_traceback(
     for name, reader in readers.items():
         if name == "prepare":
             continue  # the same readers, at thirty times the time
-        how = fuzz.outcome(
-            lambda reader=reader: reader.case(random.Random(seed), tmp_path_factory.mktemp("case"))
-        )
+        how = fuzz.outcome(partial(reader.case, random.Random(seed), tmp_path_factory.mktemp("case")))
         assert how in ("well", "error"), f"{name}: {how}"
 
 
 @pytest.mark.parametrize("name", mutations.FORMATS)
 def test_odd_files_are_read_right_or_refused(tmp_path: Path, name: str) -> None:
     ends = Counter(
-        fuzz.outcome(lambda n=number: fuzz.structured_case(name, random.Random(n), tmp_path / str(n)))
+        fuzz.outcome(partial(fuzz.structured_case, name, random.Random(number), tmp_path / str(number)))
         for number in range(40)
     )
     assert set(ends) == {"well", "error"}, ends
@@ -80,7 +79,7 @@ def test_other_numbers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     read = images.read_raw_depth
     monkeypatch.setattr(images, "read_raw_depth", lambda path: read(path) + 1)
     ends = [
-        fuzz.outcome(lambda n=number: fuzz.structured_case("npy", random.Random(n), tmp_path / str(n)))
+        fuzz.outcome(partial(fuzz.structured_case, "npy", random.Random(number), tmp_path / str(number)))
         for number in range(10)
     ]
     assert any("other numbers" in how for how in ends)

@@ -49,7 +49,7 @@ def imported_distributions(root: Path) -> dict[str, str]:
     for path in sorted((root / "workflow_scripts").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = set(draw_house.imported(tree)) | {
-            call.args[0].value
+            str(call.args[0].value)
             for call in ast.walk(tree)
             if isinstance(call, ast.Call)
             and ast.unparse(call.func) == "importlib.import_module"
@@ -95,6 +95,6 @@ def test_the_project_has_one_version(root: Path) -> None:
     )
     assert said.stdout.strip() == version
     changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", changes, re.MULTILINE)[1] == version
+    assert re.findall(r"^## (\S+)", changes, re.MULTILINE)[0] == version
     for file in (root / "profiles/kubernetes/profile.yaml", root / "envs/Dockerfile"):
         assert set(re.findall(r"scopedepth:(\d[\d.]*\d)", file.read_text(encoding="utf-8"))) == {version}

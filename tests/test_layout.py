@@ -65,7 +65,7 @@ def spelled(path: Path, package: Path) -> Iterator[str]:
             for part in parts:
                 value = getattr(part, "value", None)
                 if isinstance(value, str) and value.split("/")[0] in {*FOLDERS, INCOMPLETE, "results"}:
-                    yield f"{path}:{node.lineno}: {value}"
+                    yield f"{path}:{part.lineno}: {value}"
 
 
 def test_no_other_file_of_the_workflow_spells_a_path_of_the_results_tree(root: Path) -> None:

@@ -168,9 +168,9 @@ def edition(draw: random.Random, world: World, name: str) -> None:
         facts, truth = own_facts(draw, own, draw.choice(["tower", "capsule"]))
         said |= facts
         for one in own:
-            part = frozenset({f"{name}/{one}/0"})
+            alone = frozenset({f"{name}/{one}/0"})
             filed = frozenset({name, f"from {name}"})
-            shown[one] = Shown(part, name, frozenset(range(LENGTH)), filed, name, *truth[one])
+            shown[one] = Shown(alone, name, frozenset(range(LENGTH)), filed, name, *truth[one])
     spec["provenance"] = said
     if not whole or draw.random() < 0.4:
         spec["sequences"] = list(shown)

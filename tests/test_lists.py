@@ -8,7 +8,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -28,6 +28,9 @@ from scopedepth.report.html.sections.datasets import list_facts
 from scopedepth.study.layout import Job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan, fetched_lists, lists_of
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Videos of a list of 551 lines as AF-SfMLearner's test split has them, and how many lines name each.
 VIDEOS = {(1, 3): 78, (2, 4): 71, (3, 4): 79, (4, 4): 76, (5, 4): 87, (6, 4): 83, (7, 4): 77}
@@ -73,7 +76,7 @@ def extracted(root: Path, dataset: int, keyframe: int, endodac: bool = False) ->
         tifffile.imwrite(map_ / f"scene_points{frame:06d}.tiff", points(dataset, frame), photometric="rgb")
 
 
-def scared_spec(root: Path, split: Path, frames: str, **fields: Any) -> dict[str, Any]:
+def scared_spec(root: Path, split: Path, frames: str, **fields: Any) -> specs.Dataset:
     listed = {"list": {"path": str(split), "layout": "scared"}}
     return trees.spec_of("scared", "scared", root, options={"frames": frames}, frames=listed, **fields)
 
@@ -147,7 +150,7 @@ def test_a_line_of_scared_without_a_frame(tmp_path: Path, line: str, message: st
 def test_a_plain_list_of_extracted_frames_says_which_number_it_means(tmp_path: Path) -> None:
     """Image 0000000006 is frame 000005: a 6 may be one or the other."""
     extracted(tmp_path / "data", 3, 4)
-    spec = trees.spec_of("scared", "scared", tmp_path / "data", options={"frames": "extracted"})
+    spec: Any = trees.spec_of("scared", "scared", tmp_path / "data", options={"frames": "extracted"})
     for line, frame in (
         ("dataset_3_keyframe_4 0000000006.png", "000005"),
         ("dataset_3_keyframe_4 000006", "000006"),
@@ -222,7 +225,7 @@ def hamlyn(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def hamlyn_spec(root: Path, *lines: str, **fields: Any) -> dict[str, Any]:
+def hamlyn_spec(root: Path, *lines: str, **fields: Any) -> specs.Dataset:
     return trees.spec_of("hamlyn", "hamlyn_rectified", root, frames={"list": list(lines)}, **fields)
 
 
@@ -325,7 +328,7 @@ def test_lists_of_c3vd_name_files_and_sequences(tmp_path: Path) -> None:
 def test_a_number_that_two_frames_have(tmp_path: Path) -> None:
     for name in ("a_3", "b_3", "b_4"):
         trees.write_image(tmp_path / "s/rgb" / f"{name}.png", trees.picture(8, 8))
-    spec = trees.spec_of("mine", "folder", tmp_path, frames={"list": ["s 3"]})
+    spec: Any = trees.spec_of("mine", "folder", tmp_path, frames={"list": ["s 3"]})
     with pytest.raises(ScopeDepthError, match="3 may be a_3 or b_3 of sequence s"):
         choose(spec, tmp_path)
     spec["frames"]["list"]["lines"] = ["s 4"]
@@ -336,7 +339,7 @@ def test_a_name_that_a_sequence_and_a_frame_have(tmp_path: Path) -> None:
     for sequence in ("1", "2"):
         for number in (1, 7):
             trees.write_image(tmp_path / sequence / f"rgb/{number:04d}.png", trees.picture(8, 8))
-    spec = trees.spec_of("mine", "folder", tmp_path, frames={"list": ["7", "1"]})
+    spec: Any = trees.spec_of("mine", "folder", tmp_path, frames={"list": ["7", "1"]})
     with pytest.raises(ScopeDepthError, match=r"line 2 \('1'\): 1 is a sequence and a frame"):
         choose(spec, tmp_path)
     spec["frames"]["list"]["lines"] = ["7", "2", "1 1"]

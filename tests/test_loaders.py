@@ -95,7 +95,8 @@ def test_hamlyn_rectified(tmp_path: Path) -> None:
     assert np.array_equal(np.isnan(read_depth(first, 0)), depth == 0)
     assert np.array_equal(read_depth(first, 0)[:, 40:], depth[:, 40:].astype(np.float32))
     assert sixth.sequence.intrinsics is not None
-    assert np.allclose(sixth.sequence.intrinsics, [[765.82, 0, 276.47], [0, 765.82, 253.68], [0, 0, 1]])
+    wanted = np.array([[765.82, 0, 276.47], [0, 765.82, 253.68], [0, 0, 1]])
+    assert np.allclose(sixth.sequence.intrinsics, wanted)
     assert first.sequence.intrinsics is not None
     assert np.allclose(first.sequence.intrinsics, sixth.sequence.intrinsics)
     assert "half the resolution" in first.sequence.notes[0]
@@ -360,7 +361,7 @@ def test_samples_of_simcol3d(samples: Path) -> None:
     folder = samples / "simcol3d"
     chosen = choose(trees.spec_of("simcol", "simcol3d", folder), folder)[0]
     assert len(chosen.indices) == 10
-    stored = chosen.sequence.read(0).depth
+    stored: Any = chosen.sequence.read(0).depth
     assert stored is not None
     assert (stored % 256 == 0).all()
     depth = read_depth(chosen, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_endo_depth_is_resized_as_its_authors_do(tmp_path: Path) -> None:
     share = 0.3 * np.random.default_rng(0).uniform(0, 1, (16, 24)) ** 2
     author = endo_depths_way(share, depth.shape)
     assert 0.02 < np.mean(author == 300) < 0.5
-    told = {"output_kind": "metric_disparity", "output_unit": "mm", "output_greatest": 300.0}
+    told: dict[str, Any] = {"output_kind": "metric_disparity", "output_unit": "mm", "output_greatest": 300.0}
     metrics, _, status = evaluate_frame(NONE, (0.01 + 9.99 * share) / 52.864, depth, **told)
     expected = np.mean(np.abs(author - depth) / depth)
     assert status == "ok"
@@ -58,7 +59,7 @@ def test_endo_depth_is_resized_as_its_authors_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("space", ["depth", "disparity", "log_depth"])
 def test_units_and_spaces(unit: str, millimetres: float, space: str) -> None:
     depth = smooth_depth((24, 32))
-    told = {"output_kind": "metric_disparity", "output_unit": unit}
+    told: dict[str, Any] = {"output_kind": "metric_disparity", "output_unit": unit}
     metrics, fit, status = evaluate_frame(NONE, millimetres / (1.1 * depth), depth, **told)
     assert (status, fit.scale, fit.shift) == ("ok", 1.0, 0.0)
     assert metrics["abs_rel"] == pytest.approx(0.1, rel=1e-9)
@@ -71,7 +72,7 @@ def test_limit_in_its_unit() -> None:
     depth = np.full((8, 8), 50.0)
     far = np.full((8, 8), 1 / 0.4)
     far[0, 0] = 1 / 0.05
-    told = {"output_kind": "metric_disparity", "output_unit": "m", "output_greatest": 0.1}
+    told: dict[str, Any] = {"output_kind": "metric_disparity", "output_unit": "m", "output_greatest": 0.1}
     metrics, _, _ = evaluate_frame(NONE, far, depth, **told)
     assert metrics["abs_rel"] == pytest.approx(63 / 64, rel=1e-9)
 

@@ -51,7 +51,7 @@ def plainly(p: Array, g: Array) -> dict[str, float]:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-6)])
 @pytest.mark.parametrize("noise", [2.0, 0.3, 0.01, 1e-4])
-def test_pixel_metrics_against_textbook(dtype: type, tolerance: float, noise: float) -> None:
+def test_pixel_metrics_against_textbook(dtype: type[np.floating], tolerance: float, noise: float) -> None:
     rng = np.random.default_rng(int(1e6 * noise))
     for _ in range(3):
         depth = holed_depth(rng)
@@ -144,7 +144,8 @@ def test_every_way_from_output_to_depth(space: int, flip: bool) -> None:
     v = 1 / (v + 1e-3) if flip else v
     v = np.log(v) if space == LOG_DEPTH else v
     aligned = scale * v + shift
-    p = {DEPTH: lambda a: a, DISPARITY: lambda a: 1 / np.maximum(a, 0.01), LOG_DEPTH: np.exp}[space](aligned)
+    p = aligned if space == DEPTH else np.exp(aligned)
+    p = 1 / np.maximum(aligned, 0.01) if space == DISPARITY else p
     want = plainly(np.clip(p, 2, 80), g)
     got = pixel_metrics(x, g, scale, shift, source, limits)
     for name, value in want.items():
@@ -198,7 +199,7 @@ def awkward(rng: np.random.Generator, n: int, case: int) -> Array:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", range(6))
-def test_medians_are_exact(dtype: type, case: int) -> None:
+def test_medians_are_exact(dtype: type[np.floating], case: int) -> None:
     rng = np.random.default_rng(case)
     for n in (1, 2, 3, 100, SMALL, SMALL + 1, 2 * SMALL + 1, 60000, 60001):
         values = awkward(rng, n, case).astype(dtype)

@@ -117,7 +117,7 @@ def boundary_plainly(p: Array, g: Array, valid: Array) -> float | None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_boundary_f1_by_brute_force(dtype: type) -> None:
+def test_boundary_f1_by_brute_force(dtype: type[np.floating]) -> None:
     rng = np.random.default_rng(4)
     for holes in (0.0, 0.3):
         depth = smooth_depth() * np.where(rng.random((48, 64)) < 0.3, 1.2, 1.0)
@@ -235,7 +235,7 @@ def test_masks_follow_flags_greys_and_windows() -> None:
 
 @pytest.mark.parametrize(("inclusive", "want"), [(True, [0, 1, 1, 1, 0]), (False, [0, 0, 1, 0, 0])])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ends_of_a_range(inclusive: bool, want: list[int], dtype: type) -> None:
+def test_ends_of_a_range(inclusive: bool, want: list[int], dtype: type[np.floating]) -> None:
     # 0.001 and 150.1 are no float32; the nearest ones lie on either side of them.
     low, high = np.float32(1.5), np.float32(150.5)
     depth = np.array([[np.nextafter(low, dtype(0)), low, 7, high, np.nextafter(high, dtype(1000))]], dtype)

@@ -15,7 +15,7 @@ import yaml
 
 from http_site import serve
 from project import CONFIG, ROOT, Project, write_frames
-from scopedepth.config.load import select_study
+from scopedepth.config.load import plain_spec, select_study
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.fetch.weights import fetch_weights
@@ -67,7 +67,7 @@ def test_own_code_beside_weights_of_the_hub_as_the_page_shows_it(
 def test_the_protocol_of_pixels_without_an_answer_as_the_page_shows_it() -> None:
     (shown,) = [block for block in blocks("yaml") if "uncovered: leave_out" in block]
     (entry,) = yaml.safe_load(shown)["protocols"].values()
-    spec = {"name": "p", **ProtocolSpec.model_validate(entry).model_dump(mode="json")}
+    spec = plain_spec("p", ProtocolSpec.model_validate(entry))
     depth = np.linspace(20.0, 90.0, 48).reshape(6, 8)
     output = 0.5 * depth
     output[:2] = np.nan

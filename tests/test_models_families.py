@@ -116,7 +116,7 @@ def test_each_sequence_has_its_own_weights(tmp_path: Path, family: str) -> None:
 
 
 class Bomb:
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch exploded",)
 
 
@@ -176,11 +176,12 @@ def test_bad_weights_are_one_clear_error(
 
 def test_options_are_checked(tmp_path: Path) -> None:
     folder = write_monodepth2(tmp_path / "w")
-    for bad, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"heigth": 3}, r"family monodepth2 has no option heigth \(nearest: height\)"),
         ({"height": 65}, "multiples of 32"),
         ({"resample": "area"}, "no resample 'area'"),
-    ]:
+    ]
+    for bad, said in refused:
         with pytest.raises(ScopeDepthError, match=said):
             load_model(spec("monodepth2", **bad), folder, "cpu")
     with pytest.raises(ScopeDepthError, match="no family"):
@@ -217,13 +218,13 @@ def export(path: Path, batch: int | str, size: int | str, channels: int = 1) -> 
 def test_onnx(tmp_path: Path) -> None:
     export(tmp_path / "net.onnx", "n", "s")
     raw = spec("onnx", "disparity", mean=None, scale=1.0)
-    model = load_model(raw, tmp_path, "cpu")
+    model: Any = load_model(raw, tmp_path, "cpu")
     assert model.grid(90, 130) == (90, 130)
-    expected = FRAMES.astype(np.float32) @ np.float32([1, 2, 3])
+    expected = FRAMES.astype(np.float32) @ np.array([1, 2, 3], np.float32)
     np.testing.assert_allclose(model.predict(FRAMES), expected, rtol=1e-5)
     other = load_model(spec("onnx", "disparity", mean=None, scale=1.0, channels="bgr"), tmp_path, "cpu")
     np.testing.assert_allclose(
-        other.predict(FRAMES), FRAMES.astype(np.float32) @ np.float32([3, 2, 1]), rtol=1e-5
+        other.predict(FRAMES), FRAMES.astype(np.float32) @ np.array([3, 2, 1], np.float32), rtol=1e-5
     )
     model.prepare(1)
     np.testing.assert_allclose(model.predict(FRAMES), expected, rtol=1e-5)
@@ -242,8 +243,10 @@ def test_onnx(tmp_path: Path) -> None:
     found = fixed.predict(FRAMES)
     assert found.shape == (3, 64, 64)
     image = np.asarray(Image.fromarray(FRAMES[2]).resize((64, 64), 3), np.float32) / 255
-    image = (image - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
-    np.testing.assert_allclose(found[2], image @ np.float32([1, 2, 3]), rtol=1e-4, atol=1e-5)
+    image = (image - np.array([0.485, 0.456, 0.406], np.float32)) / np.array(
+        [0.229, 0.224, 0.225], np.float32
+    )
+    np.testing.assert_allclose(found[2], image @ np.array([1, 2, 3], np.float32), rtol=1e-4, atol=1e-5)
 
 
 def test_onnx_that_is_given_what_it_does_not_take(tmp_path: Path) -> None:
@@ -251,11 +254,12 @@ def test_onnx_that_is_given_what_it_does_not_take(tmp_path: Path) -> None:
     from onnx import TensorProto, helper
 
     export(tmp_path / "fixed.onnx", "n", 64)
-    for options, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"height": 96}, r"options\.height is 96, and fixed\.onnx was exported for 64"),
         ({"width": 96, "height": 64}, r"options\.width is 96"),
         ({"std": None}, r"options\.std is null and mean is not"),
-    ]:
+    ]
+    for options, said in refused:
         with pytest.raises(ScopeDepthError, match=said):
             load_model(spec("onnx", **options), tmp_path, "cpu")
     assert load_model(spec("onnx", height=64, width=64), tmp_path, "cpu").grid(90, 130) == (64, 64)

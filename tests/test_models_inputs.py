@@ -239,10 +239,11 @@ def test_networks_of_midas_take_frames_that_are_not_square(kind: str, tmp_path: 
 
 def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     folder = dpt(tmp_path / "w")
-    for options, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"preprocessing": "author"}, "no preprocessing 'author'; there are hub, authors"),
         ({"preprocessing": "authors", "processor": {"do_pad": True}}, "Leave one of the two out"),
-    ]:
+    ]
+    for options, said in refused:
         with pytest.raises(ScopeDepthError, match=said):
             load_model(spec("transformers", "disparity", **options), folder, "cpu")
     from transformers import GLPNConfig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from scopedepth.models.monodepth2_networks import (
@@ -54,7 +56,7 @@ def test_sizes_and_widths() -> None:
 
 
 def test_shapes_are_read_off_the_tensors() -> None:
-    shape = {"widths": (8, 16, 24, 32, 48), "blocks": (3, 1, 2, 1), "bottleneck": 4}
+    shape: dict[str, Any] = {"widths": (8, 16, 24, 32, 48), "blocks": (3, 1, 2, 1), "bottleneck": 4}
     encoder = Encoder(**shape)
     found = encoder_shape_from(encoder.state_dict(), "encoder.")
     assert found == shape

@@ -112,7 +112,22 @@ def test_taken_as_they_are(family: str, options: dict[str, Any]) -> None:
 def test_no_value_is_a_traceback(family: str) -> None:
     """Whatever YAML can hold, for each option: taken, or refused as an error of the configuration."""
     said = []
-    odd = [None, True, -1, 0, 10**30, 1.5, float("nan"), "", "x", [], [1, 2], [[]], {}, {"a": {"b": [None]}}]
+    odd: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        10**30,
+        1.5,
+        float("nan"),
+        "",
+        "x",
+        [],
+        [1, 2],
+        [[]],
+        {},
+        {"a": {"b": [None]}},
+    ]
     for name in options_of(extensions.FAMILIES, family).__dataclass_fields__:
         for value in odd:
             try:

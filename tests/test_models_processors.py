@@ -110,7 +110,7 @@ def test_defaults_are_those_of_the_classes(kind: str) -> None:
 
     theirs = getattr(transformers, f"{kind}ImageProcessorPil")()
     for key, value in DEFAULTS[kind].items():
-        their_value = getattr(theirs, key, None)
+        their_value: Any = getattr(theirs, key, None)
         if key == "size":
             their_value = {"height": their_value.height, "width": their_value.width}
         if key in ("image_mean", "image_std") and not DEFAULTS[kind]["do_normalize"]:

@@ -38,7 +38,7 @@ def test_configuration_knows_the_families_options() -> None:
 
     plain = {"family": "monodepth2", "weights": {"kind": "path", "path": "w"}, "output": {"kind": "depth"}}
     ModelSpec.model_validate(plain)
-    for changed, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"options": {"factr": 2}}, "did you mean 'factor'"),
         ({"weights": {"kind": "none"}}, "the family monodepth2 needs weights"),
         ({"family": "baseline"}, "a baseline has no weights"),
@@ -46,7 +46,8 @@ def test_configuration_knows_the_families_options() -> None:
             {"family": "baseline", "weights": {"kind": "none"}, "output": {"kind": "disparity"}},
             "kind is `depth`",
         ),
-    ]:
+    ]
+    for changed, said in refused:
         with pytest.raises(ValidationError, match=said):
             ModelSpec.model_validate({**plain, **changed})
 

@@ -229,7 +229,7 @@ def test_bad_checkpoints_are_one_clear_error(tmp_path: Path, how: str) -> None:
 
 
 class Bomb:
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return exec, ("open('exploded', 'w')",)
 
 

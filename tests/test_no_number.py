@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import dataset_trees as trees
+from partial import partial
 from project import write_frames
 from scopedepth.commands.plan import without_depth
 from scopedepth.datasets.check import check_dataset
@@ -29,14 +30,17 @@ from scopedepth.tables.io import table_from
 from scopedepth.tables.study import STUDY_TABLES
 from scopedepth.vocabulary.flags import PREDICTION_FAILED
 
-STUDY = {
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
+STUDY: Any = {
     "datasets": ["mine"],
     "models": ["net"],
     "protocols": ["p"],
     "headline": {"protocol": "p", "metric": "abs_rel"},
 }
-MODELS = {"net": {"title": "Net", "family": "python"}}
-PROTOCOLS = {"p": {"version": 1}}
+MODELS: Any = {"net": {"title": "Net", "family": "python"}}
+PROTOCOLS: Any = {"p": {"version": 1}}
 
 
 def unreadable_kind(data: Path) -> None:
@@ -122,7 +126,7 @@ def test_what_was_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert "(3 frames)" in page
 
 
-def without_any(tmp_path: Path, frames: int, with_depth: int) -> tuple[Path, dict[str, Any]]:
+def without_any(tmp_path: Path, frames: int, with_depth: int) -> tuple[Path, specs.Dataset]:
     """Prepare a dataset of which the first `with_depth` frames have depth."""
     data = tmp_path / "data"
     write_frames(data, ("left",), frames)
@@ -162,11 +166,11 @@ def test_frames_without_depth_are_shown(tmp_path: Path) -> None:
     tables = {name: tmp_path / f"{name}.parquet" for name in STUDY_TABLES}
     for name, path in tables.items():
         pq.write_table(STUDY_TABLES[name].empty_table(), path)
-    models = {name: {"title": name, "family": "python"} for name in outputs}
-    protocols = {"p": {"version": 1, "name": "p"}}
+    models: Any = {name: {"title": name, "family": "python"} for name in outputs}
+    protocols: Any = {"p": {"version": 1, "name": "p"}}
     predictions = {("mine", name): tmp_path / f"{name}.zarr" for name in outputs}
     results = Results(
-        {**STUDY, "models": list(models)},
+        STUDY | {"models": list(models)},
         {"mine": spec},
         models,
         protocols,
@@ -200,7 +204,7 @@ def test_the_last_words_count_frames_without_depth(tmp_path: Path) -> None:
     }
     rows["sequence"] = ["left"] * 6
     pq.write_table(table_from(STUDY_TABLES["frames"], rows), tmp_path / "frames.parquet")
-    said = list(failed_frames(tmp_path / "frames.parquet", "p", {"mine": {}}, MODELS))
+    said = list(failed_frames(tmp_path / "frames.parquet", "p", {"mine": partial()}, MODELS))
     assert said == ["! 4 of 6 frames of mine have no reference depth and count in no number"]
 
 

@@ -59,6 +59,7 @@ def test_a_made_folder_holds_a_study_of_what_is_shipped(outside: Path) -> None:
     assert study.spec["title"] == "Müller's {study}"
     assert list(study.datasets) == ["phantom"]
     weights = study.models["tiny_endo_depth"]["weights"]
+    assert weights["kind"] == "path"
     assert Path(weights["path"]) == ROOT / "demo_weights" / "tiny_endo_depth"
     assert "study.yaml" in (outside / "README.md").read_text(encoding="utf-8")
 

@@ -111,7 +111,7 @@ def test_what_is_timed_has_a_camera_that_stands_in(weights: Path) -> None:
 
 
 def test_who_does_not_ask_is_not_told(tmp_path: Path) -> None:
-    model = load_model({**spec("baseline", kind="brightness")}, tmp_path, "cpu")
+    model = load_model(spec("baseline", kind="brightness"), tmp_path, "cpu")
     assert isinstance(model, DepthModel)
     assert not model.wants_intrinsics
     assert model.with_camera(np.eye(3)) is model

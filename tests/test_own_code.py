@@ -17,6 +17,7 @@ import pytest
 
 import operations
 from http_site import serve
+from partial import partial
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.weights import fetch_weights
@@ -59,7 +60,7 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with serve() as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         add_model(running, "some/depth", files)
-        given = {"name": "m", "weights": hub(files=["*"] * 2)}
+        given = partial(name="m", weights=hub(files=["*"] * 2))
         fetch_weights(given, out, out.with_suffix(".json"))
     yield out
     sys.path[:] = path
@@ -132,18 +133,19 @@ def test_a_pickle_that_was_fetched_runs_nothing(tmp_path: Path, fetched: Path) -
 
 def test_a_package_and_its_version(tmp_path: Path, fetched: Path, installed: Path) -> None:
     frames = scene(2, 24, 32)
-    told = {"code": "depthpack.net:Net", "packages": ["Depth_Pack==1.2"]}
+    told: dict[str, Any] = {"code": "depthpack.net:Net", "packages": ["Depth_Pack==1.2"]}
     model = load_model(spec("python", **told), fetched, "cpu")
     np.testing.assert_array_equal(model.predict(frames), said(frames, 0.75))
     assert model.own_code is None
-    for other, words in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"packages": ["depth-pack==1.3"]}, r"needs depth-pack==1\.3, and 1\.2 is installed: pip install"),
         ({"packages": ["no-such-pack==1"]}, r"needs no-such-pack==1: pip install no-such-pack==1"),
         ({"code": "numpy.ma:Net"}, r"numpy\.ma, which comes from numpy; options\.packages names"),
         ({"code": "sitecustom.x:Net"}, "is no installed package's"),
         ({"code": "depthpack.none:Net"}, r"has no module depthpack\.none"),
         ({"code": "depthpack.net:None_"}, r"depthpack\.net has no class None_"),
-    ]:
+    ]
+    for other, words in refused:
         with pytest.raises(ScopeDepthError, match=words):
             load_model(spec("python", **{**told, **other}), fetched, "cpu")
 
@@ -153,7 +155,7 @@ def test_a_package_that_is_worked_on_is_refused(
 ) -> None:
     """As pip install -e leaves it: its code lies elsewhere, and changes under the same version."""
     monkeypatch.setattr(site, "getusersitepackages", lambda: "/nowhere")
-    told = {"code": "depthpack.net:Net", "packages": ["depth-pack==1.2"]}
+    told: dict[str, Any] = {"code": "depthpack.net:Net", "packages": ["depth-pack==1.2"]}
     with pytest.raises(ScopeDepthError, match=r"imports depthpack.* nor installed"):
         load_model(spec("python", **told), fetched, "cpu")
 
@@ -177,7 +179,7 @@ def test_resumed_and_moved_the_bytes_are_the_same(
     here = tmp_path / "here"
     for name in ("results", "mine"):
         shutil.copytree(tmp_path / name, here / name)
-    write, written = Engine._write, []
+    write, written = Engine._write, list[int]()
 
     def stop(self: Engine, out: Any, shard: Any) -> int:
         if len(written) == 2:
@@ -192,7 +194,12 @@ def test_resumed_and_moved_the_bytes_are_the_same(
     there = tmp_path / "there"
     shutil.move(here, there)
     written.clear()
-    monkeypatch.setattr(Engine, "_write", lambda *given: (written.append(given[2].number), write(*given))[1])
+
+    def note(self: Engine, out: Any, shard: Any) -> int:
+        written.append(shard.number)
+        return write(self, out, shard)
+
+    monkeypatch.setattr(Engine, "_write", note)
     assert predict(there) == whole
     assert written == [2]
     # Other code goes on with nothing of it.

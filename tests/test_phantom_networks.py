@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,12 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list:
+def pictures() -> list[Any]:
     return demonstration(frames=3)
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_checkpoint_beats_baselines_under_its_protocol(name: str, pictures: list) -> None:
+def test_checkpoint_beats_baselines_under_its_protocol(name: str, pictures: list[Any]) -> None:
     folder = WEIGHTS / name
     network = load(name, folder)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
@@ -75,7 +76,7 @@ def test_saved_network_says_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["affine_disparity", "scaled_disparity", "metric_depth"])
-def test_losses_want_the_right_sign(kind: str) -> None:
+def test_losses_want_the_right_sign(kind: Any) -> None:
     depth = torch.linspace(10, 100, 400).reshape(1, 20, 20)
     right = depth / 10 if kind == "metric_depth" else 30 / depth
     flipped = right.amax() + right.amin() - right

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +13,12 @@ from scopedepth.job.manifest import digest_tree
 from scopedepth.phantom import render
 from scopedepth.phantom.files import DEPTH_SCALE
 
-MONO = {"preset": "mono", "frames": 2, "size": [64, 72], "seed": 3}
-STEREO = {"preset": "stereo", "frames": 1, "size": [72, 90], "seed": 3}
+MONO: Any = {"preset": "mono", "frames": 2, "size": [64, 72], "seed": 3}
+STEREO: Any = {"preset": "stereo", "frames": 1, "size": [72, 90], "seed": 3}
 
 
 @pytest.mark.parametrize("source", [MONO, STEREO], ids=["mono", "stereo"])
-def test_same_bytes_on_any_number_of_workers(source: dict[str, object], tmp_path: Path) -> None:
+def test_same_bytes_on_any_number_of_workers(source: Any, tmp_path: Path) -> None:
     render(source, tmp_path / "one", 1)
     render(source, tmp_path / "three", 3)
     assert digest_tree(tmp_path / "one") == digest_tree(tmp_path / "three")
@@ -27,8 +28,8 @@ def test_mono_layout(tmp_path: Path) -> None:
     render(MONO, tmp_path, 2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["colon", "jejunum", "stomach"]
     for folder in tmp_path.iterdir():
-        rgb = cv2.imread(str(folder / "rgb" / "0001.png"), cv2.IMREAD_UNCHANGED)
-        depth = cv2.imread(str(folder / "depth" / "0001.png"), cv2.IMREAD_UNCHANGED)
+        rgb: Any = cv2.imread(str(folder / "rgb" / "0001.png"), cv2.IMREAD_UNCHANGED)
+        depth: Any = cv2.imread(str(folder / "depth" / "0001.png"), cv2.IMREAD_UNCHANGED)
         assert rgb.shape == (64, 72, 3)
         assert rgb.dtype == np.uint8
         assert depth.shape == (64, 72)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_tree
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.prediction import engine as engine_module
 from scopedepth.prediction import predict as predict_module
 from scopedepth.prediction.predict import predict_unit
 from scopedepth.prediction.rounding import round_frames, round_mantissa, spread_step
 from scopedepth.stores.prediction import PredictionStore
+from scopedepth.stores.sharded import ShardedStore
 from scopedepth.vocabulary.flags import PREDICTION_FAILED, PREDICTION_NONFINITE, PREDICTION_OK
 from tiny_models import depth_anything, scene, spec, write_dataset
 
@@ -43,9 +44,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict_module, "SHARD_FRAMES", (8, 8))
 
 
-def predict(
-    dataset: Path, out: Path, model: dict[str, Any], weights: Path = Path("none"), **how: Any
-) -> dict:
+def predict(dataset: Path, out: Path, model: Any, weights: Path = Path("none"), **how: Any) -> dict[str, Any]:
     store = out / "m.zarr"
     predict_unit(model, dataset, weights, store, out / "m.json", device="cpu", threads=1, **how)
     return json.loads((out / "m.json").read_text())
@@ -90,7 +89,7 @@ class Odd(DepthModel):
 
     memory = 99
 
-    def __init__(self, spec: dict, bad: dict[int, str]) -> None:
+    def __init__(self, spec: Any, bad: dict[int, str]) -> None:
         super().__init__(spec)
         self.bad = bad
         self.batches: list[int] = []
@@ -184,7 +183,7 @@ def test_interrupted_and_resumed(
         model, weights = spec("transformers", "disparity", preprocessing="hub"), tiny
     (tmp_path / "whole").mkdir()
     whole = predict(dataset, tmp_path / "whole", model, weights)
-    write = engine_module.ShardedStore.write_shard
+    write = ShardedStore.write_shard
     written: list[tuple[str, int]] = []
 
     def failing(self: Any, group: str, shard: int, blocks: Any) -> None:
@@ -193,13 +192,13 @@ def test_interrupted_and_resumed(
         written.append((group, shard))
         write(self, group, shard, blocks)
 
-    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
+    monkeypatch.setattr(ShardedStore, "write_shard", failing)
     with pytest.raises(KeyboardInterrupt):
         predict(dataset, tmp_path, model, weights)
-    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", write)
+    monkeypatch.setattr(ShardedStore, "write_shard", write)
     done = len(written)
     broken_at = 99
-    monkeypatch.setattr(engine_module.ShardedStore, "write_shard", failing)
+    monkeypatch.setattr(ShardedStore, "write_shard", failing)
     assert predict(dataset, tmp_path, model, weights) == whole
     assert len(written) == 4
     assert len(set(written)) == 4
@@ -252,11 +251,12 @@ def test_rounding_moves_no_metric(tiny: Path) -> None:
     """Each metric of median-scaled depth changes by less than 1e-4 of itself, on a network's output."""
     frames = scene(6, 140, 140, seed=3)
     model = load_model(spec("transformers", "disparity"), tiny, "cpu")
-    disparity = model.predict(frames) + 0.5
+    disparity = model.predict(frames) + np.float32(0.5)
     rounded = disparity.copy()
     round_frames(rounded)
     truth = 1 / disparity * np.exp(np.random.default_rng(0).normal(0, 0.2, disparity.shape))
-    for metric in METRICS:
+    metrics: list[Callable[[np.ndarray, np.ndarray], float]] = METRICS
+    for metric in metrics:
         before = np.mean([metric(d, t) for d, t in zip(1 / disparity.astype(float), truth, strict=True)])
         after = np.mean([metric(d, t) for d, t in zip(1 / rounded.astype(float), truth, strict=True)])
         assert after == pytest.approx(before, rel=1e-4)

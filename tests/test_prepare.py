@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,10 +21,14 @@ from scopedepth.datasets.reading.masks import find_border
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch import fetch_dataset
 from scopedepth.stores.dataset import DatasetStore
+from scopedepth.stores.sharded import ShardedStore
 from scopedepth.vocabulary.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE, NO_DEPTH, SPECULAR
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
-def make_store(place: Path, spec: dict[str, Any], workers: int = 2) -> DatasetStore:
+
+def make_store(place: Path, spec: specs.Dataset, workers: int = 2) -> DatasetStore:
     """Fetch and prepare one unit below `place`."""
     fetch_dataset(spec, place / "raw", place / "raw.json", workers)
     prepare.prepare_unit(spec, place / "raw", place / "unit.zarr", place / "unit.json", workers)
@@ -118,7 +122,7 @@ def test_a_killed_job_goes_on_with_the_missing_shards(
     monkeypatch.setattr(prepare, "SHARD_FRAMES", 2)
     (tmp_path / "whole").mkdir()
     make_store(tmp_path / "whole", spec)
-    read_block, read = prepare.read_block, []
+    read_block, read = prepare.read_block, list[int]()
 
     def stopping(plan: Any, start: int, stop: int, pool: Any) -> Any:
         if len(read) == 2:
@@ -130,7 +134,12 @@ def test_a_killed_job_goes_on_with_the_missing_shards(
     with pytest.raises(KeyboardInterrupt):
         make_store(tmp_path, spec)
     assert not (tmp_path / "unit.zarr").exists()
-    monkeypatch.setattr(prepare, "read_block", lambda *given: read.append(given[1]) or read_block(*given))
+
+    def noted(plan: Any, start: int, stop: int, pool: Any) -> Any:
+        read.append(start)
+        return read_block(plan, start, stop, pool)
+
+    monkeypatch.setattr(prepare, "read_block", noted)
     make_store(tmp_path, spec)
     assert read == [0, 2, 4, 6]
     assert content_digest_of(tmp_path / "unit.zarr") == content_digest_of(tmp_path / "whole/unit.zarr")
@@ -160,7 +169,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(prepare.ShardedStore, "write_shard", full)
+    monkeypatch.setattr(ShardedStore, "write_shard", full)
     with pytest.raises(ScopeDepthError, match=r"No space left on the disk of .*unit\.zarr"):
         make_store(tmp_path, trees.spec_of("mine", "folder", tmp_path / "mine"))
     assert not (tmp_path / "unit.zarr").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,7 +111,8 @@ def test_the_page_of_an_undistorted_dataset(tmp_path: Path) -> None:
     assert one["registration"]["at_zero"] > 2 * one["registration_before_undistortion"]["at_zero"]
     assert one["valid_share"] == pytest.approx(2 / 3, abs=1e-3)
     picture = base64.b64decode(one["pictures"][0]["flags"].partition(",")[2])
-    assert cv2.imdecode(np.frombuffer(picture, np.uint8), -1).shape == (256, 256, 3)
+    read: Any = cv2.imdecode(np.frombuffer(picture, np.uint8), -1)
+    assert read.shape == (256, 256, 3)
 
 
 def test_check_dataset_lists_what_is_wrong(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from describe_protocols import pages
 from evaluation_fakes import Array, holed_depth, protocol, smooth_depth, terms, valid
+from scopedepth.config.load import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
@@ -22,6 +23,9 @@ from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.vocabulary import flags
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.outputs import OUTPUT_KINDS, SHIFTED_KINDS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 PUBLISHED = [
     "monodepth2", "endo_depth", "af_sfmlearner", "endodac", "endodac_disparity", "endoomni", "endodav_scale",
@@ -32,15 +36,15 @@ PUBLISHED = [
 
 
 @pytest.fixture(scope="module")
-def protocols(root: Path) -> dict[str, dict[str, Any]]:
+def protocols(root: Path) -> dict[str, specs.Protocol]:
     config = yaml.safe_load((root / "config.yaml").read_text())
     return {
-        name: {"name": name, **ProtocolSpec.model_validate(spec).model_dump(mode="json")}
+        name: plain_spec(name, ProtocolSpec.model_validate(spec))
         for name, spec in config["protocols"].items()
     }
 
 
-def test_every_published_protocol_is_there(protocols: dict[str, dict[str, Any]]) -> None:
+def test_every_published_protocol_is_there(protocols: dict[str, specs.Protocol]) -> None:
     assert set(PUBLISHED) <= set(protocols)
     for name in PUBLISHED:
         assert protocols[name]["source"] != "ScopeDepth"
@@ -53,7 +57,7 @@ def test_the_pages_made_from_configuration_and_registry_are_current() -> None:
         assert written == text, f"{path.name} is stale: python docs/describe_protocols.py"
 
 
-def test_the_page_names_every_protocol_metric_and_unknown(protocols: dict[str, dict[str, Any]]) -> None:
+def test_the_page_names_every_protocol_metric_and_unknown(protocols: dict[str, specs.Protocol]) -> None:
     by_name = {path.name: text for path, text in pages().items()}
     for name, spec in protocols.items():
         beside_its_source = spec["source"] != "ScopeDepth" and name not in ("robust_l1", "raw_output")
@@ -116,7 +120,7 @@ def test_metrics_of_depth_want_every_unknown_found(fit: dict[str, Any], kinds: s
         assert ("boundary_f1" in got) == (kind in UNSHIFTED | kinds)
 
 
-def test_metrics_with_a_unit_need_one(protocols: dict[str, dict[str, Any]]) -> None:
+def test_metrics_with_a_unit_need_one(protocols: dict[str, specs.Protocol]) -> None:
     spec = protocol(metrics=list(METRICS))
     got = permitted_metrics(spec, "depth", "relative")
     assert set(got) == {name for name, metric in METRICS.items() if not metric.has_unit}
@@ -178,7 +182,7 @@ def test_every_field_has_a_description() -> None:
 # What a protocol means for a sequence.
 
 
-def test_crops_follow_dataset_and_sequence(protocols: dict[str, dict[str, Any]]) -> None:
+def test_crops_follow_dataset_and_sequence(protocols: dict[str, specs.Protocol]) -> None:
     spec = protocols["endodac"]
 
     def window(dataset: str, sequence: str, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -194,7 +198,7 @@ def test_crops_follow_dataset_and_sequence(protocols: dict[str, dict[str, Any]])
     assert window("c3vd", "small", (100, 150)) == (100, 100, 150, 150)
 
 
-def test_a_view_that_is_the_window_counts_whole(protocols: dict[str, dict[str, Any]]) -> None:
+def test_a_view_that_is_the_window_counts_whole(protocols: dict[str, specs.Protocol]) -> None:
     for name in ("endodac", "endo_gede"):
         spec = protocols[name]
         for dataset, sequence, size in (
@@ -219,7 +223,9 @@ def test_a_view_that_is_the_window_counts_whole(protocols: dict[str, dict[str, A
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("erode", [1, 3])
 @pytest.mark.parametrize("inclusive", [True, False])
-def test_ends_count_or_not_in_the_depths_own_precision(dtype: type, erode: int, inclusive: bool) -> None:
+def test_ends_count_or_not_in_the_depths_own_precision(
+    dtype: type[np.floating], erode: int, inclusive: bool
+) -> None:
     chosen = terms(
         depth_range={"min": 0.1, "max": 0.7, "inclusive": inclusive}, masks={"erode": erode}, size=(1, 8)
     )
@@ -238,7 +244,7 @@ def test_ends_count_or_not_in_the_depths_own_precision(dtype: type, erode: int, 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6])
 @pytest.mark.parametrize("drop", [0, 1])
 def test_a_disparity_below_zero_is_a_negative_depth_where_the_source_inverts_it(
-    dtype: type, share: float, drop: int
+    dtype: type[np.floating], share: float, drop: int
 ) -> None:
     rng = np.random.default_rng(5)
     depth = holed_depth(rng, holes=0.0).astype(dtype)
@@ -337,7 +343,7 @@ def test_inverse_depth_is_resampled_where_the_source_resamples_it(kind: str) -> 
     ],
 )
 def test_ranges_follow_the_dataset(
-    protocols: dict[str, dict[str, Any]], name: str, dataset: str, greatest: float
+    protocols: dict[str, specs.Protocol], name: str, dataset: str, greatest: float
 ) -> None:
     chosen = terms(spec=protocols[name], dataset=dataset)
     assert chosen.limits.high == greatest
@@ -410,7 +416,7 @@ def frame(seed: int = 3) -> tuple[Array, Array]:
 
 
 def check(
-    spec: dict[str, Any], got: dict[str, float | None], want: dict[str, float], tolerance: float = 1e-9
+    spec: specs.Protocol, got: dict[str, float | None], want: dict[str, float], tolerance: float = 1e-9
 ) -> None:
     for name in set(spec["metrics"]) & set(want):
         assert got[name] == pytest.approx(want[name], rel=tolerance), name
@@ -421,7 +427,7 @@ def check(
     [("af_sfmlearner", 1e-3, 150), ("endo_gede", 1e-3, 150), ("endodac", 1e-3, 150)],
 )
 def test_median_protocols_step_by_step(
-    protocols: dict[str, dict[str, Any]], name: str, low: float, high: float
+    protocols: dict[str, specs.Protocol], name: str, low: float, high: float
 ) -> None:
     disparity, depth = frame()
     disparity[disparity == 0] = 1e-3
@@ -434,7 +440,7 @@ def test_median_protocols_step_by_step(
     check(protocols[name], got, plain_metrics(p, g))
 
 
-def test_endoomni_step_by_step(protocols: dict[str, dict[str, Any]]) -> None:
+def test_endoomni_step_by_step(protocols: dict[str, specs.Protocol]) -> None:
     disparity, depth = frame()
     marks = np.where(np.random.default_rng(1).random(depth.shape) < 0.2, flags.BORDER, 0).astype(np.uint8)
     mask = (depth > 1) & (depth < 150)
@@ -444,7 +450,7 @@ def test_endoomni_step_by_step(protocols: dict[str, dict[str, Any]]) -> None:
     check(protocols["endoomni"], got, plain_metrics(p, g))
 
 
-def test_endodac_disparity_step_by_step(protocols: dict[str, dict[str, Any]]) -> None:
+def test_endodac_disparity_step_by_step(protocols: dict[str, specs.Protocol]) -> None:
     disparity, depth = frame()
     disparity = 3 * disparity + 1
     disparity[::7, ::5] = -2.0
@@ -461,7 +467,7 @@ def test_endodac_disparity_step_by_step(protocols: dict[str, dict[str, Any]]) ->
 @pytest.mark.parametrize(
     "name", ["marigold_disparity", "moge_affine_disparity", "midas", "video_depth_anything"]
 )
-def test_disparity_protocols_step_by_step(protocols: dict[str, dict[str, Any]], name: str) -> None:
+def test_disparity_protocols_step_by_step(protocols: dict[str, specs.Protocol], name: str) -> None:
     disparity, depth = frame()
     disparity = 3 * disparity + 1
     mask = np.isfinite(depth)
@@ -482,7 +488,7 @@ def test_disparity_protocols_step_by_step(protocols: dict[str, dict[str, Any]], 
     check(protocols[name], got, want)
 
 
-def test_marigold_depth_step_by_step(protocols: dict[str, dict[str, Any]]) -> None:
+def test_marigold_depth_step_by_step(protocols: dict[str, specs.Protocol]) -> None:
     depth = holed_depth(np.random.default_rng(0))
     mask = np.isfinite(depth)
     output = np.where(mask, 0.01 * depth, 1.0) + 0.2 * np.random.default_rng(1).standard_normal(depth.shape)
@@ -497,7 +503,7 @@ def test_marigold_depth_step_by_step(protocols: dict[str, dict[str, Any]]) -> No
     )
 
 
-def test_endoslam_minmax_step_by_step(protocols: dict[str, dict[str, Any]]) -> None:
+def test_endoslam_minmax_step_by_step(protocols: dict[str, specs.Protocol]) -> None:
     depth = smooth_depth()
     output = np.sqrt(depth) + 0.3 * np.random.default_rng(1).standard_normal(depth.shape)
 

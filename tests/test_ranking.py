@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from partial import partial
 from scopedepth.report.ranking import _line, failed_frames, why_nothing
 
-DATASETS = {"one": {}, "two": {}}
-MODELS = {"net": {}, "constant": {}}
+DATASETS: Any = {"one": {}, "two": {}}
+MODELS: Any = {"net": {}, "constant": {}}
 
 
 def frames(path: Path, rows: list[tuple[str, str, str, str]], coverage: float = 1.0) -> Path:
@@ -63,7 +65,7 @@ def test_why_nothing_could_be_scored(tmp_path: Path) -> None:
 
 def test_a_title_does_not_command_a_terminal() -> None:
     row = {"model": "net", "value": 0.1, "ci_low": None, "seen_in_training": "none", "status": "ok"}
-    line = _line(row, None, {"net": {"title": "Net\x1b[2J\nrank 1"}}, {})
+    line = _line(row, None, {"net": partial(title="Net\x1b[2J\nrank 1")}, {})
     assert line.isprintable()
     assert "Net\\x1b[2J rank 1" in line
 

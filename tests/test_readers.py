@@ -53,7 +53,7 @@ def write_mat73(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 WRITERS: dict[str, Callable[[Path, dict[str, np.ndarray]], None]] = {
-    ".npz": lambda path, arrays: np.savez_compressed(path, **arrays),
+    ".npz": lambda path, arrays: np.savez_compressed(path, allow_pickle=True, **arrays),
     ".mat": lambda path, arrays: savemat(path, arrays, do_compression=True),
     ".h5": write_hdf5,
     "7.3.mat": write_mat73,
@@ -226,7 +226,7 @@ def test_disparity_without_a_focal_length(tmp_path: Path) -> None:
 
 
 def test_a_loader_that_knows_its_depth_takes_no_other_kind(tmp_path: Path) -> None:
-    trees.c3vd(tmp_path / "a", {1: TRUTH})
+    trees.c3vd(tmp_path / "a", {1: TRUTH.astype(np.float64)})
     with pytest.raises(ScopeDepthError, match=r"remove depth\.kind"):
         choose(trees.spec_of("x", "c3vd", tmp_path, depth={"kind": "inverse"}), tmp_path)
     spec = trees.spec_of("x", "c3vd", tmp_path, depth={"kind": "none"})
@@ -332,6 +332,7 @@ def test_masks(tmp_path: Path, form: np.ndarray) -> None:
     assert np.array_equal((frame.flags & TOOL) > 0, SET)
     assert np.array_equal((frame.flags & OCCLUDED) > 0, ~SET)
     assert np.array_equal((frame.flags & NO_DEPTH) > 0, SET)
+    assert frame.depth is not None
     assert np.array_equal(frame.depth, np.where(SET, 0, np.round(TRUTH)))
     assert chosen.sequence.read(1).flags is None
     assert "1 of 2 frames have no mask tool" in chosen.sequence.notes
@@ -443,7 +444,7 @@ def write_rows(path: Path, rows: dict[str, list[Any]], group: int = 4) -> None:
 def test_parquet_of_images(tmp_path: Path) -> None:
     images = [trees.picture(H, W, number) for number in range(40)]
     stored = [np.round(TRUTH * 10 + number).astype(np.uint16) for number in range(40)]
-    rows = {
+    rows: dict[str, list[Any]] = {
         "image": [{"bytes": encoded(".png", image), "path": f"x/{n}.png"} for n, image in enumerate(images)],
         "depth": [None if n == 3 else encoded(".png", one) for n, one in enumerate(stored)],
         "video": ["ab"[n % 3 == 0] for n in range(40)],

@@ -34,7 +34,7 @@ def phantom_stereo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list
     from scopedepth.phantom import render
 
     raw = tmp_path_factory.mktemp("phantom_stereo")
-    source = {"kind": "phantom", "preset": "stereo", "frames": 2, "size": [288, 360], "seed": 0}
+    source: Any = {"kind": "phantom", "preset": "stereo", "frames": 2, "size": [288, 360], "seed": 0}
     render(source, raw, 2)
     return raw, choose(trees.spec_of("phantom_stereo", "stereo", source), raw)
 
@@ -56,11 +56,11 @@ def test_matched_depth_agrees_with_the_exact_one(phantom_stereo: tuple[Path, lis
         sequence = chosen.sequence
         assert isinstance(sequence, StereoSequence)
         for index in chosen.indices:
-            frame = sequence.read(index)
+            depth: Any = sequence.read(index).depth
             stored = read_raw_depth(raw / sequence.name / "exact_depth" / f"{sequence.frame_ids[index]}.png")
             exact = sequence.rectifier.depth(np.where(stored > 0, stored * np.float32(EXACT_STEP), np.nan))
-            assert frame.depth is not None
-            error = np.abs(frame.depth - exact) / exact
+            assert depth is not None
+            error = np.abs(depth - exact) / exact
             error = error[np.isfinite(error)]
             assert error.size > 0.5 * exact.size
             assert np.median(error) < 0.02
@@ -72,7 +72,7 @@ def test_hamlyn_sample(samples: Path) -> None:
     chosen = choose(trees.spec_of("f7", "stereo", folder), folder)
     assert len(chosen) == 1
     assert len(chosen[0].indices) == 1
-    depth = chosen[0].sequence.read(0).depth
+    depth: Any = chosen[0].sequence.read(0).depth
     assert depth is not None
     assert np.isfinite(depth).mean() == pytest.approx(0.68, abs=0.05)
     assert np.nanmedian(depth) == pytest.approx(63, abs=1.5)
@@ -153,7 +153,7 @@ def test_stereo_videos(tmp_path: Path) -> None:
     (tmp_path / "calib.yaml").write_text(text)
     chosen = choose(trees.spec_of("video", "stereo", tmp_path, stereo={"min_depth": 30}), tmp_path)[0]
     assert chosen.frame_ids == ["000000", "000001", "000002", "000003"]
-    depth = chosen.sequence.read(2).depth
+    depth: Any = chosen.sequence.read(2).depth
     assert depth is not None
     assert np.nanmedian(depth) == pytest.approx(100 * 4.35 / 6, rel=0.1)
 

@@ -393,7 +393,7 @@ def test_doubts_and_the_reasons_of_an_empty_ranking_are_said(tmp_path: Path) -> 
     }
     (tmp_path / "u.page.json").write_text(json.dumps(page), encoding="utf-8")
     statuses = ["no_depth"] * 4 + ["outside_range"] * 2 + ["ok"] * 2
-    results = SimpleNamespace(
+    results: Any = SimpleNamespace(
         units_of=lambda dataset: ["u"],
         stores={"u": tmp_path / "u.zarr"},
         dataset_title=lambda dataset: "Mine",

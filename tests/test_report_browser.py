@@ -71,9 +71,12 @@ def opened(browser: Any, report: Path, width: int, scheme: str) -> Iterator[Any]
             None if request.url.startswith(("file:", "data:")) else complaints.append(request.url)
         ),
     )
-    view.on(
-        "dialog", lambda dialog: complaints.append(f"a dialog opened: {dialog.message}") or dialog.dismiss()
-    )
+
+    def dismissed(dialog: Any) -> None:
+        complaints.append(f"a dialog opened: {dialog.message}")
+        dialog.dismiss()
+
+    view.on("dialog", dismissed)
     view.goto(report.as_uri())
     yield view
     context.close()

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from partial import partial
 from report_study import HOSTILE, tiny_study
+from scopedepth.config.citations import entries
 from scopedepth.report.methods import methods_text
-from scopedepth.report.paper.bibtex import entries, references
+from scopedepth.report.paper.bibtex import references
 from scopedepth.report.paper.folder import write_paper
 from scopedepth.report.paper.latex import escape
 from scopedepth.report.results import Results
@@ -130,7 +132,7 @@ def test_the_methods_say_what_the_specs_say(study: dict[str, Any], paper: Path) 
     ],
 )
 def test_how_frames_are_preprocessed_is_a_phrase(family: str, options: dict[str, Any], said: str) -> None:
-    assert preprocessing({"family": family, "options": options}) == said
+    assert preprocessing(partial(family=family, options=options)) == said
 
 
 def test_figures_are_pdf_and_png(paper: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 import yaml
 
+from partial import partial
 from report_study import model, specs, write_dataset, write_prediction
 from scopedepth.config.datasets import DatasetSpec
 from scopedepth.config.models import ModelSpec
@@ -32,7 +33,7 @@ from scopedepth.tables.study import FRAMES as FRAME_ROWS
 FRAMES = 2
 SEEN: Any = SimpleNamespace(of=lambda model, sequence: "none")
 UNITS = {"tube": "mm", "cave": "relative"}
-DATASETS = {
+DATASETS: Any = {
     name: {
         "title": name,
         "loader": "folder",
@@ -41,7 +42,7 @@ DATASETS = {
     }
     for name, unit in UNITS.items()
 }
-MODELS = {
+MODELS: Any = {
     "affine": model("Affine", "disparity", 0.3, shift=0.8),
     "below_zero": model("Below zero", "disparity", 0.3, shift=-1.5),
     "scaled": model("Scaled", "depth", 0.5, bend=0.3),
@@ -80,7 +81,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-def protocols() -> dict[str, dict[str, Any]]:
+def protocols() -> dict[str, Any]:
     shipped = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
     own = {name: {"title": name, **spec} for name, spec in OWN.items()}
     found = specs(ProtocolSpec, {name: shipped["protocols"][name] for name in SHIPPED} | own)
@@ -126,9 +127,9 @@ def scored(
         keys = {"dataset": unit, "model": model_name}
         fits, out = (folder / stage / unit / f"{model_name}.parquet" for stage in ("fits", "scores"))
         predicted = places.predictions[unit, model_name]
-        specs = {name: PROTOCOLS[name]}
-        align_unit(specs, [places.stores[unit]], [predicted], keys, {name: fits})
-        score_unit(specs, places.stores[unit], predicted, {name: fits}, keys, {name: out})
+        chosen = {name: PROTOCOLS[name]}
+        align_unit(chosen, [places.stores[unit]], [predicted], keys, {name: fits})
+        score_unit(chosen, places.stores[unit], predicted, {name: fits}, keys, {name: out})
         parts.append(_of_study(read_scores(out), 1, model_name, SEEN))
         assert all(read_table(fits)[column] == parts[-1][column] for column in ("scale", "offset"))
         rows[unit, model_name] = read_table(out, ["sequence", "frame", "abs_rel", "status"]).to_pylist()
@@ -143,7 +144,7 @@ def test_the_error_of_a_drawn_frame_is_the_one_scored(
 ) -> None:
     places, scores = scored(places, name, tmp_path)
     results = Results(
-        {"headline": {"protocol": name, "metric": "abs_rel"}, "datasets": list(DATASETS)}, DATASETS, MODELS,
+        partial(headline={"protocol": name, "metric": "abs_rel"}, datasets=list(DATASETS)), DATASETS, MODELS,
         PROTOCOLS, {"frames": places.frames}, places.stores, places.predictions,
     )  # fmt: skip
     frames, seen = Frames(results), 0
@@ -158,6 +159,7 @@ def test_the_error_of_a_drawn_frame_is_the_one_scored(
                 continue
             assert one.depth is not None
             assert one.error is not None
+            assert one.valid is not None
             depth = depths[unit, row["sequence"]][row["frame"]]
             true = depth[one.valid].astype(np.float64)
             drawn = np.abs(one.depth[one.valid] - true) / (true + epsilon)

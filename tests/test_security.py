@@ -6,18 +6,26 @@ test_report and test_report_paper, generated nonsense in test_fuzz.
 
 from __future__ import annotations
 
+import ast
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from partial import partial
 from project import CONFIG
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.identity import ROOT
+from scopedepth.job.manifest import read_manifest
 from scopedepth.models import load_model
+from scopedepth.models.processors import read_processor
 from scopedepth.report.paper.bibtex import is_harmless
+from scopedepth.study.accepted import Accepted
+from scopedepth.views import read_view
 from tiny_models import dpt, spec
 
 
@@ -69,9 +77,9 @@ def test_a_hub_cannot_name_a_file_outside_the_folder(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     source = {"kind": "hub", "repo": "a/b", "revision": None, "files": ["*evil*"]}
     with pytest.raises(ScopeDepthError, match="would leave the folder"):
-        fetch_weights({"name": "net", "weights": source}, tmp_path / "out", tmp_path / "out.json")
+        fetch_weights(partial(name="net", weights=source), tmp_path / "out", tmp_path / "out.json")
     with pytest.raises(ScopeDepthError, match="would leave the folder"):
-        fetch_dataset({"name": "data", "source": source}, tmp_path / "raw", tmp_path / "raw.json", 1)
+        fetch_dataset(partial(name="data", source=source), tmp_path / "raw", tmp_path / "raw.json", 1)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +115,39 @@ def test_every_citation_that_comes_with_the_workflow_is_taken_as_it_is(root: Pat
     text = (root / "citations.bib").read_text(encoding="utf-8")
     assert [key for key, entry in entries(text) if not is_harmless(entry)] == []
     assert list(entries(text))
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [
+        ("u.json", read_manifest),
+        ("view.json", lambda path: read_view(path.parent)),
+        ("preprocessor_config.json", lambda path: read_processor(path.parent, "net", {})),
+        ("accepted.json", lambda path: Accepted(path.parent).entries),
+    ],
+    ids=["manifest", "view", "processor", "accepted"],
+)
+def test_deep_nesting_is_damage(
+    tmp_path: Path, file: str, read: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scopedepth.study.accepted.ACCEPTED", "accepted.json")
+    (tmp_path / file).write_text(DEEP)
+    with pytest.raises(ScopeDepthError) as caught:
+        read(tmp_path / file)
+    assert "\n" not in str(caught.value)
+
+
+def test_whoever_reads_json_expects_damage_by_nesting() -> None:
+    """A file nested deeply enough is no `ValueError`: where that is caught, a `RecursionError` is too."""
+    seen = 0
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Try) or "json.loads(" not in "\n".join(map(ast.unparse, node.body)):
+                continue
+            caught = " ".join(ast.unparse(one.type) for one in node.handlers if one.type)
+            seen += 1
+            assert "ValueError" not in caught or "RecursionError" in caught, f"{path.name}: {caught}"
+    assert seen > 15

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ FRAMES = {"a": 10, "b": 3}
 SHARD = 4
 
 
-def groups() -> dict:
+def groups() -> dict[str, Any]:
     arrays = {
         "rgb": ArraySpec((5, 7, 3), "uint8", ("y", "x", "channel")),
         "depth": ArraySpec((5, 7), "float32", ("y", "x"), fill=float("nan"), attrs={"units": "mm"}),
@@ -47,9 +48,9 @@ def blocks(sequence: str, start: int, stop: int) -> dict[str, np.ndarray]:
 
 
 def write(
-    path: Path, fingerprint: dict | None = None, stop_after: int | None = None
+    path: Path, fingerprint: dict[str, Any] | None = None, stop_after: int | None = None
 ) -> list[tuple[str, int]]:
-    written = []
+    written: list[tuple[str, int]] = []
     with ShardedStore(path, fingerprint or {"v": (1, 2)}, groups(), SHARD, attrs={"kind": "test"}) as store:
         for sequence, shard, start, stop in store.missing():
             if len(written) == stop_after:
@@ -66,7 +67,7 @@ def test_a_store_opens_with_xarray_and_holds_what_was_written(tmp_path: Path) ->
 
     assert len(write(tmp_path / "x.zarr")) == 4
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.zarr"]
-    tree = xarray.open_datatree(tmp_path / "x.zarr", engine="zarr", consolidated=False)
+    tree: Any = xarray.open_datatree(tmp_path / "x.zarr", engine="zarr", consolidated=False)
     assert tree.attrs == {"kind": "test"}
     assert tree["a"].attrs == {"sequence": "a"}
     assert tree["a"]["rgb"].dims == ("frame", "y", "x", "channel")

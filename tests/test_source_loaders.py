@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 import dataset_trees as trees
+from partial import partial
 from scopedepth.config.load import check, dataset_spec
 from scopedepth.datasets.place import point_to
 from scopedepth.datasets.prepare import prepare_unit
@@ -19,13 +20,16 @@ from scopedepth.datasets.view import make_view
 from scopedepth.stores.dataset import DatasetStore
 from source_loaders import ANSWERS, FED, TREES, answer
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Any]:
     return json.loads(ANSWERS.read_text(encoding="utf-8"))
 
 
-def prepared(place: Path, spec: dict[str, Any], data: Path) -> Path:
+def prepared(place: Path, spec: specs.Dataset, data: Path) -> Path:
     (place / "raw").mkdir()
     point_to(place / "raw", data, None)
     prepare_unit(spec, place / "raw", place / "base.zarr", place / "base.json", 1)
@@ -67,7 +71,7 @@ def test_views_show_what_the_sources_networks_see(
     }
     TREES[name](tmp_path / "data")
     base = prepared(tmp_path, stored, tmp_path / "data")
-    spec = {"name": view["name"], "lineage": view["lineage"], "steps": view["steps"], "whole": False}
+    spec = partial(name=view["name"], lineage=view["lineage"], steps=view["steps"], whole=False)
     make_view(spec, base, tmp_path / "view.zarr", tmp_path / "view.json")
     found = ours(tmp_path / "view.zarr", 1e-3, high)
     for source in ("BeileiCui/EndoDAC", "BaymaxShao/Endo-GeDE"):

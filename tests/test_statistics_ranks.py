@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from partial import partial
 from scopedepth.evaluation.metrics import scale_drift
 from scopedepth.statistics.comparisons import SMALLEST_P, holm, pairs, two_sided_p
 from scopedepth.statistics.drift import drift_series, has_drift, log_scales
@@ -182,10 +183,10 @@ def test_drift_varies_as_the_standard_deviation_does() -> None:
 
 def test_factors_come_from_the_fit() -> None:
     scale, shift = np.array([2.0, -1.0, np.nan]), np.array([0.0, 0.5, np.nan])
-    depth = {"alignment": {"method": "median", "space": "depth", "scope": "frame"}}
-    logarithm = {"alignment": {"method": "median", "space": "log_depth", "scope": "frame"}}
+    depth = partial(alignment={"method": "median", "space": "depth", "scope": "frame"})
+    logarithm = partial(alignment={"method": "median", "space": "log_depth", "scope": "frame"})
     np.testing.assert_allclose(log_scales(scale, shift, depth), [np.log(2), np.nan, np.nan])
-    np.testing.assert_allclose(log_scales(scale, shift, logarithm), [0, 0.5, np.nan])
+    np.testing.assert_allclose(log_scales(scale, shift, logarithm), np.array([0, 0.5, np.nan]))
     assert has_drift(depth)
-    assert not has_drift({"alignment": {"method": "median", "space": "depth", "scope": "sequence"}})
-    assert not has_drift({"alignment": {"method": "minmax", "space": "depth", "scope": "frame"}})
+    assert not has_drift(partial(alignment={"method": "median", "space": "depth", "scope": "sequence"}))
+    assert not has_drift(partial(alignment={"method": "minmax", "space": "depth", "scope": "frame"}))

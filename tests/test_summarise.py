@@ -34,8 +34,8 @@ class Bench:
         self.folder = folder
         self.lengths = lengths
         self.dataset: Row = {"depth": {"unit": unit}}
-        self.models: dict[str, Row] = {}
-        self.protocols: dict[str, Row] = {}
+        self.models: dict[str, Any] = {}
+        self.protocols: dict[str, Any] = {}
         self.scores: list[Path] = []
         self.metrics: list[str] | None = ["abs_rel"]
         self.name = "colon"
@@ -98,14 +98,15 @@ class Bench:
         self, to: str = "out", order: Callable[[list[Path]], list[Path]] = list, **study: Any
     ) -> dict[str, Path]:
         out = {name: self.folder / to / f"{name}.parquet" for name in STUDY_TABLES}
-        spec: Row = {
+        spec: Any = {
             "lineage": self.lineage, "allow_seen": self.allow_seen,
             "name": "s", "title": "", "datasets": [self.name], "models": list(self.models),
             "protocols": list(self.protocols), "headline": {"protocol": "p", "metric": "abs_rel"},
             "metrics": self.metrics, "bootstrap": {"replicates": 400, "seed": 0}, "timing": {"realtime_fps": 30.0},
         }  # fmt: skip
+        dataset: Any = self.dataset
         summarise_study(
-            spec | study, {self.name: self.dataset}, self.models, self.protocols,
+            spec | study, {self.name: dataset}, self.models, self.protocols,
             order(self.scores), [], out,
         )  # fmt: skip
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ from scopedepth.datasets.reading import rasterise as z_buffer
 from scopedepth.datasets.reading.rasterise import rasterise
 from scopedepth.datasets.reading.surfaces import read_surface
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 H, W = 48, 64
 CAMERA = np.array([[60.0, 0, 30.3], [0, 55.0, 22.6], [0, 0, 1]])
@@ -201,7 +204,7 @@ def test_a_damaged_file_is_one_line_that_names_it(
     assert "\n" not in str(caught.value)
 
 
-def made(folder: Path, suffix: str = ".ply", **depth: Any) -> tuple[Path, dict[str, Any]]:
+def made(folder: Path, suffix: str = ".ply", **depth: Any) -> tuple[Path, specs.Dataset]:
     """A folder of one image and its surface, a wall 4 cm ahead."""
     for name in ("rgb", "depth"):
         (folder / "one" / name).mkdir(parents=True)

@@ -24,14 +24,14 @@ from timing_fakes import SETTINGS, FakeCuda, FakeModel, spec, use_watch
 CLOCKS = ("forward", "turns")
 
 
-def measure(settings: dict[str, Any] | None = None, **options: Any) -> Measurement:
+def measure(settings: Any = None, **options: Any) -> Measurement:
     """Measure a fake model, with a yardstick that does nothing."""
     fails = options.pop("fails", None)
     options.setdefault("yardstick", lambda device: lambda: None)
     cuda = options.get("cuda")
     measurement = Measurement(
         options.pop("spec", spec()),
-        {**SETTINGS, **(settings or {})},
+        SETTINGS | (settings or {}),
         lambda given: FakeModel(given, cuda, fails),
         **options,
     )
@@ -151,7 +151,7 @@ def test_input_sizes_are_swept_after_the_models_own(monkeypatch: pytest.MonkeyPa
     sizes = [[32, 32], [33, 33], [8, 8], [4, 4], [16, 16]]
     measurement = Measurement(
         spec("transformers"),
-        {**SETTINGS, "input_sizes": sizes},
+        SETTINGS | {"input_sizes": sizes},
         Sized,
         yardstick=lambda device: lambda: None,
     )
@@ -263,7 +263,7 @@ def test_turns_are_on_one_thread_and_the_quoted_clocks_on_all(monkeypatch: pytes
 
     measurement = Measurement(
         spec(),
-        {**SETTINGS, "rounds": 1, "runs": 2},
+        SETTINGS | {"rounds": 1, "runs": 2},
         Threaded,
         threads=2,
         yardstick=lambda device: lambda: log.append("yardstick"),
@@ -324,7 +324,7 @@ assert "torch" not in sys.modules
 
 
 def test_the_baseline_through_the_entry_point_writes_both_files(tmp_path: Path) -> None:
-    given = {**spec("baseline", "constant"), "options": {"kind": "constant"}}
+    given = spec("baseline", "constant") | {"options": {"kind": "constant"}}
     out, record = tmp_path / "calls.parquet", tmp_path / "elsewhere.json"
     time_model(given, tmp_path, SETTINGS, out, record)
     facts = json.loads(record.read_text())
@@ -432,11 +432,11 @@ def hungry_network(path: Path) -> None:
         numpy_helper.from_array(np.ones((1, 64, 1, 1), np.float32), "one"),
     ]
     nodes = [helper.make_node("Conv", ["x", "many"], ["h"]), helper.make_node("Conv", ["h", "one"], ["y"])]
-    ends = [
+    inputs, outputs = (
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])]
         for name, channels in (("x", 3), ("y", 1))
-    ]
-    graph = helper.make_graph(nodes, "hungry", *ends, weights)
+    )
+    graph = helper.make_graph(nodes, "hungry", inputs, outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
     onnx.save(model, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -124,7 +126,8 @@ def test_single_calls_that_were_interrupted_do_not_move_the_ratio() -> None:
 def test_the_interval_is_that_of_whole_rounds() -> None:
     model = [[6.0] * 5, [6.6] * 5, [7.2] * 5]
     found = ratio_to_yardstick(*turns(model, [[2.0] * 6] * 3))
-    assert found == (
+    wanted: Any = (
         pytest.approx(3.3),
         *median_interval(np.repeat([3.0, 3.3, 3.6], 5), np.repeat(range(3), 5)),
     )
+    assert found == wanted

@@ -13,7 +13,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,11 +22,15 @@ import pytest
 import dataset_trees as trees
 import operations
 from operations import Study, make_study
+from project import ROOT
 from scopedepth.datasets import choose
 from scopedepth.job.identity import declared
 from scopedepth.job.leaves import is_read
 from scopedepth.study.layout import Job
 from scopedepth.study.plan import Plan
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 _watching: list[set[Path]] = []
 
@@ -70,7 +74,7 @@ def known_to(job: Job, plan: Plan, folder: Path) -> list[Path]:
 def installed() -> list[Path]:
     """Return where code and its data lie, and the system's own files."""
     places = [*sysconfig.get_paths().values(), site.getusersitepackages(), sys.prefix, sys.base_prefix]
-    places += ["/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/opt", str(operations.ROOT)]
+    places += ["/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/opt", str(ROOT)]
     places += [os.environ.get("NUMBA_CACHE_DIR", str(Path.home() / ".cache"))]
     return [Path(place).absolute() for place in places]
 
@@ -115,7 +119,7 @@ def test_the_hook_names_a_file_that_no_identity_knows(tmp_path: Path) -> None:
     assert tmp_path / "secret.txt" in files
 
 
-def hamlyn(root: Path) -> dict[str, Any]:
+def hamlyn(root: Path) -> specs.Dataset:
     trees.hamlyn(
         root,
         "04",
@@ -125,28 +129,28 @@ def hamlyn(root: Path) -> dict[str, Any]:
     return trees.spec_of("x", "hamlyn_rectified", root)
 
 
-def simcol(root: Path) -> dict[str, Any]:
+def simcol(root: Path) -> specs.Dataset:
     trees.simcol(root / "SyntheticColon_I/Frames_S1", {0: trees.depth_mm(47, 47, 5, 95)})
     return trees.spec_of("x", "simcol3d", root)
 
 
-def c3vd(root: Path) -> dict[str, Any]:
+def c3vd(root: Path) -> specs.Dataset:
     trees.c3vd(root / "trans_t1_a", {1: trees.depth_mm(54, 68, 5, 95)})
     return trees.spec_of("x", "c3vd", root)
 
 
-def serv_ct(root: Path) -> dict[str, Any]:
+def serv_ct(root: Path) -> specs.Dataset:
     trees.serv_ct(root, 1, {1: trees.depth_mm(57, 72, 20, 90)})
     return trees.spec_of("x", "serv_ct", root)
 
 
-def scared(root: Path) -> dict[str, Any]:
+def scared(root: Path) -> specs.Dataset:
     depth = trees.depth_mm(1024, 1280, 20, 90)
     trees.scared(root, 1, 1, depth, [])
     return trees.spec_of("x", "scared", root)
 
 
-def folder(root: Path) -> dict[str, Any]:
+def folder(root: Path) -> specs.Dataset:
     for name in ("0000.png", "0001.JPG", "0002.bmp"):
         trees.write_image(root / "left" / "rgb" / name.lower(), trees.picture(24, 32))
     np.save(_made(root / "left" / "depth" / "0000.npy"), np.ones((24, 32), np.float32))
@@ -155,7 +159,7 @@ def folder(root: Path) -> dict[str, Any]:
     return trees.spec_of("x", "folder", root)
 
 
-def own_kinds(root: Path) -> dict[str, Any]:
+def own_kinds(root: Path) -> specs.Dataset:
     """One folder with image and depth, a mask, poses."""
     trees.write_image(root / "a_color.png", trees.picture(24, 32))
     trees.write_image(root / "tools" / "a.bmp", np.zeros((24, 32), np.uint8))
@@ -168,7 +172,7 @@ def own_kinds(root: Path) -> dict[str, Any]:
     return trees.spec_of("x", "folder", root, options=options)
 
 
-def video(root: Path) -> dict[str, Any]:
+def video(root: Path) -> specs.Dataset:
     trees.write_image(root / "a" / "depth" / "0.png", np.ones((24, 32), np.uint8))
     writer = cv2.VideoWriter(str(root / "a.MKV"), cv2.VideoWriter.fourcc(*"FFV1"), 25, (32, 24))
     writer.write(trees.picture(24, 32))
@@ -182,7 +186,7 @@ def _made(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", [hamlyn, simcol, c3vd, serv_ct, scared, folder, own_kinds, video])
-def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path], dict[str, Any]]) -> None:
+def test_a_loader_declares_what_it_reads(tmp_path: Path, write: Callable[[Path], specs.Dataset]) -> None:
     spec = write(tmp_path / "data")
     reads = declared(f"scopedepth.datasets.loaders.{spec['loader']}", "READS")
     assert reads is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,12 +15,14 @@ from scopedepth.datasets import choose
 from scopedepth.datasets.loaders.stereo import StereoSequence
 from scopedepth.datasets.place import point_to
 from scopedepth.datasets.prepare import prepare_unit
-from scopedepth.datasets.reading import video as reading
 from scopedepth.datasets.reading.video import KEPT, Video
 from scopedepth.datasets.reading.views import one_view
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.vocabulary.flags import BORDER, FRAME_NO_DEPTH, FRAME_OK, TOOL
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 H, W = 32, 48
 
@@ -56,7 +58,7 @@ class Counted:
 REAL = cv2.VideoCapture
 
 
-def prepared(spec: dict[str, Any], data: Path, folder: Path) -> DatasetStore:
+def prepared(spec: specs.Dataset, data: Path, folder: Path) -> DatasetStore:
     raw = folder / "raw"
     raw.mkdir(exist_ok=True)
     point_to(raw, data, None)
@@ -71,7 +73,7 @@ def test_a_video_is_decoded_once_and_in_order(
     frames = pictures(40)
     write_video(tmp_path / "data/op/left.mkv", frames)
     Counted.calls = []
-    monkeypatch.setattr(reading.cv2, "VideoCapture", Counted)
+    monkeypatch.setattr(cv2, "VideoCapture", Counted)
     spec = trees.spec_of("mine", "video", tmp_path / "data", frames={"step": step})
     store = prepared(spec, tmp_path / "data", tmp_path)
     assert list(store.sequences) == ["op_left"]
@@ -133,10 +135,8 @@ def test_depth_and_masks_by_the_number_of_the_frame(tmp_path: Path) -> None:
 
 def test_some_frames_have_depth(tmp_path: Path) -> None:
     write_video(tmp_path / "data/op.mkv", pictures(3))
-    np.save(
-        (tmp_path / "data/op/depth").mkdir(parents=True) or tmp_path / "data/op/depth/1.npy",
-        np.full((H, W), 9, "f4"),
-    )
+    (tmp_path / "data/op/depth").mkdir(parents=True)
+    np.save(tmp_path / "data/op/depth/1.npy", np.full((H, W), 9, "f4"))
     store = prepared(trees.spec_of("mine", "video", tmp_path / "data"), tmp_path / "data", tmp_path)
     assert store.sequences["op"].status().tolist() == [FRAME_NO_DEPTH, FRAME_OK, FRAME_NO_DEPTH]
 
@@ -189,7 +189,7 @@ def test_a_stereo_recorder_in_one_video(
             np.array_equal(side(index), image) for side, image in zip(sequence.sides, pair, strict=True)
         )
     Counted.calls = []
-    monkeypatch.setattr(reading.cv2, "VideoCapture", Counted)
+    monkeypatch.setattr(cv2, "VideoCapture", Counted)
     prepared(spec, data, tmp_path)
     assert (Counted.calls.count("grab"), Counted.calls.count("open")) == (len(pairs) + 1, 2)
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import dataset_trees as trees
+from partial import partial
 from project import CONFIG as PROJECT
 from project import Project, write_frames
 from scopedepth.cli import main
@@ -76,7 +77,8 @@ def change(view: str, *crops: dict[str, Any], sequences: list[str] | None = None
 
 def view_store(base: Path, *changes: dict[str, Any], whole: bool = True) -> DatasetStore:
     names = [one["view"] for one in changes]
-    spec = {"name": names[-1], "lineage": [*names[::-1], "mine"], "steps": list(changes), "whole": whole}
+    lineage = [*names[::-1], "mine"]
+    spec = partial(name=names[-1], lineage=lineage, steps=list(changes), whole=whole)
     store = base.with_name(f"{names[-1]}.zarr")
     make_view(spec, base, store, store.with_suffix(".json"))
     return DatasetStore(store)
@@ -195,7 +197,7 @@ def test_a_view_is_read_from_the_pixels_that_it_was_made_for(base: Path) -> None
         DatasetStore(first.path)
     view_store(base, change("cut", crop(10, 6, 32, 21)))
     whole = json.loads((first.path / "view.json").read_text())
-    for damage in (
+    damages: tuple[dict[str, Any], ...] = (
         {"view_of": "../mine"},
         {"view_of": "other"},
         {"lineage": []},
@@ -206,7 +208,8 @@ def test_a_view_is_read_from_the_pixels_that_it_was_made_for(base: Path) -> None
         {"sequences": {"left": {"steps": [{"crop": {"x": "1", "y": 0, "width": 2, "height": 2}}]}}},
         {"sequences": {"left": {"steps": [{"crop": {"x": 50, "y": 0, "width": 20, "height": 2}}]}}},
         {"sequences": {"left": {"lost_depth": ["x"]}}},
-    ):
+    )
+    for damage in damages:
         (first.path / "view.json").write_text(json.dumps({**whole, **damage}))
         with pytest.raises(ScopeDepthError, match=r"is not a readable store|There is no store") as caught:
             DatasetStore(first.path)
@@ -449,10 +452,10 @@ def test_a_view_scores_as_the_same_files_cut_by_hand(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project", config)
     write_frames(project.folder / "data/one", ("left", "right"))
     for path in sorted((project.folder / "data/one").rglob("*.png")):
-        window = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[5:19, 3:23]
+        picture: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         to = project.folder / "data/files" / path.relative_to(project.folder / "data/one")
         to.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(to), window)
+        cv2.imwrite(str(to), picture[5:19, 3:23])
     project.snakemake()
     rows = rows_of(project, "cut")
     assert len(rows) == 6

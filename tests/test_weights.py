@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from http_site import Site, serve
+from partial import partial
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.weights import choose_files, fetch_weights
 from scopedepth.job.manifest import digest_tree
@@ -56,7 +57,7 @@ def add_model(site: Site, repo: str, files: dict[str, bytes]) -> None:
 
 
 def fetch(tmp_path: Path, **weights: Any) -> dict[str, Any]:
-    fetch_weights({"name": "m", "weights": weights}, tmp_path / "m", tmp_path / "m.json")
+    fetch_weights(partial(name="m", weights=weights), tmp_path / "m", tmp_path / "m.json")
     return json.loads((tmp_path / "m.json").read_text())
 
 
@@ -103,7 +104,7 @@ def test_from_the_hub(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_what_the_hub_does_not_have(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: dict, said: str
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: dict[str, Any], said: str
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     add_model(site, "some/depth", FILES)
@@ -188,6 +189,6 @@ def test_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_path_that_no_file_can_have(tmp_path: Path) -> None:
-    spec = {"name": "mine", "weights": {"kind": "path", "path": "x" * 5000}}
+    spec = partial(name="mine", weights={"kind": "path", "path": "x" * 5000})
     with pytest.raises(ScopeDepthError, match=r"mine: its weights cannot be read \(File name too long"):
         fetch_weights(spec, tmp_path / "mine", tmp_path / "mine.json")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,10 @@ from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import disturbance, machine
 
-SETTINGS: dict[str, Any] = {
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
+SETTINGS: Any = {
     "frame_sizes": [[32, 48]],
     "batches": [1],
     "precisions": None,
@@ -30,7 +32,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def spec(family: str = "python", name: str = "fake") -> dict[str, Any]:
+def spec(family: str = "python", name: str = "fake") -> Any:
     return {
         "name": name,
         "family": family,
@@ -107,9 +109,7 @@ class DeviceArray(np.ndarray):
 class FakeModel(DepthModel):
     """Work in NumPy, or launched on a fake GPU. `fails` says at which batch it runs out of memory."""
 
-    def __init__(
-        self, given: Mapping[str, Any], cuda: FakeCuda | None = None, fails: int | None = None
-    ) -> None:
+    def __init__(self, given: specs.Model, cuda: FakeCuda | None = None, fails: int | None = None) -> None:
         super().__init__(given, "cuda:0" if cuda else "cpu", 1234)
         self.cuda, self.fails = cuda, fails
 

@@ -18,8 +18,8 @@ from scopedepth.vocabulary.flags import FRAME_OK, FRAME_UNREADABLE
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
 
-def spec(family: str, says: str = "depth", unit: str | None = None, **options: Any) -> dict[str, Any]:
-    """A model's spec as configuration would give it."""
+def spec(family: str, says: str = "depth", unit: str | None = None, **options: Any) -> Any:
+    """What loading reads of a model's spec."""
     precision = options.pop("precision", "fp32")
     return {
         "name": "m",

@@ -1,7 +1,7 @@
 """Fetch a dataset's files as published."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.job.run import rule_job, spec_of
 
@@ -16,8 +16,9 @@ with rule_job(snakemake):
     # gives access to an address.
     known = snakemake.config["datasets"][spec["name"]]
     words = {key: known.get(key, "") for key in ("title", "licence", "citation", "homepage")}
+    whole: Any = {**words, **spec, "source": known["source"]}
     fetch_dataset(
-        spec={**words, **spec, "source": known["source"]},
+        spec=whole,
         out=Path(snakemake.output.files),
         manifest=Path(snakemake.output.manifest),
         workers=snakemake.threads,

@@ -14,7 +14,7 @@ with rule_job(snakemake):
     spec = spec_of(snakemake)
     fetch_weights(
         # What gives access to an address is no parameter.
-        spec={**spec, "weights": snakemake.config["models"][spec["name"]]["weights"]},
+        spec=spec | {"weights": snakemake.config["models"][spec["name"]]["weights"]},
         out=Path(snakemake.output.files),
         manifest=Path(snakemake.output.manifest),
     )

@@ -8,15 +8,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from conformance.arrays import Case, Frames, make
 from evaluation_fakes import FakeSequence, FakeStore
+from scopedepth.config.load import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.align import fit_unit, open_pairs, parts_to_fit
 from scopedepth.evaluation.score import Score, frame_scores
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 HERE = Path(__file__).parent
 
@@ -43,11 +47,11 @@ class Difference:
         return abs(self.ours - self.theirs) / max(abs(self.theirs), LEAST)
 
 
-def protocols() -> dict[str, dict[str, Any]]:
+def protocols() -> dict[str, specs.Protocol]:
     """Return the specs of config.yaml by name, as the workflow hands them over."""
     config = yaml.safe_load((HERE.parents[1] / "config.yaml").read_text(encoding="utf-8"))
     return {
-        name: {"name": name, **ProtocolSpec.model_validate(spec).model_dump(mode="json")}
+        name: plain_spec(name, ProtocolSpec.model_validate(spec))
         for name, spec in config["protocols"].items()
     }
 
@@ -58,7 +62,7 @@ def answers(name: str) -> dict[str, Any]:
     return found
 
 
-def scores(spec: Mapping[str, Any], case: Case, frames: Frames) -> list[Score]:
+def scores(spec: specs.Protocol, case: Case, frames: Frames) -> list[Score]:
     """Return our score of each frame, by the functions that a job runs over stores."""
     data = FakeStore(FakeSequence(case.sequence, depth=frames.depth))
     predicted = FakeStore(
@@ -70,7 +74,7 @@ def scores(spec: Mapping[str, Any], case: Case, frames: Frames) -> list[Score]:
 
 
 def differences(
-    spec: Mapping[str, Any], source: Mapping[str, Any], cases: Sequence[Case]
+    spec: specs.Protocol, source: Mapping[str, Any], cases: Sequence[Case]
 ) -> Iterator[Difference]:
     """Yield the difference of each number that the source gives on `cases`, in the source's own units.
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from conformance.arrays import Case, make
 from conformance.compare import protocols, scores
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 PATH = Path(__file__).parent / "golden.json"
 
@@ -36,11 +38,11 @@ CASES = [
 Numbers = dict[str, list[dict[str, float | None]]]
 
 
-def key(spec: Mapping[str, Any]) -> str:
+def key(spec: specs.Protocol) -> str:
     return f"{spec['name']}, version {spec['version']}"
 
 
-def numbers(spec: Mapping[str, Any]) -> Numbers:
+def numbers(spec: specs.Protocol) -> Numbers:
     """Return a protocol's metrics by case, one mapping a frame."""
     return {case.name: [dict(score.metrics) for score in scores(spec, case, make(case))] for case in CASES}
 

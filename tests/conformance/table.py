@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.cases import CASES, KNOWN
 from conformance.compare import answers, compared, differences, protocols
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 PATH = Path(__file__).parent / "table.json"
 
@@ -24,7 +27,7 @@ AGREES = 1e-6
 SMALLEST = -11
 
 
-def row(spec: dict[str, Any]) -> dict[str, Any]:
+def row(spec: specs.Protocol) -> dict[str, Any]:
     """Return one protocol's row: source, cases, numbers compared, largest difference, and what differs by how much."""
     source = answers(spec["name"])
     found = list(differences(spec, source, CASES[spec["name"]]))

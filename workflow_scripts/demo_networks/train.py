@@ -43,7 +43,7 @@ def train(network: Network, rgb: NDArray[np.uint8], depth: NDArray[np.uint16], s
         pictures, target = augmented(random, rgb[chosen], depth[chosen])
         value = _batch_loss(network, pictures, target)
         optimiser.zero_grad(set_to_none=True)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         rate.step()

@@ -124,7 +124,7 @@ def _read_protocols(files: tuple[Path, ...], _modified: tuple[int, ...]) -> _Nam
     return _Named({name: plain_spec(name, spec) for name, spec in checked.protocols.items()})
 
 
-def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(fields: Mapping[str, Any]) -> Any:
     from pydantic import ValidationError
 
     from scopedepth.config.protocols import ProtocolSpec
@@ -151,7 +151,7 @@ class Study:
         record = Job("summarise", (name,)).path("record", results)
         try:
             said = json.loads(read_record(record)["made_from"])["spec"]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise ScopeDepthError(
                 f"{record.parent} holds no finished study. Run: {runs_by()} --config study={name}"
             ) from None

@@ -18,6 +18,7 @@ from scopedepth.study.plan import fetched_lists
 
 if TYPE_CHECKING:
     from scopedepth.datasets.check import Looked
+    from scopedepth.vocabulary import specs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,16 +62,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def protocols_for(name: str, checked: Configuration) -> dict[str, dict[str, Any]]:
+def protocols_for(name: str, checked: Configuration) -> dict[str, Any]:
     """Return the protocols of the studies that have a dataset, or all where none has it; specs by name."""
     wanted = {one for study in checked.studies.values() if name in study.datasets for one in study.protocols}
     specs = checked.protocols
     return {key: specs[key].model_dump(mode="json") for key in specs if not wanted or key in wanted}
 
 
-def facts_of(
-    looked: Looked, spec: Mapping[str, Any], protocols: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def facts_of(looked: Looked, spec: specs.Dataset, protocols: Mapping[str, specs.Protocol]) -> dict[str, Any]:
     """Return a sequence's facts for the page: small pictures, what each protocol keeps, and what is published."""
     from scopedepth.datasets.check import some
     from scopedepth.datasets.describe import picture_of
@@ -83,7 +82,7 @@ def facts_of(
         for key, protocol in protocols.items()
         if (found := kept_by(protocol, spec["name"], facts["name"], facts["units"], frames)) is not None
     }
-    published = (spec.get("published") or {}).get(facts["name"]) or {}
+    published: Any = (spec.get("published") or {}).get(facts["name"]) or {}
     return {
         **facts,
         "kept": {key: vars(found) for key, found in kept.items()} if facts["depth"] is not None else {},
@@ -95,11 +94,11 @@ def facts_of(
 
 
 def write_page(
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     raw: Path,
     said: list[str],
     sequences: list[dict[str, Any]],
-    protocols: Mapping[str, Mapping[str, Any]],
+    protocols: Mapping[str, specs.Protocol],
     out: Path,
 ) -> None:
     """Write the page; `said` are the lines of the dataset on the whole."""

@@ -125,7 +125,7 @@ def differences(job: Job, made_from: MadeFrom) -> Iterator[str]:
     """Yield each thing in which what a job's result was made from differs from what there is now."""
     try:
         before = json.loads(made_from.recorded(job) or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         yield "its record is of another version of ScopeDepth"
         return
     now = json.loads(made_from.now(job))

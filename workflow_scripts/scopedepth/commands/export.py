@@ -188,10 +188,10 @@ def members(study: Study, results: Path = RESULTS) -> Iterator[Member]:
     """Yield the study's datasets and models with the digests of their files."""
     for name, spec in study.datasets.items():
         yield Member("dataset", name, spec, _digest(Job("fetch_dataset", (stored_name(spec),)), results))
-    for name, spec in study.models.items():
-        has_weights = spec["weights"]["kind"] != "none"
+    for name, model in study.models.items():
+        has_weights = model["weights"]["kind"] != "none"
         digest = _digest(Job("fetch_weights", (name,)), results) if has_weights else None
-        yield Member("model", name, spec, digest)
+        yield Member("model", name, model, digest)
 
 
 def _digest(job: Job, results: Path) -> str:

@@ -103,7 +103,7 @@ def _read_seal(record: Path) -> tuple[dict[str, str], str]:
         content = json.loads(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, "missing: nothing says what the results beside it were made from"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, f"cannot be read ({error})"
     if not isinstance(content, dict) or not isinstance(content.get("outputs"), dict):
         return {}, "it does not hold the digests of what its job made"

@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +21,9 @@ from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.units import unit_name
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # A sequence's name becomes part of a path where a dataset is split.
 SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -80,17 +83,17 @@ class Study:
     """
 
     name: str
-    spec: dict[str, Any]
-    datasets: dict[str, dict[str, Any]]
-    models: dict[str, dict[str, Any]]
-    protocols: dict[str, dict[str, Any]]
-    timing: dict[str, Any] | None
+    spec: specs.Study
+    datasets: dict[str, specs.Dataset]
+    models: dict[str, specs.Model]
+    protocols: dict[str, specs.Protocol]
+    timing: specs.Timing | None
     units: dict[str, Unit]
-    execution: dict[str, Any]
-    bases: dict[str, dict[str, Any]]
+    execution: specs.Execution
+    bases: dict[str, specs.Dataset]
     base_units: dict[str, Unit]
 
-    def dataset(self, name: str) -> dict[str, Any]:
+    def dataset(self, name: str) -> specs.Dataset:
         """Return the spec of a dataset of the study, or of one that a view of the study is made from."""
         return self.datasets[name] if name in self.datasets else self.bases[name]
 
@@ -156,19 +159,18 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, bases)}
     behind = {unit.base for unit in units.values()}
     timing = plain_spec(spec.timing, checked.timings[spec.timing]) if spec.timing else None
+    lineage = facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models)
+    plain: Any = {**plain_spec(chosen, spec), "timing": timing, "lineage": lineage}
+    execution: Any = checked.execution.model_dump(mode="json")
     return Study(
         name=chosen,
-        spec={
-            **plain_spec(chosen, spec),
-            "timing": timing,
-            "lineage": facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models),
-        },
+        spec=plain,
         datasets=datasets,
         models={key: plain_spec(key, checked.models[key]) for key in spec.models},
         protocols={key: plain_spec(key, checked.protocols[key]) for key in spec.protocols},
         timing=timing,
         units=units,
-        execution=checked.execution.model_dump(mode="json"),
+        execution=execution,
         bases=bases,
         base_units={u.name: u for key in bases for u in _units(key, bases[key]) if u.name in behind},
     )
@@ -180,18 +182,18 @@ def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in left_out}
 
 
-def plain_spec(name: str, spec: BaseModel) -> dict[str, Any]:
-    """Return a checked entry as the rest of the library takes it: plain values, and its name."""
+def plain_spec(name: str, spec: BaseModel) -> Any:
+    """Return a checked entry as the rest of the library takes it: plain values, and its name; one of `specs`."""
     return {"name": name, **spec.model_dump(mode="json")}
 
 
-def dataset_spec(name: str, checked: Configuration) -> dict[str, Any]:
+def dataset_spec(name: str, checked: Configuration) -> specs.Dataset:
     """Return the plain spec of a dataset or of a view; an unknown name is a `ConfigError`."""
     _known("datasets", name, checked.datasets)
     return _dataset(name, checked)
 
 
-def _dataset(name: str, checked: Configuration) -> dict[str, Any]:
+def _dataset(name: str, checked: Configuration) -> specs.Dataset:
     try:
         return resolved_dataset(name, checked.datasets)
     except ScopeDepthError as error:
@@ -199,7 +201,7 @@ def _dataset(name: str, checked: Configuration) -> dict[str, Any]:
 
 
 def _units_of(
-    name: str, datasets: Mapping[str, dict[str, Any]], bases: Mapping[str, dict[str, Any]]
+    name: str, datasets: Mapping[str, specs.Dataset], bases: Mapping[str, specs.Dataset]
 ) -> Iterable[Unit]:
     """Return a dataset's units; a view's are those of the dataset behind it, each under a name of its own."""
     spec = datasets[name]
@@ -208,16 +210,16 @@ def _units_of(
         yield from _units(name, spec)
         return
     for unit in _units(base, bases[base]):
-        if unit.sequence is None or unit.sequence in spec["sequences"]:
+        if unit.sequence is None or unit.sequence in (spec["sequences"] or ()):
             own = name + unit.name.removeprefix(base)
             yield replace(unit, name=own, dataset=name, base=unit.name)
 
 
-def _units(name: str, spec: Mapping[str, Any]) -> Iterable[Unit]:
+def _units(name: str, spec: specs.Dataset) -> Iterable[Unit]:
     if spec["split"] == "dataset":
         yield Unit(name, name, None)
         return
-    for sequence in spec["sequences"]:
+    for sequence in spec["sequences"] or ():
         if not SEQUENCE_PATTERN.fullmatch(sequence):
             raise ConfigError(
                 f"datasets.{name}.sequences: {sequence!r} becomes part of a path; "

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.views import chosen_sequences, steps_for
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 # Of a view, what is not said is said by the dataset that it is made from.
 INHERITED = ("licence", "citation", "homepage")
 
 
-def stored_name(spec: Mapping[str, Any]) -> str:
+def stored_name(spec: specs.Dataset) -> str:
     """Return the name of the dataset whose files and store a dataset's frames are read from: its own but of a view."""
     return str(spec["lineage"][-1]) if "lineage" in spec else str(spec["name"])
 
 
 def resolved_dataset(
     name: str, datasets: Mapping[str, DatasetSpec | ViewSpec], above: tuple[str, ...] = ()
-) -> dict[str, Any]:
+) -> specs.Dataset:
     """Return a dataset's plain spec with all defaults.
 
     A view's is that of the dataset it is made from, with its own name and words, and beside them `view_of`, `lineage`
@@ -29,16 +32,17 @@ def resolved_dataset(
     """
     spec = datasets[name]
     if isinstance(spec, DatasetSpec):
-        return {"name": name, **spec.model_dump(mode="json")}
+        stored: Any = {"name": name, **spec.model_dump(mode="json")}
+        return stored
     if spec.view_of not in datasets:
         raise ScopeDepthError(
             f"datasets.{name}.view_of: {spec.view_of!r} is not known. It is to be one of: {', '.join(datasets)}."
         )
     if spec.view_of in (name, *above):
         raise ScopeDepthError(f"datasets.{name}.view_of: {spec.view_of} is made from {name} itself.")
-    base = resolved_dataset(spec.view_of, datasets, (name, *above))
+    base: Any = resolved_dataset(spec.view_of, datasets, (name, *above))
     own = spec.model_dump(mode="json")
-    change = {
+    change: Any = {
         "view": name,
         "sequences": own["sequences"],
         "steps": [{"crop": own["crop"]}] if own["crop"] else [],
@@ -47,7 +51,7 @@ def resolved_dataset(
     sequences = base["sequences"]
     if base["split"] == "sequence":
         sequences = chosen_sequences([change], sequences)
-    return {
+    view: Any = {
         **base,
         **{word: own[word] or base[word] for word in INHERITED},
         "name": name,
@@ -61,9 +65,10 @@ def resolved_dataset(
             for sequence, size in base["published"].items()
         },
     }
+    return view
 
 
-def _size_after(change: Mapping[str, Any], sequence: str, size: list[int]) -> list[int]:
+def _size_after(change: specs.Change, sequence: str, size: list[int]) -> list[int]:
     """Return height and width of published frames after a view's change."""
     height, width = size
     for step in steps_for([change], sequence, (height, width)):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scopedepth.datasets.choose import Choice, choose_sequences
 from scopedepth.datasets.reading.base import DepthEncoding, Sequence, WithoutDepth
@@ -16,6 +16,9 @@ from scopedepth.datasets.reading.lists import NONE_FETCHED
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
 from scopedepth.job.leaves import is_read
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # What people download and may forget to unpack.
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -38,7 +41,7 @@ class Chosen:
         return [self.sequence.frame_ids[index] for index in self.indices]
 
 
-def find_sequences(spec: Mapping[str, Any], raw: Path) -> list[Sequence]:
+def find_sequences(spec: specs.Dataset, raw: Path) -> list[Sequence]:
     """Return every sequence that the dataset's loader finds below the folder `raw`."""
     loader = extensions.load(extensions.LOADERS, spec)
     if not raw.is_dir():
@@ -92,13 +95,15 @@ def check_names(sequence: Sequence, dataset: str) -> None:
         ) from None
 
 
-def check_depth(spec: Mapping[str, Any]) -> None:
+def check_depth(spec: specs.Dataset) -> None:
     """Raise a `ScopeDepthError` where the spec states a unit or scale that the loader would not follow."""
     depth = spec["depth"]
     fields = ("scale", "invalid", "range", "focal", "baseline", "key")
-    stated = [name for name in fields if depth[name] not in (None, [])]
+    stated = [name for name in fields if depth[name] not in (None, [])]  # type: ignore[literal-required]
     stated += [
-        name for name, known in (("unit", ["mm"]), ("kind", ["depth", "none"])) if depth[name] not in known
+        name
+        for name, known in (("unit", ["mm"]), ("kind", ["depth", "none"]))
+        if depth[name] not in known  # type: ignore[literal-required]
     ]
     if stated:
         raise ScopeDepthError(
@@ -107,7 +112,7 @@ def check_depth(spec: Mapping[str, Any]) -> None:
         )
 
 
-def choose(spec: Mapping[str, Any], raw: Path) -> list[Chosen]:
+def choose(spec: specs.Dataset, raw: Path) -> list[Chosen]:
     """Return the sequences and frames that the spec chooses.
 
     Sequences without any chosen frame are left out; a dataset without any is a `ScopeDepthError`.
@@ -116,7 +121,7 @@ def choose(spec: Mapping[str, Any], raw: Path) -> list[Chosen]:
 
 
 def choose_counted(
-    spec: Mapping[str, Any], raw: Path, fetched: Mapping[str, Path] = NONE_FETCHED
+    spec: specs.Dataset, raw: Path, fetched: Mapping[str, Path] = NONE_FETCHED
 ) -> tuple[list[Chosen], Choice]:
     """Return what `choose` does, and the choice itself with the counts of its lists.
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -36,6 +36,9 @@ from scopedepth.errors import ScopeDepthError, UnreadableFrame, one_line
 from scopedepth.job.manifest import digest_file
 from scopedepth.vocabulary.flags import BORDER, NO_DEPTH, SPECULAR
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 LOOKED_AT = 8
 PROBLEMS_SHOWN = 5
 SHOWN_SEQUENCES = 12
@@ -47,7 +50,7 @@ WITHOUT_DEPTH = "  no depth"
 
 
 def check_dataset(
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     raw: Path,
     sheet: Path | None = None,
     fetched: Mapping[str, Path] = NONE_FETCHED,
@@ -217,7 +220,9 @@ def shares(frames: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def against_published(published: Mapping[str, Any], chosen: Sequence[Chosen]) -> Iterator[str]:
+def against_published(
+    published: Mapping[str, specs.PublishedSize], chosen: Sequence[Chosen]
+) -> Iterator[str]:
     """Yield where the frames found are not those of the spec's `published`, sequence by sequence or in all."""
     found = {one.sequence.name: len(one.sequence) for one in chosen}
     if published.keys() == {"all"}:

@@ -7,12 +7,15 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.datasets.reading.base import FileSequence, Sequence
 from scopedepth.datasets.reading.listing import natural_key
 from scopedepth.datasets.reading.lists import Listed, match_list
 from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Sequences passed over that are named.
 NAMED = 12
@@ -39,19 +42,19 @@ class Choice:
     `passed_over`: names of sequences that were found and are not chosen.
     """
 
-    frames: Mapping[str, Any]
+    frames: specs.FrameChoice
     listed: Listed | None
     excluded: Listed | None
     passed_over: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, spec: Mapping[str, Any], found: list[Sequence], kept: list[Sequence], fetched: Mapping[str, Path]
+        cls, spec: specs.Dataset, found: list[Sequence], kept: list[Sequence], fetched: Mapping[str, Path]
     ) -> Choice:
         """Read the lists of a spec. `found` are all sequences of the dataset, `kept` those that it chooses."""
         frames = spec["frames"]
         listed, excluded = (
-            None if frames[name] is None else match_list(frames[name], spec, found, kept, fetched)
+            None if frames[name] is None else match_list(frames[name], spec, found, kept, fetched)  # type: ignore[arg-type]
             for name in ("list", "exclude")
         )
         names = {one.name for one in kept}

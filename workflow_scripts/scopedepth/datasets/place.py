@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import Leaf, leaf_digest
 from scopedepth.job.manifest import digest_tree, manifest_of, write_json
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 POINTER = "in_place.json"
 ABOUT = "about.json"
@@ -48,7 +50,7 @@ def raw_digest(raw: Path) -> str | None:
     """Return the digest of the raw files as their manifest states it, None where there is no manifest."""
     try:
         digest = json.loads(manifest_of(raw).read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, RecursionError, KeyError):
         return None
     return str(digest)
 
@@ -75,10 +77,10 @@ def check_as_fetched(raw: Path) -> None:
         )
 
 
-def about(raw: Path, spec: Mapping[str, Any]) -> dict[str, str]:
+def about(raw: Path, spec: specs.Dataset) -> dict[str, str]:
     """Return a dataset's title, licence, citation and homepage: the spec's, or those kept with the data."""
     try:
         kept = json.loads((raw / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         kept = {}
     return {word: str(spec.get(word) or kept.get(word, "")) for word in WORDS}

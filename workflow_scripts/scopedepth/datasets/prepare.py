@@ -16,7 +16,7 @@ from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -46,6 +46,9 @@ from scopedepth.vocabulary.flags import (
     NO_DEPTH,
     SPECULAR,
 )
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Memory holds two shards and a killed job loses as many: 48 MiB decoded each, and at most 64 frames.
 SHARD_BYTES = 48 * 2**20
@@ -90,7 +93,7 @@ class Outline:
 
 
 def prepare_unit(
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     raw: Path,
     store: Path,
     manifest: Path,
@@ -292,7 +295,7 @@ def registration(chosen: Chosen) -> Agreement:
     return edge_agreement(pairs())
 
 
-def describe_group(outline: Outline, spec: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+def describe_group(outline: Outline, spec: specs.Dataset, words: Mapping[str, str]) -> dict[str, Any]:
     """Return a sequence's arrays and attributes, as the store's writer wants them."""
     sequence, encoding = outline.sequence, outline.sequence.encoding
     size = (outline.height, outline.width)
@@ -408,7 +411,7 @@ def check_size(frame: Frame, outline: Outline, index: int) -> None:
         )
 
 
-def count_frames(writer: ShardedStore, outline: Outline, spec: Mapping[str, Any]) -> dict[str, Any]:
+def count_frames(writer: ShardedStore, outline: Outline, spec: specs.Dataset) -> dict[str, Any]:
     """Return a finished sequence's counts; too many unreadable frames are a `ScopeDepthError`."""
     name = outline.sequence.name
     status = np.asarray(zarr.open_array(writer.partial / "store" / name / "status", mode="r")[:])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +22,13 @@ from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.views import VIEW_FILE, chosen_sequences, kinds_of, plain_steps, steps_for
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 STEPS = Path(__file__).parents[1] / "views"
 
 
-def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) -> None:
+def make_view(spec: specs.Dataset, base: Path, store: Path, manifest: Path) -> None:
     """Write the store of one unit of a view, and its manifest.
 
     `spec`: the view's `name`, its `lineage`, its `steps` (see `views.steps_for`), and whether the unit is the `whole`

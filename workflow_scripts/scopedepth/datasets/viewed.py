@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from scopedepth.datasets import Chosen
 from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
 from scopedepth.views import Step, chosen_sequences, steps_for
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 class ViewedSequence(DerivedSequence):
@@ -47,9 +50,7 @@ class ViewedSequence(DerivedSequence):
         return frames[0]
 
 
-def viewed(
-    spec: Mapping[str, Any], chosen: list[Chosen], sizes: Mapping[str, tuple[int, int]]
-) -> list[Chosen]:
+def viewed(spec: specs.Dataset, chosen: list[Chosen], sizes: Mapping[str, tuple[int, int]]) -> list[Chosen]:
     """Return the chosen sequences as a view shows them.
 
     `spec`: the view's; `sizes`: height and width of the frames of each sequence, without those that cannot be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.alignment import Fit, fit_frame, no_fit
@@ -19,7 +19,8 @@ from scopedepth.tables.frames import ALIGNMENTS
 from scopedepth.tables.io import write_table
 from scopedepth.vocabulary import status as codes
 
-Specs = Mapping[str, Mapping[str, Any]]
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 class Pair(NamedTuple):
@@ -31,7 +32,7 @@ class Pair(NamedTuple):
 
 
 def align_unit(
-    protocols: Specs,
+    protocols: Mapping[str, specs.Protocol],
     dataset: Sequence[Path],
     predictions: Sequence[Path],
     keys: Mapping[str, str],
@@ -176,7 +177,9 @@ def _pass(turn: int, pair: Pair, wanted: Mapping[str, Joint | None], threads: in
     return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
 
 
-def open_pairs(protocols: Specs, data: Any, predicted: Any, name: str) -> dict[str, Pair]:
+def open_pairs(
+    protocols: Mapping[str, specs.Protocol], data: Any, predicted: Any, name: str
+) -> dict[str, Pair]:
     """Return for each sequence its two readers, checked to be of the same frames, and its terms by protocol.
 
     data, predicted: a DatasetStore and a PredictionStore. name: of the dataset.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
 from scopedepth.evaluation.protocol import Terms, terms_for
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Image (h, w, 3), depth (h, w) with NaN missing, flags (h, w).
 Frame = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]
@@ -34,7 +37,7 @@ class Kept:
 
 
 def kept_by(
-    protocol: Mapping[str, Any], dataset: str, sequence: str, units: str, frames: Iterable[Frame]
+    protocol: specs.Protocol, dataset: str, sequence: str, units: str, frames: Iterable[Frame]
 ) -> Kept | None:
     """Return what `protocol` keeps of frames of one size; None without frames. `units`: mm or relative."""
     with_depth = counting = count = too_few = 0

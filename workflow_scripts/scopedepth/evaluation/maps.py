@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from scopedepth.tables.study import FRAMES
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.units import dataset_of
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 class Reference(NamedTuple):
@@ -75,7 +78,7 @@ def scored_maps(terms: Terms, pixels: Pixels, fit: Fit) -> Scored:
 class ScoredFrames:
     """Opens the stores and fits of one protocol once, and returns frames. What is damaged is a `ScopeDepthError`."""
 
-    def __init__(self, places: Places, name: str, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, places: Places, name: str, protocol: specs.Protocol) -> None:
         self.places = places
         self.name = name
         self.protocol = protocol

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
@@ -20,6 +20,9 @@ from scopedepth.vocabulary import flags
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.outputs import DISPARITY_KINDS, METRIC_KINDS, OUTPUT_KINDS, SHIFTED_KINDS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 DEPTH, DISPARITY, LOG_DEPTH = 0, 1, 2
 SPACES = {"depth": DEPTH, "disparity": DISPARITY, "log_depth": LOG_DEPTH}
@@ -133,7 +136,7 @@ class Terms:
 
 
 def terms_for(
-    protocol: Mapping[str, Any],
+    protocol: specs.Protocol,
     *,
     dataset: str,
     sequence: str,
@@ -216,7 +219,7 @@ def terms_for(
     )
 
 
-def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str) -> tuple[str, ...]:
+def permitted_metrics(protocol: specs.Protocol, output_kind: str, units: str) -> tuple[str, ...]:
     """Return the protocol's metrics that an output's claim and the reference's unit permit, in registry order.
 
     A metric of depth wants every unknown of the output to be found by the fit: the factor of all but
@@ -246,7 +249,7 @@ def permitted_metrics(protocol: Mapping[str, Any], output_kind: str, units: str)
     )
 
 
-def _limits_for(depth_range: Mapping[str, Any], dataset: str) -> Mapping[str, Any]:
+def _limits_for(depth_range: specs.DepthRange, dataset: str) -> specs.DepthRange | specs.RangeFor:
     """Return the limits of a dataset: its own, or the common ones."""
     for own in depth_range["per_dataset"]:
         if _matches(own["datasets"], dataset):
@@ -254,13 +257,13 @@ def _limits_for(depth_range: Mapping[str, Any], dataset: str) -> Mapping[str, An
     return depth_range
 
 
-def _range(depth_range: Mapping[str, Any], dataset: str) -> tuple[float, float]:
+def _range(depth_range: specs.DepthRange, dataset: str) -> tuple[float, float]:
     """Return the ends of the depths that count."""
     limits = _limits_for(depth_range, dataset)
     return limits["min"] or 0.0, limits["max"] or NO_LIMIT
 
 
-def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, float]:
+def _depth_limits(protocol: specs.Protocol, dataset: str) -> tuple[float, float]:
     """Return what predictions are cut to, in mm."""
     depth = protocol["clamp"]["depth"]
     if depth is None:
@@ -274,12 +277,13 @@ def _depth_limits(protocol: Mapping[str, Any], dataset: str) -> tuple[float, flo
     )
 
 
-def _limits(protocol: Mapping[str, Any], space: int, metric: bool, dataset: str) -> Limits:
+def _limits(protocol: specs.Protocol, space: int, metric: bool, dataset: str) -> Limits:
     floor = -NO_LIMIT
     if space == DISPARITY and metric:
         wanted = protocol["clamp"]["disparity"]
         if wanted == "inverse_range_max":
-            floor = 1.0 / _limits_for(protocol["depth_range"], dataset)["max"]
+            # Without a greatest depth such a protocol is refused.
+            floor = 1.0 / _limits_for(protocol["depth_range"], dataset)["max"]  # type: ignore[operator]
         elif isinstance(wanted, int | float):
             floor = float(wanted)
     low, high = -NO_LIMIT, NO_LIMIT
@@ -288,14 +292,14 @@ def _limits(protocol: Mapping[str, Any], space: int, metric: bool, dataset: str)
     return Limits(space, floor, low, high)
 
 
-def _floor_from_frame(protocol: Mapping[str, Any], metric: bool) -> bool:
+def _floor_from_frame(protocol: specs.Protocol, metric: bool) -> bool:
     wanted = protocol["clamp"]["disparity"]
     if wanted is None:
         return False
     return wanted == "inverse_max_depth" or (not metric and protocol["unit_unknown"] == "reference")
 
 
-def _cuts_depth(protocol: Mapping[str, Any]) -> bool:
+def _cuts_depth(protocol: specs.Protocol) -> bool:
     return protocol["clamp"]["when"] == "after" and protocol["clamp"]["depth"] is not None
 
 
@@ -306,7 +310,7 @@ def _needs_fit(metrics: tuple[str, ...], output_kind: str) -> bool:
 
 
 def _source(
-    protocol: Mapping[str, Any], space: int, kind: str, unit: str | None, metric: bool, dataset: str
+    protocol: specs.Protocol, space: int, kind: str, unit: str | None, metric: bool, dataset: str
 ) -> Source:
     """Return how this kind of output enters the alignment's space."""
     fit = protocol["alignment"]
@@ -348,7 +352,7 @@ def _own_limit(source: Source, unit: str | None, greatest: float | None) -> Sour
 
 
 def _window(
-    crops: list[Mapping[str, Any]], dataset: str, sequence: str, size: tuple[int, int]
+    crops: list[specs.Crop], dataset: str, sequence: str, size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
     """Return top, bottom, left, right of what counts, cut to the frame."""
     height, width = size
@@ -362,9 +366,9 @@ def _window(
     return 0, height, 0, width
 
 
-def _size_of(crop: Mapping[str, Any]) -> tuple[int, int]:
+def _size_of(crop: specs.Crop) -> tuple[int, int]:
     """Return height and width of a crop with four edges."""
-    return crop["bottom"] - crop["top"], crop["right"] - crop["left"]
+    return crop["bottom"] - crop["top"], crop["right"] - crop["left"]  # type: ignore[operator]
 
 
 def _matches(patterns: list[str], name: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.evaluation.align import Pair, Specs, add_keys, open_pairs, protocols_in_words
+from scopedepth.evaluation.align import Pair, add_keys, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import each_frame
 from scopedepth.evaluation.metrics import frame_metrics
@@ -25,6 +25,9 @@ from scopedepth.tables.frames import ALIGNMENTS, SCORES
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # What scoring takes of a fit's row.
 FIT = ("sequence", "scale", "offset", "n_pixels", "status")
@@ -42,7 +45,7 @@ class Score(NamedTuple):
 
 
 def score_unit(
-    protocols: Specs,
+    protocols: Mapping[str, specs.Protocol],
     dataset: Path,
     predictions: Path,
     alignments: Mapping[str, Path],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,12 @@ from scopedepth.evaluation.protocol import terms_for
 from scopedepth.evaluation.score import score_frame
 from scopedepth.vocabulary import status as codes
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 
 def evaluate_frame(
-    protocol: Mapping[str, Any],
+    protocol: specs.Protocol,
     prediction: NDArray[np.floating],
     depth: NDArray[np.floating],
     *,

@@ -14,11 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 METADATA = "ro-crate-metadata.json"
 WORKFLOW = "Snakefile"
@@ -59,7 +62,7 @@ class Member:
 
     kind: str
     name: str
-    spec: Mapping[str, Any]
+    spec: specs.Dataset | specs.Model
     digest: str | None = None
 
 

@@ -310,7 +310,7 @@ def _write(merged: Merged, scores: list[Path], folder: Path) -> None:
     from scopedepth.statistics.summarise import summarise_study
 
     about = merged.about
-    study = {**about["study"], "notes": [*about["study"]["notes"], *merged.said]}
+    study: Any = {**about["study"], "notes": [*about["study"]["notes"], *merged.said]}
     if not merged.timed:
         study["timing"] = None
     tables, shown = Job("summarise", (study["name"],)), Job("report", (study["name"],))

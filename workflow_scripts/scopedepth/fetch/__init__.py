@@ -17,12 +17,15 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.datasets.place import ABOUT, POINTER, WORDS, content_digest, data_root, point_to
 from scopedepth.datasets.reading.listing import is_litter
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
 from scopedepth.job.manifest import digest_file, list_files, write_json
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Kinds of files that are named.
 KINDS = 5
@@ -30,7 +33,7 @@ KINDS = 5
 Facts = dict[str, Any]
 
 
-def fetch_dataset(spec: Mapping[str, Any], out: Path, manifest: Path, workers: int) -> None:
+def fetch_dataset(spec: specs.Dataset, out: Path, manifest: Path, workers: int) -> None:
     """Bring a dataset's files to `out` and write `manifest`.
 
     `spec` needs `name`, `source` and, to be shown and kept, `title`, `licence`, `citation`, `homepage`.
@@ -68,16 +71,16 @@ def say_what_is_there(name: str, root: Path) -> None:
     print(one_line(f"{name}: {len(files)} files: {said}"), file=sys.stderr, flush=True)
 
 
-def _shown(source: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(source: specs.Source) -> dict[str, Any]:
     """Return a source as a manifest may keep it, which others read: without what gives access to it."""
     shown: dict[str, Any] = json.loads(without_secrets(json.dumps(dict(source))))
     return shown
 
 
-def show_terms(spec: Mapping[str, Any]) -> None:
+def show_terms(spec: specs.Dataset) -> None:
     """Say on standard error whose data these are, before anything is downloaded."""
     lines = [one_line(f"{spec['name']}: {spec.get('title') or spec['name']}")]
-    lines += ["  " + one_line(f"{word}: {spec[word]}") for word in WORDS[1:] if spec.get(word)]
+    lines += ["  " + one_line(f"{word}: {said}") for word in WORDS[1:] if (said := spec.get(word))]
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
@@ -111,7 +114,7 @@ def use_in_place(spec: Mapping[str, Any], partial: Path) -> Facts:
 
 
 def _registration(spec: Mapping[str, Any], partial: Path, workers: int) -> Facts:
-    source = spec["source"]
+    source: specs.RegistrationSource = spec["source"]
     folder = Path(source["path"]).expanduser()
     if folder.is_dir() and any(folder.iterdir()):
         return use_in_place(spec, partial)
@@ -137,6 +140,7 @@ def _remote(kind: str) -> Callable[[Mapping[str, Any], Path, int], Facts]:
     return fetch
 
 
+# Each reads of a spec its name and a source of its kind.
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path, int], Facts]] = {
     "phantom": _phantom,
     "path": _path,

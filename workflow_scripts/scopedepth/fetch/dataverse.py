@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.remote import fetch_all, say_passed_over
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 LATEST = ":latest-published"
 DIGESTS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
@@ -28,7 +31,7 @@ NAMED = 8
 
 def fetch_dataverse(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
     """Fetch those files of a record that match `source.files`; say which are passed over, and which version it is."""
-    source = spec["source"]
+    source: specs.DataverseSource = spec["source"]
     record = record_of(source["server"], source["doi"], source["version"])
     version = f"{record.get('versionNumber', '')}.{record.get('versionMinorNumber', '')}"
     available = files_of(record, source["server"], spec["name"])

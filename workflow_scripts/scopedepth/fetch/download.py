@@ -71,7 +71,7 @@ class _Part:
     def facts(self) -> dict[str, Any]:
         try:
             facts = json.loads(self.facts_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return facts if isinstance(facts, dict) else {}
 

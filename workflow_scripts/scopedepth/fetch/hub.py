@@ -7,17 +7,21 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.fetch.download import check_digest, check_name, disk_error
 from scopedepth.fetch.remote import Progress, say_passed_over
 from scopedepth.fetch.targets import safe_path
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 
 def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
     """Fetch a dataset repository of the Hub, those files that match `source.files`."""
-    source, repo = spec["source"], spec["source"]["repo"]
+    source: specs.HubSource = spec["source"]
+    repo = source["repo"]
 
     def choose(available: list[str]) -> list[str]:
         chosen = [
@@ -39,7 +43,7 @@ def fetch_hub(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str,
 def fetch_repository(
     kind: str,
     name: str,
-    source: Mapping[str, Any],
+    source: specs.HubSource,
     partial: Path,
     choose: Callable[[list[str]], list[str]],
     unpack: bool | list[str] = False,

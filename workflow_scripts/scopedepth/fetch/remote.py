@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from scopedepth.errors import ScopeDepthError, one_line, without_secrets
@@ -22,6 +22,9 @@ from scopedepth.fetch.archives import bare_name, is_archive, is_wanted, unpack
 from scopedepth.fetch.download import check_digest, download
 from scopedepth.fetch.targets import safe_path
 from scopedepth.job.manifest import write_json
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 MENDELEY = "10.17632/"
 # Files passed over that are named.
@@ -48,7 +51,7 @@ class Progress:
         self.done: dict[str, Any] = {}
         try:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             kept = {}
         self.identity = dict(identity)
         if kept.get("identity") == self.identity:
@@ -106,7 +109,7 @@ class Progress:
 
 def fetch_urls(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
     """Fetch files at fixed addresses."""
-    source = spec["source"]
+    source: specs.UrlSource = spec["source"]
     files = [
         (
             file["to"] or name_of(file["url"]),
@@ -155,7 +158,7 @@ def fetch_all(
 
 def fetch_doi(spec: Mapping[str, Any], partial: Path, workers: int) -> dict[str, Any]:
     """Fetch the files of a data record: Zenodo, figshare and portals run by it, Dataverse, Mendeley Data."""
-    source = spec["source"]
+    source: specs.DoiSource = spec["source"]
     available = doi_files(source["doi"])
     chosen = source["files"] or [{"url": name, "sha256": None, "to": None} for name in available]
     named = {file["url"] for file in chosen}

@@ -13,11 +13,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import linked_digest
 from scopedepth.job.manifest import IGNORED, write_json, write_manifest
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # What `from_pretrained` reads besides the weights themselves.
 HUB_SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -28,7 +31,7 @@ HUB_WEIGHTS = (
 )
 
 
-def fetch_weights(spec: Mapping[str, Any], out: Path, manifest: Path) -> None:
+def fetch_weights(spec: specs.Model, out: Path, manifest: Path) -> None:
     """Bring a model's weights to `out` and write `manifest`. `spec` needs `name` and `weights`.
 
     Whatever goes wrong, nothing is left under `out`, and it is a `ScopeDepthError` that says what to do.
@@ -105,7 +108,8 @@ def _url(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
 def _hub(spec: Mapping[str, Any], partial: Path, out: Path) -> dict[str, Any]:
     from scopedepth.fetch.hub import fetch_repository
 
-    source, name = spec["weights"], spec["name"]
+    source: specs.HubSource = spec["weights"]
+    name = spec["name"]
 
     def choose(available: list[str]) -> list[str]:
         return choose_files(available, source["files"], name, source["repo"])

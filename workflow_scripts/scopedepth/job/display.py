@@ -162,7 +162,7 @@ def running_jobs(folder: Path) -> list[dict[str, Any]]:
     for file in folder.glob("*.json"):
         try:
             said, facts = file.stat().st_mtime, json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # just now written or taken away
+        except (OSError, ValueError, RecursionError):  # just now written or taken away
             continue
         if facts.get("host") == socket.gethostname():
             alive = Path("/proc", str(facts.get("process"))).exists() or not Path("/proc/self").exists()

@@ -35,6 +35,8 @@ NEUTRAL = frozenset(
 
 # A word between spaces, with what a sentence puts behind it.
 WORD = re.compile(r"(?<!\S)[A-Za-z][a-z']*[.,:;)]?(?!\S)")
+# Of these modules come the words of annotations; one that decides, in a call of isinstance, stands there as well.
+FOR_ANNOTATIONS = ("typing", "collections.abc")
 # What an error is called.
 ERRORS = ("Error", "Warning", "UnreadableFrame")
 
@@ -143,25 +145,40 @@ def _statements(tree: ast.AST, *, running: bool = False) -> Iterable[ast.AST]:
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if (
-            running
-            and isinstance(node, ast.If)
-            and isinstance(node.test, ast.Name)
-            and node.test.id == "TYPE_CHECKING"
-        ):
-            waiting += node.orelse
+        if running and _for_type_checker(node):
+            waiting += getattr(node, "orelse", ())
             continue
         yield node
         for block in ("body", "orelse", "finalbody", "handlers", "cases"):
             waiting += getattr(node, block, ())
 
 
-def _drop_words(tree: ast.AST) -> None:
+def _for_type_checker(node: ast.AST) -> bool:
+    """Say whether a statement is an ``if TYPE_CHECKING:``."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _for_annotations(node: ast.AST) -> bool:
+    """Say whether a statement imports words of annotations, under their own names."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module in FOR_ANNOTATIONS
+        and all(alias.asname is None for alias in node.names)
+    )
+
+
+def _drop_words(tree: ast.Module) -> None:
     """Take out of a syntax tree what says something and computes nothing.
 
-    That is docstrings, annotations of arguments and results, the text of errors (what is raised, and calls of what is
-    named like an error) and what is printed.
+    That is docstrings, annotations of arguments and results, what a module's first level imports for them, the text of
+    errors (what is raised, and calls of what is named like an error) and what is printed.
     """
+    tree.body = [
+        node
+        for statement in tree.body
+        for node in (getattr(statement, "orelse", ()) if _for_type_checker(statement) else (statement,))
+        if not _for_annotations(node)
+    ]
     for node in _statements(tree):
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)

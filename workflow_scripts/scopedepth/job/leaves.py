@@ -111,7 +111,7 @@ class Digests:
         try:
             content = json.loads(digests.path.read_text(encoding="utf-8"))
             digests.known = {name: (list(facts[:5]), str(facts[5])) for name, facts in content.items()}
-        except (OSError, ValueError, AttributeError, TypeError, IndexError):
+        except (OSError, ValueError, RecursionError, AttributeError, TypeError, IndexError):
             pass
         return digests
 

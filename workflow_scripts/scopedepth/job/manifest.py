@@ -92,7 +92,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScopeDepthError(f"The manifest {path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScopeDepthError(
             f"The manifest {path} is damaged ({error}). Delete it and run again."
         ) from error

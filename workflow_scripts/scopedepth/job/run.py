@@ -123,13 +123,12 @@ def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
     return job(given.log[0], made, given.input, label)
 
 
-def spec_of(given: Any) -> dict[str, Any]:
-    """Return the spec that decides a rule's job. `given`: what Snakemake gives a script."""
-    spec: dict[str, Any] = json.loads(given.params.made_from)["spec"]
-    return spec
+def spec_of(given: Any) -> Any:
+    """Return the spec that decides a rule's job (see `vocabulary.specs`). `given`: what Snakemake gives a script."""
+    return json.loads(given.params.made_from)["spec"]
 
 
-def specs_of(given: Any) -> dict[str, dict[str, Any]]:
+def specs_of(given: Any) -> dict[str, Any]:
     """Return the specs that decide the parts which a job is to make, by the parts' names."""
     return {name: json.loads(made_from)["spec"] for name, made_from in given.params.parts.items()}
 
@@ -257,6 +256,6 @@ def read_record(path: Path) -> dict[str, Any]:
     """Return the run record at `path`, or an empty dict where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -6,18 +6,20 @@ other family's identity, and a baseline needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
 from scopedepth.models.base import DepthModel
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 FAMILIES = extensions.names_in(extensions.FAMILIES)
 
 
-def load_model(spec: Mapping[str, Any], weights: Path, device: str = "auto") -> DepthModel:
+def load_model(spec: specs.Model, weights: Path, device: str = "auto") -> DepthModel:
     """Return the model of `spec`, ready to predict.
 
     `weights`: the folder that `fetch_weights` made. `device`: `auto` (a GPU where there is one), `cpu`, `cuda`,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 class DepthModel(ABC):
@@ -29,7 +31,7 @@ class DepthModel(ABC):
 
     wants_intrinsics = False
 
-    def __init__(self, spec: Mapping[str, Any], device: str = "cpu", parameters: int = 0) -> None:
+    def __init__(self, spec: specs.Model, device: str = "cpu", parameters: int = 0) -> None:
         self.name: str = spec["name"]
         self.output_kind: str = spec["output"]["kind"]
         self.unit: str | None = spec["output"]["unit"]

@@ -209,7 +209,7 @@ def _settings(folder: Path, name: str) -> dict[str, Any]:
             content = json.loads((folder / file).read_text("utf-8"))
         except FileNotFoundError:
             continue
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ScopeDepthError(
                 f"Model {name}: {folder / file} is damaged ({error}). Fetch it again."
             ) from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models.base import DepthModel
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -22,7 +24,7 @@ class TorchModel(DepthModel):
     bf16 and fp16 run under autocast: what needs the wide range (norms, softmax) stays in float32.
     """
 
-    def __init__(self, spec: Mapping[str, Any], network: torch.nn.Module, device: str) -> None:
+    def __init__(self, spec: specs.Model, network: torch.nn.Module, device: str) -> None:
         super().__init__(spec, resolve_device(device, spec["name"]), count_parameters(network))
         self.torch_device = torch.device(self.device)
         self.network = network.to(self.torch_device).eval().requires_grad_(False)

@@ -27,12 +27,14 @@ left pose times the inverse of the rectifying rotation, and a `camera.Camera` wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
-def render(source: Mapping[str, Any], out: Path, workers: int) -> None:
+def render(source: specs.PhantomSource, out: Path, workers: int) -> None:
     """Write the videos of `source` below `out` (see the module's text for the layout).
 
     Args:

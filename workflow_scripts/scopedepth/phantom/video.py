@@ -6,9 +6,8 @@ again through another camera (for instance the rectified one of a stereo pair).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,9 @@ from numpy.typing import NDArray
 from scopedepth.phantom import organs, path
 from scopedepth.phantom.camera import Camera, endoscope
 from scopedepth.phantom.scene import Frame, Scene, expose, render_frame
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Exposure is measured every so many frames and blended between: a camera's control is slow, and must not
 # flicker.
@@ -151,7 +153,7 @@ def _lens(random: np.random.Generator, width: int, height: int) -> Camera:
     )
 
 
-def videos(source: Mapping[str, Any]) -> list[Video]:
+def videos(source: specs.PhantomSource) -> list[Video]:
     """The videos of a dataset's `source`: preset (mono, stereo), frames, size (height, width), seed."""
     height, width = source["size"]
     preset = {"mono": mono, "stereo": stereo}[source["preset"]]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +22,9 @@ from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.vocabulary.flags import PREDICTION_STATUSES
 from scopedepth.vocabulary.outputs import SHIFTED_KINDS
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 # A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
 SHARD_BYTES = 32 * 2**20
 SHARD_FRAMES = (8, 64)
@@ -31,7 +33,7 @@ NUMBER_MAKERS = ("numpy", "onnxruntime", "torch", "transformers")
 
 
 def predict_unit(
-    spec: Mapping[str, Any],
+    spec: specs.Model,
     dataset: Path,
     weights: Path,
     store: Path,
@@ -124,7 +126,7 @@ def _shard_frames(grid: tuple[int, int]) -> int:
     return min(1 << (frames.bit_length() - 1), most)
 
 
-def _attributes(spec: Mapping[str, Any], weights: Path, model: DepthModel) -> dict[str, Any]:
+def _attributes(spec: specs.Model, weights: Path, model: DepthModel) -> dict[str, Any]:
     """Return the store's attributes: what the numbers mean and what made them."""
     manifest = manifest_of(weights)
     known = read_manifest(manifest) if manifest.exists() else {}

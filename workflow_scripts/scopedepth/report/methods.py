@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.lineage.footage import reached
 from scopedepth.report.results import Results
@@ -11,6 +11,9 @@ from scopedepth.report.words import listed, metric_label, plural, preprocessing,
 from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.alignments import NAMES, alignment
 from scopedepth.vocabulary.lineage import LEVELS, MEANINGS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 SPACES = {"depth": "in depth", "disparity": "in disparity (inverse depth)", "log_depth": "in log depth"}
 SCOPES = {
@@ -118,7 +121,7 @@ def protocol_sentence(results: Results, name: str) -> str:
     return text + "; " + "; ".join(part for part in parts if part) + "."
 
 
-def range_words(limits: Mapping[str, Any]) -> str:
+def range_words(limits: specs.DepthRange) -> str:
     low, high = limits.get("min"), limits.get("max")
     if low is None and high is None:
         return "no depth range was set"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.job.identity import canonical_json
 from scopedepth.statistics.drift import SUMMARY_METRICS
@@ -12,11 +12,15 @@ from scopedepth.tables.io import write_table
 from scopedepth.tables.study import NAME_TABLES
 from scopedepth.vocabulary.metrics import Metric
 
-Spec = Mapping[str, Any]
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 def write_names(
-    study: Spec, models: Mapping[str, Spec], protocols: Mapping[str, Spec], out: Mapping[str, Path]
+    study: specs.Study,
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
+    out: Mapping[str, Path],
 ) -> None:
     """Write the tables `NAME_TABLES` to the paths `out`, by their names; a row for each name, in their order."""
     rows = {
@@ -28,7 +32,7 @@ def write_names(
         write_table(out[name], schema, {key: [row[key] for row in rows[name]] for key in schema.names})
 
 
-def _model(spec: Spec, lineage: Spec) -> dict[str, Any]:
+def _model(spec: specs.Model, lineage: Mapping[str, Any]) -> dict[str, Any]:
     seen = [
         one.get("dataset") or ("unknown" if "unknown" in one else f"device: {one['device']}")
         for one in lineage["models"][spec["name"]]
@@ -41,7 +45,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return {**vars(metric), "direction": "higher" if metric.higher_is_better else "lower"}
 
 
-def _protocol(spec: Spec) -> dict[str, Any]:
+def _protocol(spec: specs.Protocol) -> dict[str, Any]:
     depths = spec["depth_range"]
     return {
         **spec,

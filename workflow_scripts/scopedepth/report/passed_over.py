@@ -16,7 +16,7 @@ def read_page(store: Path) -> dict[str, Any] | None:
     """Return the facts written beside a dataset's store, or None."""
     try:
         page = json.loads(page_of(manifest_of(store)).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return page if isinstance(page, dict) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,9 @@ from scopedepth.vocabulary.lineage import MARKS, legend
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 # A frame's status, as the reason why a model has no number on it.
 REASONS = (
     "failed_prediction", "nonfinite_prediction", "negative_scale", "constant_prediction", "degenerate_fit",
@@ -28,10 +31,10 @@ REASONS = (
 
 
 def write_ranking(
-    study: Mapping[str, Any],
-    datasets: Mapping[str, Any],
-    models: Mapping[str, Mapping[str, Any]],
-    protocols: Mapping[str, Mapping[str, Any]],
+    study: specs.Study,
+    datasets: Mapping[str, specs.Dataset],
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
     tables: Mapping[str, Path],
     stores: Mapping[str, Path],
     report: Path,
@@ -88,7 +91,10 @@ def why_nothing(frames: Path, protocol: str, dataset: str) -> str:
 
 
 def failed_frames(
-    table_of_frames: Path, protocol: str, datasets: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
+    table_of_frames: Path,
+    protocol: str,
+    datasets: Mapping[str, specs.Dataset],
+    models: Mapping[str, specs.Model],
 ) -> Iterator[str]:
     """Yield a line for every model that failed on frames of a dataset, for unreadable frames and those without depth.
 
@@ -138,7 +144,7 @@ def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[floa
 def _line(
     row: Mapping[str, Any],
     rank: Mapping[str, Any] | None,
-    models: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, specs.Model],
     speeds: Mapping[str, float],
 ) -> str:
     title = one_line(models[row["model"]]["title"] or row["model"])

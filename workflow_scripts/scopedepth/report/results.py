@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,9 @@ from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.vocabulary.lineage import MARKS, NONE, legend
 from scopedepth.vocabulary.units import dataset_of
 
-Spec = Mapping[str, Any]
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 Row = dict[str, Any]
 
 
@@ -30,10 +32,10 @@ Row = dict[str, Any]
 class Results:
     """A study's specs, its tables and where its stores lie."""
 
-    study: Spec
-    datasets: Mapping[str, Spec]
-    models: Mapping[str, Spec]
-    protocols: Mapping[str, Spec]
+    study: specs.Study
+    datasets: Mapping[str, specs.Dataset]
+    models: Mapping[str, specs.Model]
+    protocols: Mapping[str, specs.Protocol]
     tables: Mapping[str, Path]
     stores: Mapping[str, Path] = field(default_factory=dict)
     predictions: Mapping[tuple[str, str], Path] = field(default_factory=dict)
@@ -84,8 +86,8 @@ class Results:
 
     def title(self, kind: str, name: str) -> str:
         """Return the title of a dataset, model or protocol; its name where it has none."""
-        specs: Mapping[str, Spec] = getattr(self, kind)
-        return str(specs.get(name, {}).get("title") or name)
+        entries: Mapping[str, Any] = getattr(self, kind)
+        return str(entries.get(name, {}).get("title") or name)
 
     def model_title(self, name: str) -> str:
         return self.title("models", name)

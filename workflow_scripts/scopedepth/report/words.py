@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.statistics.drift import SUMMARY_METRICS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 NOTHING = "–"
 
@@ -56,7 +59,7 @@ _INPUT = (
 _MAKERS = {"hub": "the Hub's processor", "authors": "the authors' own"}
 
 
-def preprocessing(spec: Mapping[str, Any]) -> str:
+def preprocessing(spec: specs.Model) -> str:
     """Return in a phrase how a model's frames are made ready for it, from its spec."""
     family, options = spec.get("family"), spec.get("options") or {}
     if family in ("baseline", "python"):

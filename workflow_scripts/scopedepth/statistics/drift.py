@@ -6,14 +6,17 @@ show it. It is the standard deviation of ln(factor) over a sequence's frames, av
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Frames of a sequence that the table holds, evenly spaced, so that a line can be drawn through them.
 POINTS = 200
@@ -31,13 +34,13 @@ SCALE_DRIFT = Metric(
 SUMMARY_METRICS: dict[str, Metric] = {**METRICS, SCALE_DRIFT.name: SCALE_DRIFT}
 
 
-def has_drift(protocol: Mapping[str, Any]) -> bool:
+def has_drift(protocol: specs.Protocol) -> bool:
     """Return whether `protocol` fits a factor to each frame by itself."""
     fit = protocol.get("alignment", {})
     return fit.get("scope") == "frame" and alignment(fit["method"]).drifts
 
 
-def log_scales(scale: np.ndarray, shift: np.ndarray, protocol: Mapping[str, Any]) -> np.ndarray:
+def log_scales(scale: np.ndarray, shift: np.ndarray, protocol: specs.Protocol) -> np.ndarray:
     """Return ln(factor) of each frame from its fit, NaN where there is none or it is not positive."""
     fit = protocol["alignment"]
     if fit["space"] == "log_depth" and alignment(fit["method"]).parameters == 1:

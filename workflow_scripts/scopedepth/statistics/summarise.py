@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,9 @@ from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
 
-Specs = Mapping[str, Mapping[str, Any]]
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 Row = dict[str, Any]
 
 # The tables that are made of rows; the others are taken over as they are.
@@ -46,10 +48,10 @@ BASELINE_FAMILY = "baseline"
 
 
 def summarise_study(
-    study: Mapping[str, Any],
-    datasets: Specs,
-    models: Specs,
-    protocols: Specs,
+    study: specs.Study,
+    datasets: Mapping[str, specs.Dataset],
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
     scores: Sequence[Path],
     timings: Sequence[Path],
     out: Mapping[str, Path],
@@ -84,7 +86,7 @@ def summarise_study(
     write_table(out["timing"], TIMING, [_timing(timings, study)] if timings else [])
 
 
-def _seen(study: Mapping[str, Any], dataset: str, scores: Mapping[Key, Sequence[Path]]) -> Seen:
+def _seen(study: specs.Study, dataset: str, scores: Mapping[Key, Sequence[Path]]) -> Seen:
     """Return what the models have seen of the sequences that a dataset turned out to have."""
     paths = scores[dataset, study["models"][0], study["protocols"][0]]
     names = {
@@ -93,14 +95,14 @@ def _seen(study: Mapping[str, Any], dataset: str, scores: Mapping[Key, Sequence[
     return Seen(study, dataset, sorted(names))
 
 
-def chosen_metrics(study: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[str]:
+def chosen_metrics(study: specs.Study, protocol: specs.Protocol) -> list[str]:
     """Return the metrics to summarise under `protocol`, in the registry's order."""
     computed = {*protocol["metrics"], *([SCALE_DRIFT.name] if has_drift(protocol) else [])}
     wanted = computed if study["metrics"] is None else computed & set(study["metrics"])
     return [name for name in SUMMARY_METRICS if name in wanted]
 
 
-def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]]) -> None:
+def _check_complete(study: specs.Study, paths: Mapping[Key, Sequence[Path]]) -> None:
     for dataset in study["datasets"]:
         for model in study["models"]:
             for protocol in study["protocols"]:
@@ -111,11 +113,11 @@ def _check_complete(study: Mapping[str, Any], paths: Mapping[Key, Sequence[Path]
 
 
 def _dataset_rows(
-    study: Mapping[str, Any],
-    spec: Mapping[str, Any],
+    study: specs.Study,
+    spec: specs.Dataset,
     dataset: str,
-    models: Specs,
-    protocols: Specs,
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
     scores: Mapping[Key, list[Path]],
 ) -> dict[str, list[Row]]:
     """Return the rows of all tables about one dataset."""
@@ -164,8 +166,8 @@ def _dataset_rows(
 
 
 def _depth_error_rows(
-    study: Mapping[str, Any],
-    protocols: Specs,
+    study: specs.Study,
+    protocols: Mapping[str, specs.Protocol],
     scores: Mapping[Key, list[Path]],
     stores: Mapping[str, Path],
     predictions: Mapping[tuple[str, str], Path],
@@ -187,9 +189,7 @@ def _depth_error_rows(
     return rows
 
 
-def why_not(
-    metric: str, protocol: Mapping[str, Any], model: Mapping[str, Any], dataset: Mapping[str, Any]
-) -> str:
+def why_not(metric: str, protocol: specs.Protocol, model: specs.Model, dataset: specs.Dataset) -> str:
     """Return why `protocol` gives no `metric` of what `model` predicts: not_applicable, no_unit, or nothing."""
     kind, unit = model["output"]["kind"], dataset["depth"]["unit"]
     permitted = permitted_metrics(protocol, kind, unit)
@@ -228,8 +228,8 @@ def _summary_rows(
     metric: str,
     analysis: Analysis,
     statuses: Sequence[str],
-    protocol: Mapping[str, Any],
-    models: Specs,
+    protocol: specs.Protocol,
+    models: Mapping[str, specs.Model],
 ) -> list[Row]:
     ranked = np.flatnonzero(analysis.complete).tolist()
     negative = panel.is_status(["negative_scale"]).sum(axis=1)
@@ -365,16 +365,16 @@ def _sensitivity_rows(
     return rows
 
 
-def _timing(timings: Sequence[Path], study: Mapping[str, Any]) -> pa.Table:
+def _timing(timings: Sequence[Path], study: specs.Study) -> pa.Table:
     from scopedepth.timing.summary import summarise_timing
 
-    return summarise_timing(list(timings), study["timing"]["realtime_fps"])
+    return summarise_timing(list(timings), study["timing"]["realtime_fps"])  # type: ignore[index] # it was timed
 
 
 def _write_frames(
     path: Path,
     scores: Mapping[Key, Sequence[Path]],
-    protocols: Specs,
+    protocols: Mapping[str, specs.Protocol],
     seen: Mapping[str, Seen],
 ) -> None:
     """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""

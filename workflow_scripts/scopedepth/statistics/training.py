@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.lineage.levels import closest, seen, seen_frames
 from scopedepth.vocabulary.lineage import FRAMES
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 Row = dict[str, Any]
 COLUMN = "seen_in_training"
@@ -16,7 +19,7 @@ COLUMN = "seen_in_training"
 class Seen:
     """The levels of one dataset: by model, and by model and sequence."""
 
-    def __init__(self, study: Mapping[str, Any], dataset: str, sequences: Iterable[str]) -> None:
+    def __init__(self, study: specs.Study, dataset: str, sequences: Iterable[str]) -> None:
         """Look them up; a study that may not rank models on frames they have seen, and would, is an error."""
         self._by_sequence = {
             (model, sequence): seen(study["lineage"], model, dataset, sequence)

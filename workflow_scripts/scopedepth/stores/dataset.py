@@ -177,7 +177,7 @@ class DatasetStore:
         """Refuse to read a view from other pixels than it was made for, where the manifest of its base says so."""
         try:
             found = json.loads(manifest_of(stored).read_text(encoding="utf-8"))["digest"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, RecursionError, KeyError):
             return
         if found != digest:
             raise ScopeDepthError(

@@ -186,7 +186,7 @@ class ShardedStore:
     def _resumable(self) -> bool:
         try:
             same = json.loads((self.partial / "fingerprint.json").read_text("utf-8")) == self.fingerprint
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
         return same and ((self.partial / "store").exists() or self.final.exists())
 

@@ -32,7 +32,7 @@ class Accepted:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ScopeDepthError(
                 f"{self.path} cannot be read ({error}). Correct it, or delete it."
             ) from error

@@ -127,7 +127,7 @@ class MadeFrom:
             return True
         try:
             before, after = json.loads(recorded), json.loads(now)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         if not (isinstance(before, dict) and before.keys() == after.keys()):
             return False
@@ -254,7 +254,7 @@ def _digest_in(manifest: Path) -> str:
     """Return the digest that a manifest states, and the commit beside it; ``none`` for one that is damaged."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return NONE
     if not isinstance(content, dict) or not isinstance(content.get("digest"), str):
         return NONE

@@ -16,7 +16,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.config.load import Study
 from scopedepth.study.forecast import (
@@ -26,6 +26,9 @@ from scopedepth.study.forecast import (
     plan_study,
 )
 from scopedepth.study.layout import Job, tables_of
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 MB = 1e6
 # Python with the compiled kernels takes 270 MB, and frames come in blocks of 5 million pixels, of some 30 bytes each.
@@ -154,7 +157,7 @@ class Needs:
 
     def time_runtime(self, wildcards: Any, attempt: int) -> int:
         """Return the minutes to time a model in all its settings: two clocks and the turns, some rounds twice."""
-        timing = self.study.timing or {}
+        timing: Any = self.study.timing or {}
         frame = ASSUMED_SECONDS_PER_FRAME[self._device(wildcards.model)]
         settings = len(timing["frame_sizes"]) * len(timing["precisions"] or [""])
         seconds = sum(
@@ -202,7 +205,7 @@ class Needs:
         return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(weights) / MB
 
 
-def matching_mb(dataset: Mapping[str, Any], threads: int) -> float:
+def matching_mb(dataset: specs.Dataset, threads: int) -> float:
     """Return what matching stereo pairs takes at most, 0 for other datasets.
 
     Each thread matches a pair of its own and holds two volumes of 16 bits over pixels and disparities. The size is
@@ -215,7 +218,7 @@ def matching_mb(dataset: Mapping[str, Any], threads: int) -> float:
     sizes += [dataset["source"]["size"]] if dataset["source"]["kind"] == "phantom" else []
     stated = dataset["stereo"]["max_disparity"]
     cells = 0
-    for height, width in sizes or [(ASSUMED_HEIGHT, ASSUMED_WIDTH)]:
+    for height, width in sizes or [[ASSUMED_HEIGHT, ASSUMED_WIDTH]]:
         widest = searched(width / 2, width)
         cells = max(cells, height * width * (widest if stated is None else searched(stated, width)))
     return threads * MATCHING_BYTES * cells / MB

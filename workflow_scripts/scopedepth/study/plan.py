@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.config.load import (
     DATASET_WORDS,
@@ -31,6 +31,9 @@ from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
@@ -54,11 +57,11 @@ class Plan:
 
     # Names.
 
-    def dataset(self, wildcards: Any) -> dict[str, Any]:
+    def dataset(self, wildcards: Any) -> specs.Dataset:
         """Return the spec of the dataset that a job's unit belongs to."""
         return self.study.dataset(self.study.unit(wildcards.unit).dataset)
 
-    def model(self, wildcards: Any) -> dict[str, Any]:
+    def model(self, wildcards: Any) -> specs.Model:
         """Return the spec of a job's model."""
         return self.study.models[wildcards.model]
 
@@ -237,7 +240,7 @@ class Plan:
             return []
 
     @staticmethod
-    def _code_folder(model: Mapping[str, Any]) -> Path | None:
+    def _code_folder(model: specs.Model) -> Path | None:
         """Return the folder of a model's own code that is not the weights'; None where it has none."""
         folder = model["options"].get("folder") if model["family"] == "python" else None
         if folder is None:
@@ -266,9 +269,10 @@ class Plan:
 
     def _write_spec(self, rule: str, key: tuple[str, ...]) -> str:
         study = self.study
+        spec: Any
         if rule == "fetch_dataset":
             spec = study.dataset(key[0])
-            decides = {"name": spec["name"], "source": spec["source"]}
+            decides: dict[str, Any] = {"name": spec["name"], "source": spec["source"]}
             if spec["source"]["kind"] in IN_PLACE:
                 # Which files count is told to those who read them in place.
                 decides["reads"] = self.reads_of_loader(key[0])
@@ -389,7 +393,7 @@ class Plan:
     def leaves(self, job: Job) -> list[Leaf]:
         """Return the files outside results/ that a job reads."""
         if job.rule == "fetch_dataset":
-            source = self.study.dataset(job.values[0])["source"]
+            source: Any = self.study.dataset(job.values[0])["source"]
             if source["kind"] not in IN_PLACE:
                 return []
             return [Leaf(job.name, at(source["path"]), self.reads_of_loader(job.values[0]))]
@@ -422,14 +426,14 @@ class Plan:
         return declared(f"scopedepth.models.families.{self.study.models[model]['family']}", "READS")
 
 
-def lists_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def lists_of(spec: specs.Dataset) -> list[specs.FrameList]:
     """Return the lists whose lines decide which frames of a dataset take part."""
-    return [spec["frames"][name] for name in ("list", "exclude") if spec["frames"][name] is not None]
+    return [given for name in ("list", "exclude") if (given := spec["frames"][name]) is not None]
 
 
-def fetched_lists(spec: Mapping[str, Any]) -> dict[str, str]:
+def fetched_lists(spec: specs.Dataset) -> dict[str, str]:
     """Return the address of each list that is to be fetched, by the digest that it must have."""
-    return {source["sha256"]: source["url"] for source in lists_of(spec) if source["url"]}
+    return {str(source["sha256"]): source["url"] for source in lists_of(spec) if source["url"]}
 
 
 def at(path: str) -> Path:
@@ -440,5 +444,5 @@ def at(path: str) -> Path:
         return Path(path)
 
 
-def _without_words(specs: dict[str, dict[str, Any]], words: frozenset[str]) -> dict[str, Any]:
-    return {name: without(spec, words) for name, spec in specs.items()}
+def _without_words(entries: Mapping[str, Mapping[str, Any]], words: frozenset[str]) -> dict[str, Any]:
+    return {name: without(spec, words) for name, spec in entries.items()}

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.heap import keep_freed_memory
@@ -34,13 +34,16 @@ from scopedepth.timing.rounds import YARDSTICK_CALLS, run_rounds
 from scopedepth.timing.subject import Subject, with_stand_in_camera
 from scopedepth.timing.sweep import Setting, Size, settings_of, variant
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 LOADS = 2
 
 
 def time_model(
-    spec: Mapping[str, Any],
+    spec: specs.Model,
     weights: Path,
-    settings: Mapping[str, Any],
+    settings: specs.Timing,
     out: Path,
     record: Path | None = None,
     device: str = "auto",
@@ -69,9 +72,9 @@ class Measurement:
     cuda and yardstick are for tests, which have neither a GPU nor time to spare.
     """
 
-    spec: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    load: Callable[[Mapping[str, Any]], DepthModel]
+    spec: specs.Model
+    settings: specs.Timing
+    load: Callable[[specs.Model], DepthModel]
     threads: int = 1
     cuda: Any = None
     yardstick: Callable[[str], Call] | None = None

@@ -10,10 +10,10 @@ yardstick
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from scopedepth.timing.clocks import Call, Device
 from scopedepth.timing.disturbance import Round, fastest_yardstick, others_worked, undisturbed
 from scopedepth.timing.gpu import Gpu
 from scopedepth.timing.subject import Subject
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 YARDSTICK_CALLS = 10
 # The part of a round's seconds for its turns, and how many there are at least: a large network takes minutes on
@@ -46,7 +49,7 @@ class Rounds:
 def run_rounds(
     subject: Subject,
     device: Device,
-    settings: Mapping[str, Any],
+    settings: specs.Timing,
     watch: machine.LoadWatch,
     keep: Keep,
     yardstick: Call | None = None,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 Size = tuple[int, int]
 
@@ -24,7 +27,7 @@ class Setting:
         return self.precision, self.input_size
 
 
-def settings_of(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Setting]:
+def settings_of(spec: specs.Model, settings: specs.Timing) -> Iterator[Setting]:
     """Yield what to time of the model `spec`, in an order that loads each variant once.
 
     Baselines have one precision. A model's own input size comes first; `input_sizes` are for families whose
@@ -37,15 +40,15 @@ def settings_of(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterato
         for input_size in sizes:
             for frame_size in settings["frame_sizes"]:
                 for batch in settings["batches"]:
-                    yield Setting(precision, input_size, tuple(frame_size), batch)
+                    yield Setting(precision, input_size, tuple(frame_size), batch)  # type: ignore[arg-type] # pairs
 
 
-def takes_any_size(spec: Mapping[str, Any]) -> bool:
+def takes_any_size(spec: specs.Model) -> bool:
     """Whether the family lets its network's input size be chosen."""
     return spec["family"] in ("transformers", "onnx", "sc_sfmlearner")
 
 
-def variant(spec: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+def variant(spec: specs.Model, setting: Setting) -> Any:
     """Return the model's spec in the precision and with the input size of `setting`.
 
     A processor that keeps the frame's proportions or rounds to a multiple makes its own size of the one asked for.

@@ -177,6 +177,6 @@ def read_view(store: Path) -> dict[str, Any] | None:
         if all(key in content for key in ("view_of", "digest", "lineage", "sequences")):
             return dict(content)
         problem = "it does not say of what it is a view"
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, TypeError) as error:
         problem = str(error)
     raise ScopeDepthError(f"The view {file} is damaged ({problem}). Delete {store} and make it again.")

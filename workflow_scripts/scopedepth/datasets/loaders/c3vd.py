@@ -10,9 +10,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,9 @@ from scopedepth.datasets.reading.listing import files_in, find_files, natural_ke
 from scopedepth.datasets.reading.pairing import unique_by, unpaired
 from scopedepth.errors import ScopeDepthError
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".png", ".tif", ".tiff")
@@ -38,7 +40,7 @@ CLIPPED = 65535
 FLAT = ("*_depth.tif", "*_depth.tiff")
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every folder below `raw` with frames."""
     folders = {path.parent for path in find_files(raw, "*_depth.tif", "*_depth.tiff", "*_color.png")}
     places = {folder.parent if folder.name in ("depth", "rgb") else folder for folder in folders}
@@ -51,7 +53,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     return [_sequence(place, raw, spec) for place in sorted(places)]
 
 
-def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(place: Path, raw: Path, spec: specs.Dataset) -> Sequence:
     in_folders = (place / "rgb").is_dir()
     images = files_in(place / "rgb", "*.png") if in_folders else files_in(place, "*_color.png")
     maps = files_in(place / "depth" if in_folders else place, *(["*.tif*"] if in_folders else FLAT))

@@ -14,7 +14,6 @@ where a scale is known. The images are taken as they are: with a distorting came
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from scopedepth.job.extensions import read_options
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Folder
+    from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (
@@ -48,7 +48,7 @@ class Options:
     images: Folder = "images"
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return the sequences of the models below `raw`."""
     options, depth = read_options(spec, Options), spec["depth"]
     if depth["scale"] is None and depth["unit"] != "relative":
@@ -100,7 +100,7 @@ def sparse_map(
     return depth
 
 
-def _sequences(folder: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> list[Sequence]:
+def _sequences(folder: Path, raw: Path, spec: specs.Dataset, options: Options) -> list[Sequence]:
     model, images = read_model(folder), raw / options.images
     by_camera: dict[int, list[View]] = defaultdict(list)
     there = [view for view in model.views if _is_there(images, view.name)]
@@ -151,7 +151,7 @@ def _is_there(images: Path, name: str) -> bool:
     return ".." not in Path(name).parts and not Path(name).is_absolute() and (images / name).is_file()
 
 
-def _poses(views: list[View], scale: float) -> NDArray[np.float64]:
+def _poses(views: list[View], scale: Any) -> NDArray[np.float64]:
     """Return camera-to-world matrices, float64 (n, 4, 4), translations in mm."""
     poses = np.tile(np.eye(4), (len(views), 1, 1))
     for pose, view in zip(poses, views, strict=True):

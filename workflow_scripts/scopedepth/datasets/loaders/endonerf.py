@@ -9,9 +9,8 @@ are used. Source: med-air/EndoNeRF.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,11 @@ from scopedepth.datasets.reading.pairing import last_number, unique_by, unpaired
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.vocabulary.flags import TOOL
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every folder below `raw` with images/ and depth/."""
     places = [
         path.parent for path in without_litter(raw.rglob("images"), raw) if (path.parent / "depth").is_dir()
@@ -37,7 +39,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     return [_sequence(place, raw, spec) for place in places]
 
 
-def _sequence(place: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(place: Path, raw: Path, spec: specs.Dataset) -> Sequence:
     depths, masks = _by_number(place / "depth"), _by_number(place / "masks")
     images = _by_number(place / "images")
     frames = [FrameFiles(path.stem, path, depths.get(n), masks.get(n)) for n, path in sorted(images.items())]

@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +39,9 @@ from scopedepth.datasets.reading.listing import find_files, without_litter
 from scopedepth.datasets.reading.missing import cleared
 from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 INTRINSICS = ((156.0418, 0.0, 178.5604), (0.0, 155.7529, 181.8043), (0.0, 0.0, 1.0))
 DISTORTION = (-0.2486, 0.0614, 0.0, 0.0)
@@ -62,7 +64,7 @@ class _Files:
     twice: list[str] = field(default_factory=list)
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence an organ: colon, small_intestine, stomach."""
     depth = spec["depth"]
     if depth["unit"] == "mm" and depth["scale"] is None:
@@ -144,7 +146,7 @@ def _sequence(
     camera: NDArray[np.float64],
     lens: tuple[float, ...],
     said: list[str],
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
 ) -> Sequence:
     frames = [FrameFiles(path.stem, path, files.depths.get(n)) for n, path in sorted(files.images.items())]
     notes = ["depth has no known unit and few grey levels; image and depth are reported to be misaligned"]

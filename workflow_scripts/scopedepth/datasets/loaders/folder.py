@@ -63,6 +63,7 @@ from scopedepth.job.leaves import is_read
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Bits, Camera, Key, Lens, Mask, Place, Poses
+    from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (
@@ -98,7 +99,7 @@ class Options:
             )
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return the sequences below `raw`."""
     options = read_options(spec, Options)
     folders = [
@@ -126,7 +127,7 @@ def _inside(folder: Path, raw: Path, name: str) -> bool:
     return name in folder.relative_to(raw).parts
 
 
-def _sequences(folder: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> list[Sequence]:
+def _sequences(folder: Path, raw: Path, spec: specs.Dataset, options: Options) -> list[Sequence]:
     """Return the sequence of a folder, or one for each size that its images have."""
     files, notes = pair(folder, options, spec["depth"]["kind"] != "none")
     if not files:
@@ -170,7 +171,7 @@ def _masks(folder: Path, files: list[FrameFiles], entry: Mapping[str, Any]) -> M
 
 
 def _sequence(
-    name: str, files: list[FrameFiles], folder: Path, raw: Path, spec: Mapping[str, Any], options: Options
+    name: str, files: list[FrameFiles], folder: Path, raw: Path, spec: specs.Dataset, options: Options
 ) -> Sequence:
     check_bits([file.image for file in files], options.bits, options.image_key)
     camera = intrinsics_from(options.intrinsics)
@@ -220,7 +221,7 @@ def _seen(
     surfaces: list[Path],
     camera: NDArray[np.float64] | None,
     distortion: tuple[float, ...] | None,
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     options: Options,
 ) -> SurfaceSequence:
     """Return a sequence of images with surfaces."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ from scopedepth.job.extensions import read_options
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Folder
+    from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (".jpg", ".png", "intrinsics.txt")
@@ -59,7 +60,7 @@ class Options:
     complete: bool = False
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every rectifiedNN below `raw`."""
     options = read_options(spec, Options)
     images, depths = options.images, options.depths
@@ -93,7 +94,7 @@ def _sequence(
     images: Path,
     depths: Path,
     calibrations: Mapping[str, Path],
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     options: Options,
 ) -> Sequence:
     pictures = sorted(with_suffix(images, (".jpg", ".png")), key=lambda p: natural_key(p.name))
@@ -155,6 +156,6 @@ def _camera(
     return camera, []
 
 
-def _read_depth(path: Path, depth: Mapping[str, Any]) -> NDArray[np.generic]:
+def _read_depth(path: Path, depth: specs.Depth) -> NDArray[np.generic]:
     stored = read_depth_of(path, np.uint16, "the rectified Hamlyn data")
     return cleared(stored, depth["scale"] or 1.0, depth["invalid"], depth["range"])

@@ -11,7 +11,7 @@ the file are read: a row that has a path alone is an unreadable frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from scopedepth.job.extensions import read_options
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Bits, Key
+    from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (".parquet",)
@@ -65,7 +66,7 @@ class Row:
     number: int
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return the sequences of the Parquet files below `raw`."""
     options = read_options(spec, Options)
     files = find_files(raw, "*.parquet")
@@ -213,7 +214,7 @@ def _bytes(value: Any) -> bytes | None:
 
 
 def _sequence(
-    name: str, rows: list[Row], names: list[str], spec: Mapping[str, Any], options: Options
+    name: str, rows: list[Row], names: list[str], spec: specs.Dataset, options: Options
 ) -> Sequence:
     if len(set(names)) < len(names):  # two files may name their images alike
         names = [f"{index:06d}" for index in range(len(names))]

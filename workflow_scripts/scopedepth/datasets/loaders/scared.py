@@ -63,6 +63,7 @@ from scopedepth.vocabulary.flags import BORDER
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Alpha
+    from scopedepth.vocabulary import specs
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
@@ -85,7 +86,7 @@ class Options:
     alpha: Alpha = 0.0
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return the key frames of each dataset, or the video of each key frame."""
     options = read_options(spec, Options)
     if options.frames == "extracted":
@@ -190,7 +191,7 @@ class Keyframes(ScaredSequence):
         return z_of(read_bytes(path), str(path)) if path.is_file() else None
 
 
-def _keyframes(parent: Path, folders: list[Path], spec: Mapping[str, Any], options: Options) -> Sequence:
+def _keyframes(parent: Path, folders: list[Path], spec: specs.Dataset, options: Options) -> Sequence:
     lenses = [_lens(folder, options) for folder in folders]
     cameras = [lens.intrinsics if options.rectify else lens.camera.left for lens in lenses]
     alike = np.ptp(cameras, axis=0).max() < 1e-6
@@ -228,7 +229,7 @@ class ScaredVideo(ScaredSequence):
         return None if self.points is None else self.points.read(index)
 
 
-def _video(folder: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
+def _video(folder: Path, spec: specs.Dataset, options: Options) -> Sequence:
     lens = _lens(folder, options)
     video = Video(folder / "data" / "rgb.mp4")
     points = ScenePoints.of(folder / "data")
@@ -251,7 +252,7 @@ def _video(folder: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
     )
 
 
-def _all_extracted(raw: Path, spec: Mapping[str, Any], options: Options) -> list[Sequence]:
+def _all_extracted(raw: Path, spec: specs.Dataset, options: Options) -> list[Sequence]:
     """Return the videos whose left frames lie below `raw` as files."""
     if options.rectify:
         raise ScopeDepthError(
@@ -269,9 +270,7 @@ def _all_extracted(raw: Path, spec: Mapping[str, Any], options: Options) -> list
     return found
 
 
-def _extracted(
-    images: Path, dataset: int, keyframe: int, spec: Mapping[str, Any], options: Options
-) -> Sequence:
+def _extracted(images: Path, dataset: int, keyframe: int, spec: specs.Dataset, options: Options) -> Sequence:
     """Return one video from its left frames; a frame's id is its number in the video, from 0, of six digits."""
     from_one = images.name == "data"
     maps = images / "groundtruth" if from_one else images.parent / "scene_points"

@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
 from scopedepth.vocabulary.flags import NO_DEPTH, OCCLUDED
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".json", ".png")
@@ -49,7 +52,7 @@ class Options:
     reference: Literal["CT", "RGB"] = "CT"
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence an experiment."""
     reference = read_options(spec, Options).reference
     folders = sorted(
@@ -72,7 +75,7 @@ def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
     return found
 
 
-def _sequence(folder: Path, truth: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(folder: Path, truth: Path, spec: specs.Dataset) -> Sequence:
     depths, occlusions = (
         {path.stem: path for path in files_in(truth / part, "*.png")} for part in ("DepthL", "OcclusionL")
     )
@@ -112,7 +115,7 @@ def _camera(folder: Path) -> tuple[NDArray[np.float64] | None, list[str]]:
     for path in files_in(folder, "*.json"):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ScopeDepthError(f"The calibration {path} cannot be read ({error}).") from error
         numbers = np.array(_numbers(content.get("P1", [])), np.float64)
         if numbers.size != 12:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.pairing import unpaired
 from scopedepth.errors import ScopeDepthError
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
 READS = (".png",)
@@ -44,7 +47,7 @@ PARTS = {"1": "Frames_S", "2": "Frames_B", "3": "Frames_O"}
 INTRINSICS = ((227.6, 0.0, 237.5), (0.0, 227.6, 237.5), (0.0, 0.0, 1.0))
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every folder below `raw` that holds FrameBuffer_*.png."""
     folders = sorted({path.parent for path in find_files(raw, "FrameBuffer_*.png")})
     if not folders:
@@ -66,7 +69,7 @@ def listed(words: list[str], sequences: Mapping[str, Sequence]) -> tuple[str, st
     return name, frame_id
 
 
-def _sequence(folder: Path, raw: Path, spec: Mapping[str, Any]) -> Sequence:
+def _sequence(folder: Path, raw: Path, spec: specs.Dataset) -> Sequence:
     images = sorted(files_in(folder, "FrameBuffer_*.png"), key=lambda path: natural_key(path.name))
     depths = {path.stem.lower(): path for path in files_in(folder, "Depth_*.png")}
     files = []

@@ -17,11 +17,11 @@ width and height of the part of a view that the calibration is for).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ from scopedepth.vocabulary.flags import BORDER
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Alpha, Bits, Place, Window
+    from scopedepth.vocabulary import specs
 
 DEPTH_IS_KNOWN = True
 PATTERNS = (
@@ -83,7 +84,7 @@ class Options:
             raise ValueError("left and right are given together: the patterns of both sides")
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every folder below `raw` that holds pairs."""
     options = read_options(spec, Options)
     patterns = ((options.left, options.right),) if options.left and options.right else PATTERNS
@@ -126,7 +127,7 @@ def _sequence(
     left: list[Path],
     right: list[Path],
     raw: Path,
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     options: Options,
     of: str = "",
 ) -> Sequence:
@@ -157,7 +158,7 @@ def _sequence(
     stated = options.calibration
     places = [raw / stated] if stated else [folder, folder.parent, raw]
     camera = read_as(read_calibration(places, size, options.unit), options.extrinsics, options.exchanged)
-    settings = dict(spec["stereo"])
+    settings = spec["stereo"].copy()
     if camera.translation[0] > 0:
         # Points of some pairs say what is to be done; a video is read from its start.
         looked_at = range(min(2, len(ids))) if is_video else sorted({0, len(ids) // 2, len(ids) - 1})
@@ -264,7 +265,7 @@ class StereoSequence(Sequence):
 
     sides: tuple[Side, Side] = field(kw_only=True)
     rectifier: Rectifier = field(kw_only=True)
-    settings: dict[str, Any] = field(kw_only=True)
+    settings: specs.Stereo = field(kw_only=True)
 
     def __post_init__(self) -> None:
         self.intrinsics = self.rectifier.intrinsics

@@ -14,10 +14,9 @@ A frame is decoded once, in its order, and its name is its number, from 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ from scopedepth.job.extensions import read_options
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Camera, Count, Lens, Mask, Place
+    from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
 READS = (
@@ -62,7 +62,7 @@ class Options:
             raise ValueError("videos is a pattern of file names, such as *_left.mp4, in any folder")
 
 
-def find(raw: Path, spec: Mapping[str, Any]) -> list[Sequence]:
+def find(raw: Path, spec: specs.Dataset) -> list[Sequence]:
     """Return one sequence for every video below `raw`."""
     options = read_options(spec, Options)
     videos = [path for path in find_files(raw, options.videos) if path.suffix.lower() in VIDEO_SUFFIXES]
@@ -101,7 +101,7 @@ class VideoSequence(Sequence):
         return self.overlaid(index, Frame(rgb, depth))
 
 
-def _sequence(path: Path, raw: Path, spec: Mapping[str, Any], options: Options) -> Sequence:
+def _sequence(path: Path, raw: Path, spec: specs.Dataset, options: Options) -> Sequence:
     video = Video(path)
     depths: dict[int, Path] = {}
     notes: list[str] = []

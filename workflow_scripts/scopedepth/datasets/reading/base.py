@@ -7,15 +7,18 @@ read later, one by one, from several threads at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def size_text(array: NDArray[np.generic]) -> str:
     return f"{array.shape[1]}x{array.shape[0]}"
 
 
-def origin(spec: Mapping[str, Any], known: str) -> str:
+def origin(spec: specs.Dataset, known: str) -> str:
     """Return how the depth was made: what the spec says, else what the loader knows of its dataset."""
     stated = spec["depth"]["origin"]
     return known if stated == "unknown" else stated

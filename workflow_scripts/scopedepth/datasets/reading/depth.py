@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from scopedepth.datasets.reading.images import read_bytes, read_raw_depth
 from scopedepth.datasets.reading.missing import cleared, is_missing
 from scopedepth.datasets.reading.pfm import pfm_scale
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 ReadDepth = Callable[[Path], NDArray[np.generic]]
 # Files looked at for one that reads.
@@ -42,7 +45,7 @@ class Meaning:
     @classmethod
     def of(
         cls,
-        depth: Mapping[str, Any],
+        depth: specs.Depth,
         dtype: np.dtype[Any] | None,
         first: Path | None,
         camera: NDArray[np.float64] | None = None,
@@ -103,7 +106,7 @@ def _is_float(dtype: np.dtype[Any] | None) -> bool:
 
 
 def described(
-    depth: Mapping[str, Any], paths: list[Path], camera: NDArray[np.float64] | None = None
+    depth: specs.Depth, paths: list[Path], camera: NDArray[np.float64] | None = None
 ) -> tuple[DepthEncoding, ReadDepth, list[str]]:
     """Return the encoding of a sequence's depth files, a function that reads one, and notes on them.
 
@@ -123,7 +126,7 @@ def described(
     return meaning.encoding, lambda path: meaning.depth(read_raw_depth(path, key), path), notes
 
 
-def numerator(depth: Mapping[str, Any], camera: NDArray[np.float64] | None) -> float | None:
+def numerator(depth: specs.Depth, camera: NDArray[np.float64] | None) -> float | None:
     """Return what depth is when divided by a number times `scale`; None where the number is depth itself.
 
     Depth is focal length (px) times baseline over disparity (px), in the baseline's unit; and 1 over inverse depth.
@@ -137,7 +140,8 @@ def numerator(depth: Mapping[str, Any], camera: NDArray[np.float64] | None) -> f
                 "depth.kind disparity needs the focal length in pixels: set depth.focal, or options.intrinsics."
             )
         focal = float(camera[0, 0])
-    return float(focal * depth["baseline"])
+    # A disparity without baseline is refused.
+    return float(focal * depth["baseline"])  # type: ignore[operator]
 
 
 def declared_missing(paths: list[Path]) -> list[float]:

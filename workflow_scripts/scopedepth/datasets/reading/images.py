@@ -263,7 +263,7 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 def _read_exr(path: Path, key: str | None = None) -> NDArray[Any]:
     try:
-        import OpenEXR  # type: ignore[import-not-found]  # OpenCV's wheels are built without EXR
+        import OpenEXR  # OpenCV's wheels are built without EXR
     except ImportError as error:
         raise ScopeDepthError(
             f"{path}: reading EXR needs the package OpenEXR (pip install OpenEXR)."

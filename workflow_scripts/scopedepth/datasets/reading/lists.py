@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scopedepth.datasets.reading.base import FileSequence, Sequence, file_safe
 from scopedepth.datasets.reading.images import IMAGE_SUFFIXES
@@ -26,6 +26,9 @@ from scopedepth.datasets.reading.text import read_text
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_file
 from scopedepth.job.shipped import runs_by
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 LEFT = frozenset({"l", "left"})
 SHOWN = 3
@@ -79,19 +82,19 @@ class Listed:
         return f"{self.name}: {self.lines} lines, {found}{again}"
 
 
-def name_of(source: Mapping[str, Any]) -> str:
+def name_of(source: specs.FrameList) -> str:
     """Return how a list is called: its path, its address, or where its lines stand."""
     return str(source["path"] or source["url"] or "the configuration's list")
 
 
-def read_lines(source: Mapping[str, Any], dataset: str, fetched: Mapping[str, Path]) -> list[Line]:
+def read_lines(source: specs.FrameList, dataset: str, fetched: Mapping[str, Path]) -> list[Line]:
     """Return the lines of a list. `source`: a FrameList as plain values; `fetched`: where those with an address lie, by
     digest. A list that is not there or not the one whose digest is stated, or that is empty, is a `ScopeDepthError`.
     """
     if source["lines"] is not None:
         texts = list(source["lines"])
     else:
-        path = Path(source["path"]).expanduser() if source["url"] is None else fetched.get(source["sha256"])
+        path = Path(source["path"]).expanduser() if source["url"] is None else fetched.get(source["sha256"])  # type: ignore[arg-type]
         if path is None or (source["url"] is not None and not path.is_file()):
             how = "" if path is None else f" Run: {runs_by('1')} {path}"
             raise ScopeDepthError(f"Dataset {dataset}: the list {source['url']} has not been fetched.{how}")
@@ -113,8 +116,8 @@ def _without_comment(text: str) -> str:
 
 
 def match_list(
-    source: Mapping[str, Any],
-    spec: Mapping[str, Any],
+    source: specs.FrameList,
+    spec: specs.Dataset,
     found: list[Sequence],
     kept: list[Sequence],
     fetched: Mapping[str, Path] = NONE_FETCHED,

@@ -6,9 +6,9 @@ must lie in one row once the pair is rectified, further right in the left image,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from scopedepth.datasets.rectify.stereo import Rectifier, StereoCamera, grey
 from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # A pair's points are compared with the calibration only where so many were followed from left to right.
 LEAST_POINTS = 50
@@ -146,9 +149,7 @@ def measured(camera: StereoCamera, pairs: Sequence[Pair]) -> str | None:
     )
 
 
-def calibration_problem(
-    camera: StereoCamera, pairs: Sequence[Pair], settings: Mapping[str, Any]
-) -> str | None:
+def calibration_problem(camera: StereoCamera, pairs: Sequence[Pair], settings: specs.Stereo) -> str | None:
     """Return what of a calibration some raw pairs contradict, and which reading of it would fit; None where nothing.
 
     `settings` are the spec's `stereo`.
@@ -188,7 +189,7 @@ def calibration_problem(
     return _impossible_depths(fit, settings)
 
 
-def _impossible_depths(fit: Fit, settings: Mapping[str, Any]) -> str | None:
+def _impossible_depths(fit: Fit, settings: specs.Stereo) -> str | None:
     depth, low, high = fit.depth, settings["min_depth"], settings["max_depth"]
     outside = float(((depth < low) | (depth > high)).mean())
     if outside <= NEARLY_ALL:

@@ -7,16 +7,18 @@ Multiple View Geometry, 2nd ed., section 11.12). Matching is semi-global (Hirsch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # A pixel is matched only where its surroundings have texture: in a 9x9 window, a standard deviation of grey above
 # twice the image's noise. Without it, semi-global matching fills in a smooth guess that no check of its own catches.
@@ -176,7 +178,7 @@ class Rectifier:
         return np.asarray((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1))
 
 
-def disparity_limit(rectifier: Rectifier, settings: Mapping[str, Any]) -> int:
+def disparity_limit(rectifier: Rectifier, settings: specs.Stereo) -> int:
     """Return how many disparities to search, a multiple of 16: as spec, else what `min_depth` needs."""
     stated = settings["max_disparity"]
     pixels = stated if stated is not None else rectifier.focal * rectifier.baseline / settings["min_depth"]
@@ -185,7 +187,7 @@ def disparity_limit(rectifier: Rectifier, settings: Mapping[str, Any]) -> int:
 
 
 def match(
-    left: NDArray[np.uint8], right: NDArray[np.uint8], limit: int, settings: Mapping[str, Any]
+    left: NDArray[np.uint8], right: NDArray[np.uint8], limit: int, settings: specs.Stereo
 ) -> NDArray[np.float32]:
     """Return the disparity of a rectified pair's left image, float32 (h, w) pixels, NaN where not confident.
 
@@ -234,7 +236,7 @@ def match(
 
 
 def depth_from_disparity(
-    disparity: NDArray[np.float32], rectifier: Rectifier, settings: Mapping[str, Any]
+    disparity: NDArray[np.float32], rectifier: Rectifier, settings: specs.Stereo
 ) -> NDArray[np.float32]:
     """Return depth in mm, float32 (h, w); NaN outside `min_depth` to `max_depth`, where errors grow without bound."""
     depth = (np.float32(rectifier.focal * rectifier.baseline) / disparity).astype(np.float32)

@@ -10,10 +10,9 @@ carry no calibrated curve, and the exponent is an option.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from scopedepth.models.base import DepthModel
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Finite
+    from scopedepth.vocabulary import specs
 
 # ITU-R BT.709, part 3: luminance of red, green and blue.
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
@@ -63,7 +63,7 @@ class Constant(DepthModel):
 class Brightness(Constant):
     """Depth = (luminance / 255)^(-gamma * exponent), luminance not below one grey level."""
 
-    def __init__(self, spec: Mapping[str, Any], exponent: float, gamma: float) -> None:
+    def __init__(self, spec: specs.Model, exponent: float, gamma: float) -> None:
         super().__init__(spec)
         self.exponent = np.float32(-exponent * gamma)
 
@@ -72,7 +72,7 @@ class Brightness(Constant):
         return np.power(np.maximum(luminance, DARKEST) / np.float32(255), self.exponent)
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Return a baseline. Options: `kind` (constant, brightness), `exponent` (0.5), `gamma` (1: none undone)."""
     options = read_options(spec, Options)
     try:

@@ -52,6 +52,7 @@ from scopedepth.models.torch_model import TorchModel
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Pillow, Places, Positive, Sides
+    from scopedepth.vocabulary import specs
 
 # What encoder.pth holds besides tensors that depth needs.
 IGNORED = ("height", "width", "use_stereo", "encoder.fc.")
@@ -96,9 +97,7 @@ class EncoderDecoder(torch.nn.Module):
 class Monodepth2(TorchModel):
     """A network with the size of its input and the formula of its output."""
 
-    def __init__(
-        self, spec: Mapping[str, Any], folder: Path, device: str, options: Options, place: str
-    ) -> None:
+    def __init__(self, spec: specs.Model, folder: Path, device: str, options: Options, place: str) -> None:
         centred = options.centred is not False
         network, size = read_network(folder / place, spec["name"], centred)
         super().__init__(spec, network, device)
@@ -175,7 +174,7 @@ def _side(tensors: Mapping[str, Any], key: str, name: str, path: Path) -> int:
         ) from error
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
     options = read_options(spec, Options)
     if options.centred is None:

@@ -14,7 +14,6 @@ Options
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +27,7 @@ from scopedepth.models.resampling import resample_number
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Count, File, Pillow, Pixels, Positive, Three, ThreePositive
+    from scopedepth.vocabulary import specs
 
 OPENCV = "opencv"
 DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -56,7 +56,7 @@ class Options:
 class Onnx(DepthModel):
     """A session of onnxruntime. Resizing runs on the processor: the runtime has no tensors of ours on the GPU."""
 
-    def __init__(self, spec: Mapping[str, Any], path: Path, device: str, options: Options) -> None:
+    def __init__(self, spec: specs.Model, path: Path, device: str, options: Options) -> None:
         super().__init__(spec, parameters=spec.get("parameters") or 0)
         if self.precision != "fp32":
             raise ScopeDepthError(f"Model {self.name}: an exported network has its own precision; use fp32.")
@@ -212,7 +212,7 @@ def choose_device(device: str, name: str) -> str:
     return device if device == "cpu" or ":" in device else f"{device}:0"
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Open the exported network in `weights`."""
     options = read_options(spec, Options)
     name, file = spec["name"], options.file

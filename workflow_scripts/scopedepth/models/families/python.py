@@ -27,7 +27,7 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -45,6 +45,7 @@ from scopedepth.models.base import DepthModel
 
 if TYPE_CHECKING:
     from scopedepth.config.options import File, OwnFolder, Pinned
+    from scopedepth.vocabulary import specs
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Options:
 class UserModel(DepthModel):
     """Wraps an object of the user's class."""
 
-    def __init__(self, spec: Mapping[str, Any], device: str, user: Any) -> None:
+    def __init__(self, spec: specs.Model, device: str, user: Any) -> None:
         parameters = getattr(user, "parameters", None)
         known = parameters if isinstance(parameters, int) else spec.get("parameters") or 0
         super().__init__(spec, device, known)
@@ -147,7 +148,7 @@ def _takes_intrinsics(user: Any) -> bool:
         return False
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Import the user's class and make the object. Errors of the user's code keep their tracebacks."""
     options = read_options(spec, Options)
     name = spec["name"]

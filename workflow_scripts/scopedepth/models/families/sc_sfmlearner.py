@@ -14,10 +14,9 @@ Options
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -45,6 +44,7 @@ from scopedepth.models.torch_model import TorchModel
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Pillow, Places, Positive, Sides
+    from scopedepth.vocabulary import specs
 
 SKIMAGE = "skimage"
 USUAL_FILES = ("dispnet_model_best.pth.tar", "dispnet_checkpoint.pth.tar")
@@ -68,9 +68,7 @@ class Options:
 class ScSfmLearner(TorchModel):
     """A DispResNet and the formula of its output."""
 
-    def __init__(
-        self, spec: Mapping[str, Any], folder: Path, device: str, options: Options, file: str
-    ) -> None:
+    def __init__(self, spec: specs.Model, folder: Path, device: str, options: Options, file: str) -> None:
         super().__init__(spec, read_network(folder / file, spec["name"]), device)
         self.spec, self.folder, self.options, self.file = spec, folder, options, file
         how = options.resample
@@ -127,7 +125,7 @@ def read_network(path: Path, name: str) -> DispResNet:
     return network
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Load the checkpoint; with one for each sequence, any of them, to be replaced by `for_sequence`."""
     options = read_options(spec, Options)
     name, file = spec["name"], options.checkpoint

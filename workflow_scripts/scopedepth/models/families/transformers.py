@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +32,7 @@ from scopedepth.models.torch_model import TorchModel
 
 if TYPE_CHECKING:
     from scopedepth.config.options import Finite, Pixels, Positive, Three, ThreePositive
+    from scopedepth.vocabulary import specs
 
 
 class Size(TypedDict):
@@ -80,7 +80,7 @@ class Checkpoint(TorchModel):
 
     def __init__(
         self,
-        spec: Mapping[str, Any],
+        spec: specs.Model,
         network: torch.nn.Module,
         processor: Processor | AuthorsProcessor,
         device: str,
@@ -192,7 +192,7 @@ class DepthPro(Checkpoint):
 CLASSES: dict[str, type[Checkpoint]] = {"dpt": Dpt, "zoedepth": ZoeDepth, "depth_pro": DepthPro}
 
 
-def load(spec: Mapping[str, Any], weights: Path, device: str) -> DepthModel:
+def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     """Load the checkpoint in the folder `weights`. Whatever does not fit is a `ScopeDepthError`."""
     options = read_options(spec, Options)
     name = spec["name"]
@@ -259,6 +259,6 @@ def _saved_with(folder: Path) -> str:
     """Return the version of transformers that a checkpoint was written by, as the end of a sentence."""
     try:
         version = json.loads((folder / "config.json").read_text("utf-8"))["transformers_version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return ""
     return f", or install transformers {version}, which wrote this checkpoint"

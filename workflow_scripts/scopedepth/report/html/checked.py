@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,6 +17,9 @@ from scopedepth.report.html.sections.datasets import legend, share, shown, spec_
 from scopedepth.report.words import count, significant
 from scopedepth.version import own_version
 
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
 WIDTH, BARS, LANE = 460.0, 90.0, 22.0
 LEFT, RIGHT = 8.0, 8.0
 # Depth is drawn up to this percentile, so that one far pixel does not squeeze all others.
@@ -24,11 +27,11 @@ SHOWN_TO = "99"
 
 
 def write_checked(
-    spec: Mapping[str, Any],
+    spec: specs.Dataset,
     root: Path,
     said: Sequence[str],
     sequences: Sequence[Mapping[str, Any]],
-    protocols: Mapping[str, Mapping[str, Any]],
+    protocols: Mapping[str, specs.Protocol],
     shown_of: Mapping[str, Sequence[int]],
     out: Path,
 ) -> None:
@@ -161,7 +164,7 @@ def ranges_of(one: Mapping[str, Any]) -> list[tuple[float, float, str]]:
 
 
 def kept_table(
-    sequences: Sequence[Mapping[str, Any]], protocols: Mapping[str, Mapping[str, Any]]
+    sequences: Sequence[Mapping[str, Any]], protocols: Mapping[str, specs.Protocol]
 ) -> Table | None:
     """Return what each protocol would leave out of the frames looked at, all sequences together; None without depth."""
     columns = [
@@ -194,7 +197,7 @@ def kept_table(
     return Table("What a study would lose, by protocol", columns, rows) if rows else None
 
 
-def left_out(protocol: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+def left_out(protocol: specs.Protocol, kept: Mapping[str, Any]) -> str:
     """Return in words which pixels a protocol does not count."""
     said = []
     if kept["low"] is not None:

@@ -77,14 +77,14 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
-    study: dict[str, Any] = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
+    study: Any = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
     study["notes"] = [
         *study["notes"],
         *(f"Failed: {what}. {reason}" for what, reason in failures(plan, stale)),
     ]
     timings = [job.path("table") for job in plan.jobs() if job.rule == "time" and job not in stale]
-    about = {
+    about: dict[str, Any] = {
         "study": study,
         "datasets": {name: spec for name, spec in plan.study.datasets.items() if name in datasets},
         "models": plan.study.models,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -39,10 +39,13 @@ from scopedepth.report.html.sections import (
     timing,
 )
 from scopedepth.report.methods import methods_text
-from scopedepth.report.results import Results, Spec
+from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, listed, metric_label, plural
 from scopedepth.statistics.drift import SUMMARY_METRICS
 from scopedepth.version import own_version
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 HERE = Path(__file__).parent
 
@@ -64,10 +67,10 @@ SECTIONS = [
 
 
 def write_report(
-    study: Spec,
-    datasets: Mapping[str, Spec],
-    models: Mapping[str, Spec],
-    protocols: Mapping[str, Spec],
+    study: specs.Study,
+    datasets: Mapping[str, specs.Dataset],
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
     tables: Mapping[str, Path],
     stores: Mapping[str, Path],
     predictions: Mapping[tuple[str, str], Path],

@@ -257,7 +257,8 @@ def cautions(results: Results) -> Markup:
     ]
     for dataset in results.dataset_names:
         sentences += _cautions_of(results, dataset)
-    warning = results.protocols.get(results.protocol, {}).get("not_comparable")
+    protocol = results.protocols.get(results.protocol)
+    warning = protocol.get("not_comparable") if protocol else None
     if warning:
         sentences.append(Markup("Numbers under this protocol do not compare with others: {}").format(warning))
     return _joined(sentences)

@@ -6,12 +6,16 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scopedepth.report.methods import methods_text
 from scopedepth.report.paper import latex
 from scopedepth.report.paper.bibtex import references
 from scopedepth.report.paper.figures import protocols_figure, speed_figure
-from scopedepth.report.results import Results, Spec
+from scopedepth.report.results import Results
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 README = """For a paper
 ===========
@@ -25,10 +29,10 @@ all.tex        everything above in one document that compiles as it is
 
 
 def write_paper(
-    study: Spec,
-    datasets: Mapping[str, Spec],
-    models: Mapping[str, Spec],
-    protocols: Mapping[str, Spec],
+    study: specs.Study,
+    datasets: Mapping[str, specs.Dataset],
+    models: Mapping[str, specs.Model],
+    protocols: Mapping[str, specs.Protocol],
     tables: Mapping[str, Path],
     out: Path,
 ) -> None:

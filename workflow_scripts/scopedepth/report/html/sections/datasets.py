@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -16,6 +16,9 @@ from scopedepth.report.html.sections.provenance import read_json
 from scopedepth.report.passed_over import read_page
 from scopedepth.report.results import Results
 from scopedepth.report.words import count, significant
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 # Pictures are shown of so many sequences of a dataset, spread over them.
 SEQUENCES = 3
@@ -48,7 +51,7 @@ def dataset_cards(results: Results) -> list[dict[str, Any]]:
     return cards
 
 
-def spec_facts(spec: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
+def spec_facts(spec: specs.Dataset) -> list[tuple[str, str | Markup]]:
     """Return what the configuration says of a dataset."""
     depth = spec.get("depth") or {}
     unit = "in millimetres" if depth.get("unit") == "mm" else "in no known unit"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -11,6 +11,9 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, link, model_cell, value_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, parameters, preprocessing
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
 
 KINDS = {
     "disparity": "disparity, up to scale and shift",
@@ -38,9 +41,9 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
         rows.append([
             model_cell(results, look, name),
             Cell(spec.get("family", "–")),
-            Cell(output_words(spec.get("output") or {})),
+            Cell(output_words(spec["output"])),
             Cell(preprocessing(spec), css="words"),
-            Cell(weights_words(spec.get("weights") or {})),
+            Cell(weights_words(spec["weights"])),
             value_cell(parameters(size), size),
             Cell(spec.get("precision", "–")),
             Cell(trained_words(results, name), css="words"),
@@ -50,24 +53,21 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
     return Table("Models", columns, rows)
 
 
-def output_words(output: Mapping[str, Any]) -> str:
-    kind = str(output.get("kind", "unknown"))
-    return KINDS.get(kind, kind) + (f" in {output['unit']}" if output.get("unit") else "")
+def output_words(output: specs.Output) -> str:
+    kind = output["kind"]
+    return KINDS.get(kind, kind) + (f" in {output['unit']}" if output["unit"] else "")
 
 
-def weights_words(weights: Mapping[str, Any]) -> str | Markup:
+def weights_words(weights: specs.Weights) -> str | Markup:
     """Return where a model's weights come from."""
-    kind = weights.get("kind", "none")
-    if kind == "none":
+    if weights["kind"] == "none":
         return "none"
-    if kind == "hub":
-        revision = weights.get("revision")
+    if weights["kind"] == "hub":
+        revision = weights["revision"]
         return code(weights["repo"] + (f"@{revision[:12]}" if revision else ""))
-    if kind == "path":
+    if weights["kind"] == "path":
         return code(weights["path"])
-    return Markup(", ").join(
-        link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights.get("files", [])
-    )
+    return Markup(", ").join(link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights["files"])
 
 
 def trained_words(results: Results, model: str) -> str:
