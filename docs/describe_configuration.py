@@ -93,7 +93,8 @@ class Schema:
         if "discriminator" in field:
             return "by `kind`: " + ", ".join(f"`{kind}`" for kind in self.kinds(field))
         if "anyOf" in field or "oneOf" in field:
-            options = [self.type(option) for option in field.get("anyOf", field.get("oneOf", []))]
+            choices: list[Node] = field.get("anyOf", []) or field.get("oneOf", [])
+            options = [self.type(option) for option in choices]
             return " or ".join(dict.fromkeys(options))
         if "$ref" in field:
             title = ENTRIES.get(field["$ref"].rsplit("/", 1)[-1], "").lower()
