@@ -1,0 +1,88 @@
+"""Windows: which frames a model is given at once that asks for more than one frame of a video, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+# What a choice of frames may say and still be a video: it begins later, ends earlier, or its camera is slower.
+GAPS = ("list", "exclude")
+KEEPS = ("earlier", "later")
+
+
+class Piece(NamedTuple):
+    """One window: the frames [first, stop) that the model is given, and those [kept, end) whose answers are kept."""
+
+    first: int
+    stop: int
+    kept: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model asks for: `frames` at once, the first `overlap` of them those that the window before ended with.
+
+    A sequence's windows begin at 0, frames - overlap, 2 (frames - overlap), ...; the last one may be shorter. `keep`:
+    whose answer for the frames of an overlap is kept, the earlier window's or the later one's. `memory`: whether what
+    the model says of a window may depend on the windows before it; windows are then given from a sequence's first.
+    """
+
+    frames: int
+    overlap: int = 0
+    keep: str = "earlier"
+    memory: bool = True
+
+    @classmethod
+    def of(cls, said: Any) -> Window:
+        """Return the window that a class states as a mapping; raises ValueError with what is wrong."""
+        fields = list(cls.__dataclass_fields__)
+        if not isinstance(said, Mapping) or "frames" not in said or not set(said) <= set(fields):
+            raise ValueError(
+                f"window is a dict with frames and, if need be, overlap, keep, memory; not {said!r:.60}"
+            )
+        found = cls(**said)
+        numbers = [found.frames, found.overlap]
+        if any(not isinstance(one, int) or isinstance(one, bool) for one in numbers) or not found.frames > 0:
+            raise ValueError("window's frames and overlap are whole numbers, and frames is above 0")
+        if not 0 <= found.overlap < found.frames:
+            raise ValueError("window's overlap is 0 or more, and less than its frames")
+        if found.keep not in KEEPS or not isinstance(found.memory, bool):
+            raise ValueError(f"window's keep is {' or '.join(KEEPS)}, and its memory True or False")
+        return found
+
+    @property
+    def step(self) -> int:
+        """How many frames further each window begins: as many are new in it."""
+        return self.frames - self.overlap
+
+    @property
+    def look_ahead(self) -> int:
+        """How many frames after a frame must be there before its kept answer is, at most, after the first window."""
+        return self.frames - 1 - (self.overlap if self.keep == "earlier" else 0)
+
+    def pieces(self, n_frames: int) -> Iterator[Piece]:
+        """Yield the windows of a sequence of `n_frames`, in order; each frame is kept from one of them."""
+        for first in range(0, max(n_frames - self.overlap, 1), self.step):
+            stop = min(first + self.frames, n_frames)
+            last = stop == n_frames
+            if self.keep == "earlier":
+                yield Piece(first, stop, first + self.overlap if first else 0, stop)
+            else:
+                yield Piece(first, stop, first, stop if last else first + self.step)
+
+
+def why_no_video(frames: Mapping[str, Any], part: Any) -> str | None:
+    """Return why a unit's frames are no video as it was taken, or None.
+
+    `frames`: the dataset's choice of frames; `part`: the range of a sequence that is cut into several units, or None.
+    A list leaves gaps that a window would take for motion; a cut sequence's parts are predicted apart, so that windows
+    would begin anew at each of them.
+    """
+    if part is not None:
+        return "its sequences are cut into parts that are predicted apart (cut); leave the cut out"
+    for name in GAPS:
+        if frames.get(name) is not None:
+            return f"a list chooses its frames one by one (frames.{name}); leave the list out, or use start and stop"
+    return None
