@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-# What a choice of frames may say and still be a video: it begins later, ends earlier, or its camera is slower.
-GAPS = ("list", "exclude")
 KEEPS = ("earlier", "later")
 
 
@@ -71,18 +69,3 @@ class Window:
                 yield Piece(first, stop, first + self.overlap if first else 0, stop)
             else:
                 yield Piece(first, stop, first, stop if last else first + self.step)
-
-
-def why_no_video(frames: Mapping[str, Any], part: Any) -> str | None:
-    """Return why a unit's frames are no video as it was taken, or None.
-
-    `frames`: the dataset's choice of frames; `part`: the range of a sequence that is cut into several units, or None.
-    A list leaves gaps that a window would take for motion; a cut sequence's parts are predicted apart, so that windows
-    would begin anew at each of them.
-    """
-    if part is not None:
-        return "its sequences are cut into parts that are predicted apart (cut); leave the cut out"
-    for name in GAPS:
-        if frames.get(name) is not None:
-            return f"a list chooses its frames one by one (frames.{name}); leave the list out, or use start and stop"
-    return None

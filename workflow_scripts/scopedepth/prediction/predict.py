@@ -16,7 +16,6 @@ from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest, wri
 from scopedepth.job.run import library_versions
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
-from scopedepth.models.window import why_no_video
 from scopedepth.prediction.engine import Engine, for_frames
 from scopedepth.prediction.rounding import MANTISSA_BITS, SPREAD_BITS
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
@@ -24,6 +23,7 @@ from scopedepth.stores.prediction import PredictionSequence, PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.vocabulary.flags import PREDICTION_NONFINITE, PREDICTION_STATUSES
 from scopedepth.vocabulary.outputs import SHIFTED_KINDS
+from scopedepth.vocabulary.video import why_no_video
 
 # A shard holds about this many bytes of raw prediction: few files, and little to do again when interrupted.
 SHARD_BYTES = 32 * 2**20
