@@ -86,15 +86,11 @@ def by_hand(data: Path, weights: Path, window: Window) -> dict[str, np.ndarray]:
     for name, sequence in DatasetStore(data).sequences.items():
         model.start_sequence()
         answers: dict[int, np.ndarray] = {}
-        first = 0
-        while True:
+        for first in range(0, sequence.n_frames, window.frames - window.overlap):
             stop = min(first + window.frames, sequence.n_frames)
             for frame, answer in enumerate(model.predict(sequence.rgb(first, stop)), first):
                 if window.keep == "later" or frame not in answers:
                     answers[frame] = answer
-            if stop == sequence.n_frames:
-                break
-            first += window.frames - window.overlap
         found[name] = np.stack([answers[frame] for frame in range(sequence.n_frames)])
     return found
 

@@ -22,8 +22,9 @@ class Piece(NamedTuple):
 class Window:
     """What a model asks for: `frames` at once, the first `overlap` of them those that the window before ended with.
 
-    A sequence's windows begin at 0, frames - overlap, 2 (frames - overlap), ...; the last one may be shorter. `keep`:
-    whose answer for the frames of an overlap is kept, the earlier window's or the later one's. `memory`: whether what
+    A sequence's windows begin at 0, frames - overlap, 2 (frames - overlap), ...; the last ones may be shorter. `keep`:
+    whose answer for the frames of an overlap is kept, the earlier window's or the later one's; with the earlier's, a
+    window that would hold no new frame is left out. `memory`: whether what
     the model says of a window may depend on the windows before it; windows are then given from a sequence's first.
     """
 
@@ -62,10 +63,9 @@ class Window:
 
     def pieces(self, n_frames: int) -> Iterator[Piece]:
         """Yield the windows of a sequence of `n_frames`, in order; each frame is kept from one of them."""
-        for first in range(0, max(n_frames - self.overlap, 1), self.step):
+        for first in range(0, n_frames, self.step):
             stop = min(first + self.frames, n_frames)
-            last = stop == n_frames
-            if self.keep == "earlier":
+            if self.keep == "later":
+                yield Piece(first, stop, first, min(first + self.step, n_frames))
+            elif first == 0 or first + self.overlap < n_frames:
                 yield Piece(first, stop, first + self.overlap if first else 0, stop)
-            else:
-                yield Piece(first, stop, first, stop if last else first + self.step)
