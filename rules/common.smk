@@ -21,6 +21,7 @@ from scopedepth.config.load import select_study
 from scopedepth.job.display import Display
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.interpreter import plain_path
+from scopedepth.study.asked import refuse_unfit
 from scopedepth.study.layout import DEMO_WEIGHTS, LOGS, RUNNING, STAGES, WILDCARDS, Job, incomplete_folder
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.needs import Needs
@@ -36,6 +37,8 @@ try:
     # A module's user has targets of his own.
     alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
     check_targets(sys.argv[1:] if alone else [], PLAN, config)
+    if workflow.is_main_process:
+        refuse_unfit(PLAN, MadeFrom(PLAN))
 except ScopeDepthError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds it written out. Addresses may hold what gives access to them: jobs

@@ -210,7 +210,9 @@ def timing_rows(models: list[str]) -> dict[str, list[Any]]:
                 value: Any = {"model": name, "device": "cpu", "precision": "fp32", "hardware": "Test processor",
                               "disturbed": "no", "status": "ok"}.get(field.name, "60 x 80")  # fmt: skip
             elif pa.types.is_integer(field.type):
-                value = {"batch": 1, "parameters": 10**5 * (i + 1)}.get(field.name, 20)
+                value = {"batch": 1, "new_frames": 1, "look_ahead": 0, "parameters": 10**5 * (i + 1)}.get(
+                    field.name, 20
+                )
             elif field.name == "realtime_fps":
                 value = 30.0
             elif field.name == "realtime_share":

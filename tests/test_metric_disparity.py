@@ -107,7 +107,7 @@ def test_from_the_network_to_the_score(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_other_families_say_inverse_depth_too(tmp_path: Path) -> None:
-    from test_models_transformers import depth_pro
+    from tiny_models import depth_pro
 
     folder = write_sc(tmp_path / "sc" / "dispnet_model_best.pth.tar")
     inverse = load_model(spec("sc_sfmlearner", "metric_disparity", "mm"), folder, "cpu").predict(FRAMES)

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import scipy
 import yaml
 
+import tiny_models
 from http_site import serve
 from project import CONFIG, ROOT, Project, write_frames
 from scopedepth.config.load import plain_spec, select_study
@@ -32,10 +34,11 @@ def blocks(language: str) -> list[str]:
 
 
 def shown_models() -> dict[str, Any]:
-    """The entries of all blocks of the page whose weights lie on the disk."""
+    """The entries of all blocks of the page whose weights lie on the disk, or that have none."""
     found: dict[str, Any] = {}
     for block in blocks("yaml"):
-        for name, entry in (yaml.safe_load(block).get("models") or {}).items():
+        shown = yaml.safe_load(block.replace("SCIPY", scipy.__version__))
+        for name, entry in (shown.get("models") or {}).items():
             if entry.get("weights", {}).get("kind", "path") == "path":
                 found[name] = entry
     return found
@@ -76,6 +79,30 @@ def test_the_protocol_of_pixels_without_an_answer_as_the_page_shows_it() -> None
     assert metrics == {"abs_rel": pytest.approx(0, abs=1e-12), "delta1": 1.0}
 
 
+def write_code(folder: Path, file: str) -> Path:
+    """Write a block of Python of the page to the file that its first line names; return the file's folder."""
+    (code,) = [block for block in blocks("python") if block.startswith(f"# {file}\n")]
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(code, encoding="utf-8")
+    return (folder / file).parent
+
+
+def test_a_videos_windows_as_the_page_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brighter and brighter from window to window, the depth of a scene at rest stays as it is."""
+    monkeypatch.setattr("sys.path", [*sys.path])
+    folder = write_code(tmp_path, "my_video/steady.py")
+    model = load_model(tiny_models.spec("python", "affine_depth", code="steady.py:Steady"), folder, "cpu")
+    still = tiny_models.scene(1, 12, 16)[0].astype(float) / 2
+    frames = np.stack([still * (1 + 0.02 * number) for number in range(54)]).astype(np.uint8)
+    assert model.window is not None
+    first, second, *_ = model.window.pieces(54)
+    model.start_sequence()
+    said = [model.predict(frames[piece.first : piece.stop]) for piece in (first, second)]
+    np.testing.assert_allclose(said[1][:10].mean(), said[0][22:].mean(), rtol=1e-3)
+    model.start_sequence()
+    assert abs(model.predict(frames[22:])[:10].mean() / said[0][22:].mean() - 1) > 0.01
+
+
 @pytest.mark.workflow
 def test_every_family_runs_in_a_study_as_the_page_shows_it(tmp_path: Path) -> None:
     models = shown_models()
@@ -89,12 +116,18 @@ def test_every_family_runs_in_a_study_as_the_page_shows_it(tmp_path: Path) -> No
             # A network of random weights may well say near where it is far.
             "alignment": {"method": "lsq_affine", "space": "disparity", "negative_scale": "score"},
             "clamp": {"disparity": "inverse_max_depth"},
-        }
+            "uncovered": "leave_out",
+        },
+        # Of a depth up to a shift, this one.
+        "fitted_depth": {
+            "title": "least squares in depth",
+            "alignment": {"method": "lsq_affine", "space": "depth", "negative_scale": "score"},
+        },
     }
     config["studies"]["small"].update(
         datasets=["one"],
         models=sorted(models),
-        protocols=["fitted"],
+        protocols=["fitted", "fitted_depth"],
         headline={"protocol": "fitted", "metric": "abs_rel"},
     )
     project = Project.create(tmp_path / "project", config)
@@ -103,12 +136,18 @@ def test_every_family_runs_in_a_study_as_the_page_shows_it(tmp_path: Path) -> No
     dpt(weights / "my_checkpoint")
     write_monodepth2(weights / "my_monodepth2")
     write_sc(weights / "my_sc_sfmlearner" / "dispnet_model_best.pth.tar")
+    write_monodepth2(weights / "my_descendant", seed=1)
     export(weights / "my_onnx.onnx", "n", "s")
-    (code,) = [block for block in blocks("python") if block.startswith("# my_models/mine.py\n")]
-    (project.folder / "my_models").mkdir()
-    (project.folder / "my_models" / "mine.py").write_text(code, encoding="utf-8")
+    export(weights / "my_export.onnx", "n", "s")
+    for file in ("my_models/mine.py", "my_package/adapter.py", "my_video/steady.py"):
+        write_code(project.folder, file)
     project.snakemake()
     rows = pq.read_table(project.folder / "results/studies/small/summary.parquet").to_pylist()
-    values = {row["model"]: row["value"] for row in rows if row["metric"] == "abs_rel"}
+    fitting = {name: "fitted_depth" if name == "my_video" else "fitted" for name in models}
+    values = {
+        row["model"]: row["value"]
+        for row in rows
+        if row["metric"] == "abs_rel" and row["protocol"] == fitting[row["model"]]
+    }
     assert set(values) == set(models)
     assert all(value is not None and value > 0 for value in values.values()), values

@@ -61,6 +61,15 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "glpn": ("GLPN", {"size_divisor": 32}),
+    "prompt": (
+        "PromptDepthAnything",
+        {
+            "size": {"height": 756, "width": 756},
+            "keep_aspect_ratio": True,
+            "ensure_multiple_of": 14,
+            **IMAGENET,
+        },
+    ),
 }
 
 
@@ -104,7 +113,7 @@ def test_depth_pro_is_resized_after_normalising(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, expected, atol=1 / 255)
 
 
-@pytest.mark.parametrize("kind", ["DPT", "ZoeDepth", "GLPN"])
+@pytest.mark.parametrize("kind", ["DPT", "ZoeDepth", "GLPN", "PromptDepthAnything"])
 def test_defaults_are_those_of_the_classes(kind: str) -> None:
     import transformers
 

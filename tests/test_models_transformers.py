@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline_depths import FILE, KINDS, NEED_TORCHVISION, frames_of, probed, said_by_the_pipeline
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models import load_model
-from tiny_models import depth_anything, dpt, processor_file, save, scene, spec, zoedepth
+from scopedepth.models.families.transformers import CLASSES
+from tiny_models import chmv2, depth_anything, depth_pro, dpt, processor_file, scene, spec, zoedepth
 
 FRAMES = scene(3, 60, 100)
 
@@ -26,6 +28,64 @@ def by_hand(model: Any, frame: np.ndarray) -> Any:
     pixels = getattr(transformers, kind)(**settings)(frame, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         return model.network(pixel_values=pixels)
+
+
+def test_every_class_of_transformers_is_known() -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES
+
+    assert set(CLASSES) == set(KINDS) == set(MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_to_transformers_own_pipeline(tmp_path: Path, kind: str) -> None:
+    """Preprocessing, network and post-processing together, at the network's grid, to 1e-4 of the range."""
+    make, size = KINDS[kind]
+    folder = make(tmp_path / "w")
+    found = load_model(spec("transformers", "metric_depth", "m"), folder, "cpu").predict(frames_of(kind))
+    assert found.shape == (2, *size)
+    if kind in NEED_TORCHVISION:
+        kept = json.loads(FILE.read_text())[kind]
+        expected, spread = np.array(kept["depth"]), kept["spread"]
+        found = probed(found)
+    else:
+        expected = said_by_the_pipeline(kind, folder)
+        spread = float(expected.max() - expected.min())
+    assert spread > 0.01 * np.abs(expected).mean()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * spread)
+
+
+def test_chmv2_is_unpadded_to_the_frame(tmp_path: Path) -> None:
+    """Frames keep their size and are padded to whole patches; what lies on the padding is no part of the frame."""
+    model: Any = load_model(spec("transformers", "metric_depth", "m"), chmv2(tmp_path / "w"), "cpu")
+    frames = scene(2, 41, 50)
+    assert model.input_size(41, 50) == (48, 64)
+    found = model.predict(frames)
+    assert found.shape == (2, 41, 50)
+    padded = np.zeros((1, 3, 48, 64), np.float32)
+    mean, std = np.array([[0.420, 0.411, 0.296], [0.213, 0.156, 0.143]])
+    padded[0, :, 3:44, 7:57] = ((frames[1] / 255 - mean) / std).transpose(2, 0, 1)
+    with torch.inference_mode():
+        out = model.network(pixel_values=torch.from_numpy(padded)).predicted_depth[:, None]
+    whole = torch.nn.functional.interpolate(out, (48, 64), mode="bilinear", align_corners=True)[0, 0].numpy()
+    assert whole.std() > 1
+    np.testing.assert_allclose(found[1], whole[3:44, 7:57], atol=1e-4 * float(whole.std()))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"model_type": "segformer", "architectures": ["SegformerForSemanticSegmentation"]}, "is of Segfor"),
+        ({"model_type": "tipsv2"}, r"a class that is not stated \(model_type tipsv2\)"),
+        ({"model_type": "depth_anything_3", "architectures": ["DA3", "Net"]}, r"is of DA3, Net \(model_type"),
+    ],
+)
+def test_a_checkpoint_of_another_class_is_refused_by_its_name(
+    tmp_path: Path, config: dict[str, Any], words: str
+) -> None:
+    processor_file(tmp_path, "DPT")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ScopeDepthError, match=rf"{words}.*runs chmv2, depth_anything.*family python"):
+        load_model(spec("transformers", "disparity"), tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("make", [depth_anything, dpt])
@@ -90,61 +150,11 @@ def test_flip_averaging(tmp_path: Path) -> None:
     )
 
 
-def test_glpn(tmp_path: Path) -> None:
-    from transformers import GLPNConfig, GLPNForDepthEstimation
-
-    torch.manual_seed(0)
-    config = GLPNConfig(
-        depths=[1, 1, 1, 1],
-        hidden_sizes=[8, 8, 16, 16],
-        num_attention_heads=[1, 1, 2, 2],
-        decoder_hidden_size=8,
-    )
-    folder = save(GLPNForDepthEstimation(config), tmp_path, "GLPN", size_divisor=32)
-    model: Any = load_model(spec("transformers", "metric_depth", "m"), folder, "cpu")
-    found = model.predict(scene(2, 75, 100))
-    assert found.shape == (2, 64, 96)
-    frame = scene(2, 75, 100)[1]
-    np.testing.assert_allclose(found[1], by_hand(model, frame).predicted_depth[0], rtol=1e-3)
-
-
-def depth_pro(folder: Path, use_fov: bool) -> Path:
-    from transformers import DepthProConfig, DepthProForDepthEstimation
-
-    torch.manual_seed(0)
-    vit = {
-        "model_type": "dinov2",
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "patch_size": 4,
-        "image_size": 16,
-        "use_swiglu_ffn": False,
-    }
-    config = DepthProConfig(
-        image_model_config=vit,
-        patch_model_config=vit,
-        fov_model_config=vit,
-        fusion_hidden_size=8,
-        patch_size=16,
-        intermediate_hook_ids=[1, 0],
-        intermediate_feature_dims=[8, 8],
-        scaled_images_ratios=[0.5, 1.0],
-        scaled_images_overlap_ratios=[0.0, 0.25],
-        scaled_images_feature_dims=[8, 8],
-        merge_padding_value=1,
-        use_batch_norm_in_fusion_residual=False,
-        use_bias_in_fusion_residual=False,
-        use_fov_model=use_fov,
-        num_fov_head_layers=0,
-    )
-    size = {"height": 32, "width": 32}
-    return save(DepthProForDepthEstimation(config), folder, "DepthPro", size=size)
-
-
 @pytest.mark.parametrize("use_fov", [True, False])
 def test_depth_pro(tmp_path: Path, use_fov: bool) -> None:
-    model: Any = load_model(spec("transformers", "metric_depth", "m"), depth_pro(tmp_path, use_fov), "cpu")
+    model: Any = load_model(
+        spec("transformers", "metric_depth", "m"), depth_pro(tmp_path / "w", use_fov=use_fov), "cpu"
+    )
     found = model.predict(FRAMES)
     with torch.inference_mode():
         out = model.network(pixel_values=model.preprocess(FRAMES[:1]))

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import operations
 from project import ROOT
+from scopedepth.config.load import select_study
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.manifest import write_json
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
 from scopedepth.prediction.predict import predict_unit
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
+from scopedepth.study.asked import refuse_unfit
+from scopedepth.study.layout import Job
+from scopedepth.study.made_from import MadeFrom
+from scopedepth.study.plan import Plan
 from scopedepth.timing.subject import Subject, with_stand_in_camera
 from scopedepth.vocabulary.flags import FRAME_OK
 from tiny_models import scene, spec
@@ -115,3 +124,66 @@ def test_who_does_not_ask_is_not_told(tmp_path: Path) -> None:
     assert isinstance(model, DepthModel)
     assert not model.wants_intrinsics
     assert model.with_camera(np.eye(3)) is model
+
+
+def study_of(code: str, folder: Path) -> dict[str, Any]:
+    config = copy.deepcopy(operations.CONFIG)
+    config["models"]["net"] = {
+        "family": "python",
+        "weights": {"kind": "path", "path": str(folder)},
+        "output": {"kind": "depth"},
+        "options": {"code": code},
+    }
+    return config
+
+
+def test_a_dataset_without_a_camera_is_refused_at_planning(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is prepared, and as long as it would not be prepared again; a class in a package is asked in the job."""
+    monkeypatch.chdir(tmp_path)
+    plan = Plan(select_study(study_of("rays.py:Rays", weights)), operations.SCRIPTS)
+    made_from = MadeFrom(plan)
+    refuse_unfit(plan, made_from)
+    page = Job("prepare", ("two",)).path("page", made_from.results)
+    page.parent.mkdir(parents=True)
+    write_json(page, {"sequences": [{"name": "a", "intrinsics": FIRST}, {"name": "b", "intrinsics": None}]})
+    refuse_unfit(plan, made_from)
+    monkeypatch.setattr(MadeFrom, "runs", lambda self: {Job("prepare", ("one",)): "missing"})
+    with pytest.raises(
+        ScopeDepthError, match=r"models\.net asks .*intrinsics, and sequence b of two has none"
+    ):
+        refuse_unfit(plan, made_from)
+    for code, written in [("none.py:Rays", RAYS), ("rays.py:Other", RAYS), ("rays.py:Rays", "class Rays(")]:
+        (weights / "rays.py").write_text(written)
+        unknown = Plan(select_study(study_of(code, weights)), operations.SCRIPTS)
+        refuse_unfit(unknown, made_from)
+
+
+@pytest.mark.parametrize(
+    ("window", "changes", "words"),
+    [
+        (
+            'window = {"frames": 8}',
+            {"split": "sequence", "sequences": ["s"], "cut": {"s": [20]}},
+            "two is none.*cut",
+        ),
+        ("window: dict = OTHER", {"frames": {"list": {"path": "test.txt"}}}, r"two is none.*frames\.list"),
+        ("window = None", {"frames": {"list": {"path": "test.txt"}}}, None),
+        ('window = {"frames": 8}', {"frames": {"start": 5, "stop": 40, "step": 2}}, None),
+    ],
+)
+def test_frames_that_are_no_video_are_refused_at_planning(
+    tmp_path: Path, weights: Path, window: str, changes: dict[str, Any], words: str | None
+) -> None:
+    (weights / "rays.py").write_text(f"OTHER = {{'frames': 3}}\nclass Rays:\n    {window}\n")
+    config = study_of("rays.py:Rays", weights)
+    config["datasets"]["two"] |= changes
+    plan = Plan(select_study(config), operations.SCRIPTS)
+    if words is None:
+        return refuse_unfit(plan, MadeFrom(plan, tmp_path))
+    with pytest.raises(
+        ScopeDepthError, match=f"models.net asks for windows of a video, and the dataset {words}"
+    ):
+        refuse_unfit(plan, MadeFrom(plan, tmp_path))
+    return None

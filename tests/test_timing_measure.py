@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.manifest import record_of, write_json
+from scopedepth.models.window import Window
 from scopedepth.tables.io import read_table, table_from, write_table
 from scopedepth.tables.timing import TIMING_CALLS
 from scopedepth.timing import disturbance
 from scopedepth.timing.measure import Measurement, time_model
+from scopedepth.timing.realtime import realtime_verdicts
 from scopedepth.timing.rounds import TURNS, YARDSTICK_CALLS
 from scopedepth.timing.subject import Subject, resize, synthetic_frames
 from scopedepth.timing.summary import summarise_timing
@@ -304,6 +307,8 @@ def test_baselines_are_timed_without_torch_and_without_the_yardstick(root: Path,
 import sys
 from pathlib import Path
 from timing_fakes import SETTINGS, spec
+from scopedepth.job.manifest import record_of, write_json
+from scopedepth.models.window import Window
 from scopedepth.timing.measure import time_model
 given = {**spec("baseline", "brightness"), "options": {"kind": "brightness"}}
 time_model(given, Path("none"), SETTINGS, Path(sys.argv[1]))
@@ -390,6 +395,8 @@ import sys
 from pathlib import Path
 from scopedepth.job.heap import keep_freed_memory
 from scopedepth.models import load_model
+from scopedepth.job.manifest import record_of, write_json
+from scopedepth.models.window import Window
 from scopedepth.timing.measure import Measurement
 from timing_fakes import SETTINGS, spec
 model, batches = Path(sys.argv[1]), [int(batch) for batch in sys.argv[2].split(",")]
@@ -466,3 +473,38 @@ def test_the_memory_of_a_setting_is_not_that_of_an_earlier_one(name: str, root: 
     assert large > alone + 100
     assert after == pytest.approx(alone, abs=12), "an eighth of what the larger batch took"
     assert after + 30 < middle < large - 30
+
+
+def test_a_model_of_windows_is_timed_by_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One setting whatever batches are asked for; speed counts new frames, and what a prediction waits for is said."""
+    use_watch(monkeypatch)
+    shown: list[str | int] = []
+
+    class Video(FakeModel):
+        window = Window(8, 3)
+
+        def start_sequence(self) -> None:
+            shown.append("start")
+
+        def preprocess(self, frames: np.ndarray) -> Any:
+            shown.append(len(frames))
+            return super().preprocess(frames)
+
+    measurement = Measurement(
+        spec(),
+        partial(**SETTINGS | {"batches": [1, 4]}),
+        lambda given: Video(given),
+        yardstick=lambda device: lambda: None,
+    )
+    measurement.run()
+    assert set(shown) == {"start", 8}
+    (setting,) = measurement.facts["settings"]
+    assert (setting["batch"], setting["new_frames"], setting["look_ahead"]) == (8, 5, 4)
+    write_table(tmp_path / "t.parquet", TIMING_CALLS, measurement.columns)
+    write_json(record_of(tmp_path / "t.parquet"), measurement.facts)
+    (row,) = summarise_timing([tmp_path / "t.parquet"], 30.0).to_pylist()
+    assert (row["batch"], row["new_frames"], row["look_ahead"]) == (8, 5, 4)
+    assert row["frames_per_second"] == pytest.approx(5000 / row["end_to_end_median"])
+    assert row["latency_frames"] == pytest.approx(4 + 0.03 * row["end_to_end_median"])
+    (verdict,) = realtime_verdicts([row])
+    assert verdict.keeps_up

@@ -177,3 +177,139 @@ def zoedepth(folder: Path, heads: int = 1, do_pad: bool = True) -> Path:
         ensure_multiple_of=32,
         do_pad=do_pad,
     )
+
+
+def glpn(folder: Path) -> Path:
+    """A tiny GLPN."""
+    import torch
+    from transformers import GLPNConfig, GLPNForDepthEstimation
+
+    torch.manual_seed(0)
+    config = GLPNConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 8, 16, 16],
+        num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=8,
+    )
+    return save(GLPNForDepthEstimation(config), folder, "GLPN", size_divisor=32)
+
+
+def depth_pro(folder: Path, use_fov: bool = True) -> Path:
+    """A tiny Depth Pro of 32 x 32, with or without the network of its field of view."""
+    import torch
+    from transformers import DepthProConfig, DepthProForDepthEstimation
+
+    torch.manual_seed(0)
+    vit = {
+        "model_type": "dinov2",
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "patch_size": 4,
+        "image_size": 16,
+        "use_swiglu_ffn": False,
+    }
+    config = DepthProConfig(
+        image_model_config=vit,
+        patch_model_config=vit,
+        fov_model_config=vit,
+        fusion_hidden_size=8,
+        patch_size=16,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[8, 8],
+        scaled_images_ratios=[0.5, 1.0],
+        scaled_images_overlap_ratios=[0.0, 0.25],
+        scaled_images_feature_dims=[8, 8],
+        merge_padding_value=1,
+        use_batch_norm_in_fusion_residual=False,
+        use_bias_in_fusion_residual=False,
+        use_fov_model=use_fov,
+        num_fov_head_layers=0,
+    )
+    size = {"height": 32, "width": 32}
+    network = DepthProForDepthEstimation(config)
+    # Otherwise the last ReLU lets nothing through, and the field of view is none.
+    torch.nn.init.constant_(network.head.layers[-2].bias, 2.0)
+    if use_fov:
+        torch.nn.init.constant_(network.fov_model.head.layers[-1].bias, 60.0)
+    return save(network, folder, "DepthPro", size=size)
+
+
+def prompt_depth_anything(folder: Path) -> Path:
+    """A tiny Prompt Depth Anything of 70 x 98 or so."""
+    import torch
+    from transformers import Dinov2Config, PromptDepthAnythingConfig, PromptDepthAnythingForDepthEstimation
+
+    torch.manual_seed(0)
+    backbone = Dinov2Config(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=70,
+        patch_size=14,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+        apply_layernorm=True,
+    )
+    config = PromptDepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=24,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        depth_estimation_type="metric",
+    )
+    settings = {"size": {"height": 70, "width": 70}, "keep_aspect_ratio": True, "ensure_multiple_of": 14}
+    network = PromptDepthAnythingForDepthEstimation(config)
+    return save(network, folder, "PromptDepthAnything", resample=3, **settings, **IMAGENET)
+
+
+def tipsv2_dpt(folder: Path) -> Path:
+    """A tiny DPT of TIPSv2, of 32 x 32."""
+    import torch
+    from transformers import Tipsv2DptConfig, Tipsv2DptForDepthEstimation, Tipsv2VisionConfig
+
+    torch.manual_seed(0)
+    backbone = Tipsv2VisionConfig(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=False,
+    )
+    config = Tipsv2DptConfig(
+        backbone_config=backbone, neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8, num_depth_bins=8
+    )
+    size = {"height": 32, "width": 32}
+    return save(Tipsv2DptForDepthEstimation(config), folder, "Tipsv2Dpt", size=size)
+
+
+def chmv2(folder: Path) -> Path:
+    """A tiny CHMv2, with patches of 16."""
+    import torch
+    from transformers import CHMv2Config, CHMv2ForDepthEstimation, DINOv3ViTConfig
+
+    torch.manual_seed(0)
+    backbone = DINOv3ViTConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        num_register_tokens=1,
+        image_size=32,
+        patch_size=16,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=True,
+        apply_layernorm=True,
+        return_class_token=True,
+    )
+    config = CHMv2Config(
+        backbone_config=backbone,
+        post_process_channels=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        number_output_channels=8,
+    )
+    return save(CHMv2ForDepthEstimation(config), folder, "CHMv2")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scopedepth.commands import configuration
 from scopedepth.config.load import Study
+from scopedepth.study.asked import refuse_unfit
 from scopedepth.study.forecast import UnitSize, compare_with_actual
 from scopedepth.study.forecast_known import forecast_study, prediction_records, prepared_sequences
 from scopedepth.study.forecast_text import format_comparison, format_forecast
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the forecast; with --actual, forecast and actual seconds of the jobs that are done."""
     plan = configuration.plan_of(options)
     study = plan.study
+    refuse_unfit(plan, MadeFrom(plan, options.results))
     # A prediction that the next run makes again is none that is cached.
     runs = MadeFrom(plan, options.results).runs()
     stale = {

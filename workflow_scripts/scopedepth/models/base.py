@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.models.window import Window
+
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
@@ -26,10 +28,12 @@ class DepthModel(ABC):
     Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
     `precision` ("fp32", "bf16", "fp16"), `greatest_depth` (of a metric_disparity: the depth, in its unit, at which
     its authors cut after resampling; None: nowhere), `own_code` (the digest of code of the user's outside of its
-    weights; None: none), `wants_intrinsics` (it predicts only for a known camera, see `with_camera`).
+    weights; None: none), `wants_intrinsics` (it predicts only for a known camera, see `with_camera`), `window` (the
+    frames of a video that it wants at once and in order; None: each frame for itself, in batches of any size).
     """
 
     wants_intrinsics = False
+    window: Window | None = None
 
     def __init__(self, spec: specs.Model, device: str = "cpu", parameters: int = 0) -> None:
         self.name: str = spec["name"]
@@ -51,6 +55,9 @@ class DepthModel(ABC):
         intrinsics: float64 (3, 3), pixels of the frames as they are handed over, pixel centres at whole numbers.
         """
         return self
+
+    def start_sequence(self) -> None:  # noqa: B027 - most remember nothing
+        """Forget all frames: the next window is the first one of a sequence."""
 
     @abstractmethod
     def grid(self, height: int, width: int) -> tuple[int, int]:

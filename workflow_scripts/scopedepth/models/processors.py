@@ -4,11 +4,14 @@ A checkpoint brings its settings (preprocessor_config.json); they are followed, 
 processor class (transformers 5.23, image_processing_*.py) are stated here once more, because the classes themselves
 work frame by frame on the host, which takes longer than a small network. Tests hold the two together.
 
-class            size                                     order
-DPT              fit one side, both to a multiple         resize to grey levels, scale, normalise, pad with 0
-ZoeDepth         the same, of the padded frame            scale, pad by reflection, resize, normalise
-GLPN             down to a multiple of size_divisor       resize to grey levels, scale
-DepthPro         as given                                 scale, normalise, resize
+class                size                                 order
+DPT                  fit one side, both to a multiple     resize to grey levels, scale, normalise, pad with 0
+PromptDepthAnything  the same                             the same
+CHMv2                the same, or the frame's own         the same
+ZoeDepth             the same, of the padded frame        scale, pad by reflection, resize, normalise
+GLPN                 down to a multiple of size_divisor   resize to grey levels, scale
+Tipsv2Dpt            as given                             resize to grey levels, scale
+DepthPro             as given                             scale, normalise, resize
 """
 
 from __future__ import annotations
@@ -39,15 +42,27 @@ _COMMON: dict[str, Any] = {
     "image_std": HALF,
     "do_pad": False,
 }
+_DPT: dict[str, Any] = {
+    **_COMMON,
+    "size": {"height": 384, "width": 384},
+    "resample": BICUBIC,
+    "keep_aspect_ratio": False,
+    "ensure_multiple_of": 1,
+    "size_divisor": None,
+}
 # What each class takes where the checkpoint says nothing.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "DPT": {
-        **_COMMON,
-        "size": {"height": 384, "width": 384},
-        "resample": BICUBIC,
-        "keep_aspect_ratio": False,
-        "ensure_multiple_of": 1,
-        "size_divisor": None,
+    "DPT": _DPT,
+    "PromptDepthAnything": _DPT,
+    "CHMv2": {
+        **_DPT,
+        "do_resize": False,
+        "do_pad": True,
+        "keep_aspect_ratio": True,
+        "ensure_multiple_of": 16,
+        "size_divisor": 16,
+        "image_mean": [0.420, 0.411, 0.296],
+        "image_std": [0.213, 0.156, 0.143],
     },
     "ZoeDepth": {
         **_COMMON,
@@ -58,13 +73,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "do_pad": True,
     },
     "GLPN": {**_COMMON, "resample": BILINEAR, "do_normalize": False, "size_divisor": 32},
+    "Tipsv2Dpt": {
+        **_COMMON,
+        "size": {"height": 448, "width": 448},
+        "resample": BILINEAR,
+        "do_normalize": False,
+    },
     "DepthPro": {**_COMMON, "size": {"height": 1536, "width": 1536}, "resample": BILINEAR},
 }
 
 
 @dataclass(frozen=True)
 class Processor:
-    """One checkpoint's preprocessing. `kind`: DPT, ZoeDepth, GLPN or DepthPro; `settings`: all of DEFAULTS[kind]."""
+    """One checkpoint's preprocessing. `kind`: a class above, and `settings` all of DEFAULTS[kind]."""
 
     kind: str
     settings: Mapping[str, Any]
@@ -95,13 +116,13 @@ class Processor:
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) that the network sees of frames of `height` x `width`."""
         v, u = self.resized(height, width)
-        if self.kind == "DPT":
-            top, bottom, left, right = self.padding(height, width)
-            return v + top + bottom, u + left + right
-        return v, u
+        if self.kind == "ZoeDepth":  # padded before it is resized
+            return v, u
+        top, bottom, left, right = self.padding(height, width)
+        return v + top + bottom, u + left + right
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
-        """Return the (height, width) after resizing; DPT pads later, ZoeDepth before."""
+        """Return the (height, width) after resizing; ZoeDepth pads before, the others later."""
         has = self.settings
         if self.kind == "ZoeDepth":
             top, bottom, left, right = self.padding(height, width)
@@ -112,19 +133,19 @@ class Processor:
             divisor = has["size_divisor"]
             return height // divisor * divisor, width // divisor * divisor
         target = has["size"]["height"], has["size"]["width"]
-        if self.kind == "DepthPro":
+        if "ensure_multiple_of" not in has:
             return target
         return fit((height, width), target, has["keep_aspect_ratio"], has["ensure_multiple_of"])
 
     def padding(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Return what is added (top, bottom, left, right): to the frame for ZoeDepth, after resizing for DPT."""
+        """Return what is added (top, bottom, left, right): to the frame for ZoeDepth, else after resizing."""
         has = self.settings
         if not has["do_pad"]:
             return 0, 0, 0, 0
         if self.kind == "ZoeDepth":
             top, left = int(math.sqrt(height / 2) * 3), int(math.sqrt(width / 2) * 3)
             return top, top, left, left
-        if self.kind == "DPT" and has["size_divisor"]:
+        if has.get("size_divisor"):
             v, u = self.resized(height, width)
             more_v, more_u = -v % has["size_divisor"], -u % has["size_divisor"]
             return more_v // 2, more_v - more_v // 2, more_u // 2, more_u - more_u // 2
@@ -133,18 +154,19 @@ class Processor:
     def unpad(self, out: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """Cut the padding's share off the output (n, v, u), so that it covers the frame exactly.
 
-        The share is no whole number of output pixels, so the output is first brought (bicubic, as ZoeDepth's own
-        post-processing does) to the size at which the padding was added.
+        The share is no whole number of output pixels, so the output is first brought to the size at which the padding
+        was added: bicubic, as ZoeDepth's own post-processing does; for CHMv2 as its own does, which is done without
+        padding, too, for its network answers on a grid of another shape where the patches are odd in number.
         """
         top, bottom, left, right = self.padding(height, width)
-        if not (top or bottom or left or right):
+        corners = self.kind == "CHMv2"
+        if not (top or bottom or left or right or corners):
             return out
         v, u = (height, width) if self.kind == "ZoeDepth" else self.resized(height, width)
         size = (v + top + bottom, u + left + right)
         if tuple(out.shape[-2:]) != size:
-            out = functional.interpolate(out[:, None].float(), size, mode="bicubic", align_corners=False)[
-                :, 0
-            ]
+            mode = "bilinear" if corners else "bicubic"
+            out = functional.interpolate(out[:, None].float(), size, mode=mode, align_corners=corners)[:, 0]
         return out[:, top : top + v, left : left + u]
 
     def _interpolate(self, values: torch.Tensor, size: tuple[int, int], align_corners: bool) -> torch.Tensor:

@@ -4,15 +4,19 @@
 
 Reading runs ahead and writing behind, each by a bounded number of frames, so that memory does not grow with the
 video. Batches begin anew at every shard: a shard's numbers do not depend on where a run was interrupted.
+
+A model that asks for windows gets them in order, wherever shards begin and end. One with a memory gets them from a
+sequence's first frame, also where the first shards are written already; their answers are left then.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,7 @@ import numpy as np
 from scopedepth.errors import ScopeDepthError, one_line
 from scopedepth.job.progress import progress
 from scopedepth.models.base import DepthModel
+from scopedepth.models.window import Piece
 from scopedepth.prediction.rounding import round_frames
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.sharded import ShardedStore
@@ -100,12 +105,11 @@ class Engine:
             progress(f"predict {self.model.name}", total) as advance,
         ):
             writing: deque[Future[int]] = deque()
-            # A batch is fetched from the device only when the next one is under way there.
-            for batch in self._one_behind(self._forward(readers, out, missing)):
-                self._fetch(batch)
-                if batch.stop == batch.shard.stop:
-                    self._check_success(batch.shard)
-                    writing.append(writer.submit(self._write, out, batch.shard))
+            in_order = self._by_batches if self.model.window is None else self._by_windows
+            for shard in in_order(readers, out, missing):
+                if shard is not None:
+                    self._check_success(shard)
+                    writing.append(writer.submit(self._write, out, shard))
                 while writing and (len(writing) > WRITE_BEHIND or writing[0].done()):
                     advance(writing.popleft().result())
             while writing:
@@ -119,6 +123,95 @@ class Engine:
         v, u = model.input_size(height, width)
         return max(1, min(BATCH_PIXELS[kind] // (v * u), BATCH_FRAMES[kind]))
 
+    def _by_batches(
+        self, readers: ThreadPoolExecutor, out: ShardedStore, missing: list[tuple[str, int, int, int]]
+    ) -> Iterator[Shard | None]:
+        """Yield each shard once it is complete, and None in between, once a batch."""
+        # A batch is fetched from the device only when the next one is under way there.
+        for batch in self._one_behind(self._forward(readers, out, missing)):
+            self._fetch(batch)
+            yield batch.shard if batch.stop == batch.shard.stop else None
+
+    def _by_windows(
+        self, readers: ThreadPoolExecutor, out: ShardedStore, missing: list[tuple[str, int, int, int]]
+    ) -> Iterator[Shard | None]:
+        """Yield each shard once it is complete, and None in between, once a window."""
+        for name, of_sequence in groupby(missing, key=lambda shard: shard[0]):
+            sequence = self.data.sequences[name]
+            model = for_frames(self.model.for_sequence(name), sequence)
+            if model.window is None:
+                raise ScopeDepthError(f"Model {model.name} asks for windows, but not for sequence {name}.")
+            places = list(of_sequence)
+            pieces = [
+                piece
+                for piece in model.window.pieces(sequence.n_frames)
+                if piece.kept < places[-1][3]
+                and (
+                    model.window.memory
+                    or any(piece.kept < stop and start < piece.end for *_, start, stop in places)
+                )
+            ]
+            open_shards: deque[Shard] = deque()
+            model.start_sequence()
+            for piece, frames in self._windows_ahead(readers, sequence, pieces):
+                while places and places[0][2] < piece.end:
+                    open_shards.append(self._empty(out, *places.pop(0)))
+                self._run_window(model, piece, frames, open_shards)
+                yield None
+                while open_shards and open_shards[0].stop <= piece.end:
+                    yield open_shards.popleft()
+
+    def _windows_ahead(
+        self, readers: ThreadPoolExecutor, sequence: DatasetSequence, pieces: list[Piece]
+    ) -> Iterator[tuple[Piece, np.ndarray]]:
+        """Yield each window with its frames; the next one is being read."""
+        ahead: deque[tuple[Piece, Future[np.ndarray]]] = deque()
+        for piece in pieces:
+            ahead.append((piece, readers.submit(sequence.rgb, piece.first, piece.stop)))
+            if len(ahead) > 1:
+                due, reading = ahead.popleft()
+                yield due, reading.result()
+        for due, reading in ahead:
+            yield due, reading.result()
+
+    def _run_window(
+        self, model: DepthModel, piece: Piece, frames: np.ndarray, shards: Iterable[Shard]
+    ) -> None:
+        """Run the model over one window and keep its answers; where it fails, the frames that would be kept fail."""
+        answer, failure = None, None
+        try:
+            answer = model.to_host(self._call(model, frames))
+        except ScopeDepthError:
+            raise
+        except Exception as error:
+            if model.is_fatal(error):
+                raise
+            if model.is_out_of_memory(error):
+                raise ScopeDepthError(
+                    f"Model {model.name}: {model.device} has too little memory for a window of {len(frames)} frames "
+                    f"({error})."
+                ) from error
+            failure = error
+            where = f"{model.name}, frames {piece.kept} to {piece.end - 1}"
+            print(one_line(f"{where}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
+        for shard in shards:
+            first, stop = max(shard.start, piece.kept), min(shard.stop, piece.end)
+            if first >= stop:
+                continue
+            here = slice(first - shard.start, stop - shard.start)
+            if answer is None:
+                shard.failed[here], shard.error = True, failure
+                continue
+            self._check_shape(model, shard, answer, len(frames))
+            shard.prediction[here] = answer[first - piece.first : stop - piece.first]
+
+    @staticmethod
+    def _empty(out: ShardedStore, sequence: str, number: int, start: int, stop: int) -> Shard:
+        """Return a shard to be filled."""
+        grid = out.groups[sequence]["arrays"]["prediction"].shape
+        empty = np.full((stop - start, *grid), np.nan, np.float32)
+        return Shard(sequence, number, start, stop, empty, np.zeros(stop - start, bool))
+
     def _forward(
         self, readers: ThreadPoolExecutor, out: ShardedStore, missing: list[tuple[str, int, int, int]]
     ) -> Iterator[Batch]:
@@ -129,9 +222,7 @@ class Engine:
             if shard is None or (shard.sequence, shard.number) != (sequence, number):
                 if shard is None or shard.sequence != sequence:
                     model = for_frames(self.model.for_sequence(sequence), self.data.sequences[sequence])
-                grid = out.groups[sequence]["arrays"]["prediction"].shape
-                empty = np.full((stop - start, *grid), np.nan, np.float32)
-                shard = Shard(sequence, number, start, stop, empty, np.zeros(stop - start, bool))
+                shard = self._empty(out, sequence, number, start, stop)
             batch = Batch(shard, model, first, last)
             self._start(batch, reading.result())
             yield batch
@@ -217,14 +308,19 @@ class Engine:
         shard = batch.shard
         for first, last, out in batch.outputs:
             prediction = batch.model.to_host(out)
-            wanted = (last - first, *shard.prediction.shape[1:])
-            if prediction.shape != wanted:
-                raise ScopeDepthError(
-                    f"Model {batch.model.name} gave {prediction.shape} for sequence {shard.sequence}, not {wanted}: "
-                    "its grid must be the same for all frames of a size."
-                )
+            self._check_shape(batch.model, shard, prediction, last - first)
             shard.prediction[first - shard.start : last - shard.start] = prediction
         batch.outputs.clear()
+
+    @staticmethod
+    def _check_shape(model: DepthModel, shard: Shard, prediction: np.ndarray, frames: int) -> None:
+        """Refuse an answer that is none for each of `frames` frames on the sequence's grid."""
+        wanted = (frames, *shard.prediction.shape[1:])
+        if prediction.shape != wanted:
+            raise ScopeDepthError(
+                f"Model {model.name} gave {prediction.shape} for sequence {shard.sequence}, not {wanted}: "
+                "its grid must be the same for all frames of a size."
+            )
 
     def _check_success(self, shard: Shard) -> None:
         """Failures are data, unless nothing else ever came: that is a model that does not work."""

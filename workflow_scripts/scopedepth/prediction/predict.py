@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ from scopedepth.models.base import DepthModel
 from scopedepth.prediction.engine import Engine, for_frames
 from scopedepth.prediction.rounding import MANTISSA_BITS, SPREAD_BITS
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
-from scopedepth.stores.prediction import PredictionStore
+from scopedepth.stores.prediction import PredictionSequence, PredictionStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
-from scopedepth.vocabulary.flags import PREDICTION_STATUSES
+from scopedepth.vocabulary.flags import PREDICTION_NONFINITE, PREDICTION_STATUSES
 from scopedepth.vocabulary.outputs import SHIFTED_KINDS
+from scopedepth.vocabulary.video import why_no_video
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -53,6 +55,8 @@ def predict_unit(
     data = DatasetStore(dataset)
     model = load_model(spec, weights, device)
     model.prepare(threads)
+    if model.window is not None:
+        refuse_no_video(model.name, dataset)
     groups = {name: _group(model, sequence) for name, sequence in data.sequences.items()}
     shards = {name: _shard_frames(group["attrs"]["grid"]) for name, group in groups.items()}
     attrs = _attributes(spec, weights, model)
@@ -67,17 +71,15 @@ def predict_unit(
     with ShardedStore(store, fingerprint, groups, shards, attrs) as out:
         Engine(model, data, batch).run(out)
         out.finish()
-        counts = {
-            name: count_statuses(sequence.status())
-            for name, sequence in PredictionStore(store).sequences.items()
-        }
+        predicted = PredictionStore(store).sequences
         write_manifest(
             manifest,
             store,
             model=spec["name"],
             unit=dataset.name.removesuffix(".zarr"),
             n_frames=out.n_frames,
-            frames=counts,
+            frames={name: count_statuses(sequence.status()) for name, sequence in predicted.items()},
+            uncovered_pixels={name: count_uncovered(sequence) for name, sequence in predicted.items()},
             weights_digest=attrs["weights_digest"],
             commit=attrs["commit"],
         )
@@ -86,6 +88,30 @@ def predict_unit(
 def count_statuses(status: np.ndarray) -> dict[str, int]:
     """Return the number of frames of each status: {"ok": ..., "nonfinite": ..., "failed": ...}."""
     return {name: int(np.count_nonzero(status == value)) for name, value in PREDICTION_STATUSES.items()}
+
+
+def count_uncovered(sequence: PredictionSequence) -> int:
+    """Return at how many pixels of a sequence's frames the model gave no answer, without the frames that failed."""
+    found = 0
+    for start in range(0, sequence.n_frames, sequence.shard_frames):
+        stop = start + sequence.shard_frames
+        without = sequence.status(start, stop) == PREDICTION_NONFINITE
+        if without.any():
+            found += int(np.count_nonzero(~np.isfinite(sequence.prediction(start, stop)[without])))
+    return found
+
+
+def refuse_no_video(model: str, dataset: Path) -> None:
+    """Raise a `ScopeDepthError` where the frames of a dataset store are no video for a model that asks for windows."""
+    known = manifest_of(dataset)
+    while known.is_file() and "view_of" in (said := read_manifest(known)):
+        known = manifest_of(dataset.with_name(f"{said['view_of']}.zarr"))
+    spec = read_manifest(known).get("spec", {}) if known.is_file() else {}
+    why = why_no_video(spec.get("frames", {}), spec.get("part"))
+    if why is not None:
+        raise ScopeDepthError(
+            f"Model {model} asks for windows of a video, and {spec.get('name', dataset)} is none: {why}."
+        )
 
 
 def _group(model: DepthModel, sequence: DatasetSequence) -> dict[str, Any]:
@@ -145,6 +171,7 @@ def _attributes(spec: specs.Model, weights: Path, model: DepthModel) -> dict[str
         "precision": model.precision,
         "versions": versions,
         **({} if model.own_code is None else {"own_code": model.own_code}),
+        **({} if model.window is None else {"window": asdict(model.window)}),
         **_rounding(model),
     }
 

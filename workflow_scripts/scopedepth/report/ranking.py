@@ -17,6 +17,7 @@ from scopedepth.study.layout import STAGES
 from scopedepth.tables.io import read_table
 from scopedepth.tables.study import FRAMES, RANKS, SUMMARY
 from scopedepth.tables.timing import TIMING
+from scopedepth.timing.realtime import as_frames_come
 from scopedepth.vocabulary.lineage import MARKS, legend
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.reasons import WORDS
@@ -54,7 +55,7 @@ def write_ranking(
     }
     speeds: dict[str, float] = {}
     for row in read_table(tables["timing"], schema=TIMING).to_pylist():
-        if row["batch"] == 1 and row["frames_per_second"]:
+        if as_frames_come(row) and row["frames_per_second"]:
             speeds.setdefault(row["model"], row["frames_per_second"])
     lines = []
     version = protocols[protocol]["version"]

@@ -163,7 +163,7 @@ def _job_seconds(unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str)
         )
     row = _nearest(rows, unit)
     start = ((row["start_ms"] or 0.0) + (row["first_call_ms"] or 0.0)) / 1000
-    frame = row["end_to_end_median"] / row["batch"] / 1000
+    frame = row["end_to_end_median"] / (row.get("new_frames") or row["batch"]) / 1000
     # Frames are read ahead and written behind, on other threads.
     store = READ_SECONDS_PER_PIXEL * _frame_pixels(unit, row)
     store += WRITE_SECONDS_PER_VALUE * pixels(row["grid"] or row["frame_size"])

@@ -62,7 +62,19 @@ TIMING = pa.schema(
         ),
         column("load_ms", pa.float64(), "loading the weights with libraries and files at hand, ms"),
         column("first_call_ms", pa.float64(), "first call of a fresh process, one frame end to end, ms"),
-        column("frames_per_second", pa.float64(), "batch / median end-to-end time"),
+        column("new_frames", pa.int32(), "frames of a call that the call before was not given"),
+        column(
+            "look_ahead",
+            pa.int32(),
+            "frames after a frame that its prediction may depend on, at most, after a video's first window",
+        ),
+        column(
+            "latency_frames",
+            pa.float64(),
+            "frames that arrive between a frame and its prediction, at most, at realtime_fps: those that the call "
+            "waits for, and the median end-to-end time",
+        ),
+        column("frames_per_second", pa.float64(), "new frames / median end-to-end time"),
         column("realtime_fps", pa.float64(), "the frame rate asked for"),
         column(
             "realtime_share",

@@ -31,7 +31,7 @@ from scopedepth.timing import flops, gpu, machine
 from scopedepth.timing.clocks import Call, Device, HostClock, warm_up
 from scopedepth.timing.disturbance import OTHER_LOAD_CORES, rounds_of
 from scopedepth.timing.rounds import YARDSTICK_CALLS, run_rounds
-from scopedepth.timing.subject import Subject, with_stand_in_camera
+from scopedepth.timing.subject import Subject, frames_of_call, with_stand_in_camera
 from scopedepth.timing.sweep import Setting, Size, settings_of, variant
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Measurement:
             self._use_threads(model, self.threads)
             subject = Subject(model, 1, *setting.frame_size)
             first = HostClock(device.synchronise).time_calls(subject.end_to_end, 1, 0)
-            key = self._key(setting, model.input_size(*setting.frame_size), batch=1)
+            key = self._key(setting, model.input_size(*setting.frame_size), subject.batch)
             self._keep(key, "model", "load", number, [milliseconds])
             self._keep(key, "model", "first_call", number, first)
         assert model is not None
@@ -192,11 +192,16 @@ class Measurement:
         assert self.device is not None
         height, width = setting.frame_size
         model = with_stand_in_camera(model, height, width)
-        key = self._key(setting, model.input_size(height, width), setting.batch)
+        batch = frames_of_call(model, setting.batch)
+        key = self._key(setting, model.input_size(height, width), batch)
         if any(key.items() <= known.items() for known in self.facts["settings"]):
             return
         grid = model.grid(height, width)
         facts: dict[str, Any] = {**key, "grid": size_text(grid), "status": "ok"}
+        facts |= {
+            "new_frames": batch if model.window is None else model.window.step,
+            "look_ahead": 0 if model.window is None else model.window.look_ahead,
+        }
         model.free_memory()
         starts_anew = machine.reset_peak_memory()
         if self.device.cuda:
@@ -261,7 +266,8 @@ class Measurement:
         if sizes not in self.counted:
             subject = Subject(model, 1, *setting.frame_size)
             subject.place_input()
-            self.counted[sizes] = flops.count_flops(subject.forward)
+            counted = flops.count_flops(subject.forward)
+            self.counted[sizes] = None if counted is None else counted // subject.new_frames
         return self.counted[sizes]
 
     def _record_refusal(self, setting: Setting, error: Exception) -> None:

@@ -34,11 +34,12 @@ def realtime_verdicts(rows: Iterable[Mapping[str, Any]], share: float = SHARE_IN
     """Return a verdict for each model, device and precision, from rows of the table TIMING.
 
     A model keeps up at a size if at least `share` of its end-to-end calls with one frame take no longer than
-    one frame's time. Sizes that were not timed are not guessed.
+    one frame's time; of a model that asks for windows, no longer than a window's new frames take to arrive. Sizes
+    that were not timed are not guessed.
     """
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        if row["batch"] == 1 and row["realtime_share"] is not None:
+        if as_frames_come(row) and row["realtime_share"] is not None:
             groups.setdefault((row["model"], row["device"], row["precision"]), []).append(row)
     verdicts = []
     for (model, device, precision), timed in groups.items():
@@ -56,6 +57,11 @@ def realtime_verdicts(rows: Iterable[Mapping[str, Any]], share: float = SHARE_IN
             )
         )
     return verdicts
+
+
+def as_frames_come(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the table TIMING is of one frame a call, or of a model that asks for windows."""
+    return bool((row.get("new_frames") or row["batch"]) == 1 or row.get("look_ahead"))
 
 
 def pixels(size: str) -> int:

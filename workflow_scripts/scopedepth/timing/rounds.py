@@ -104,7 +104,7 @@ def run_rounds(
         yardstick_after = time_yardstick(number)
         if before is not None and after is not None:
             joule.append(after - before)
-            frames += len(durations) * subject.batch
+            frames += len(durations) * subject.new_frames
         rounds.append(
             {
                 "round": number,

@@ -37,14 +37,24 @@ def with_stand_in_camera(model: DepthModel, height: int, width: int) -> DepthMod
     return model.with_camera(np.array([[width, 0, middle[0]], [0, width, middle[1]], [0, 0, 1]], np.float64))
 
 
+def frames_of_call(model: DepthModel, batch: int) -> int:
+    """Return how many frames a call is given: a window, of a model that asks for windows, else `batch`."""
+    return batch if model.window is None else model.window.frames
+
+
 class Subject:
-    """A model with its frames of one size and one batch."""
+    """A model with its frames of one size and one batch; of a model that asks for windows, one window.
+
+    `new_frames`: how many frames further a call comes in a video.
+    """
 
     def __init__(self, model: DepthModel, batch: int, height: int, width: int) -> None:
-        self.model, self.batch, self.size = model, batch, (height, width)
+        self.model, self.batch, self.size = model, frames_of_call(model, batch), (height, width)
+        self.new_frames = batch if model.window is None else model.window.step
         self._frames = itertools.cycle(
-            [synthetic_frames(batch, height, width, seed) for seed in range(DIFFERENT_BATCHES)]
+            [synthetic_frames(self.batch, height, width, seed) for seed in range(DIFFERENT_BATCHES)]
         )
+        model.start_sequence()
         self._input: Any = None
 
     def place_input(self) -> None:
@@ -55,7 +65,7 @@ class Subject:
         return self.model.forward(self._input, self.size)
 
     def end_to_end(self) -> np.ndarray:
-        """Return float32 (batch, height, width) in host memory."""
+        """Return float32 (frames of a call, height, width) in host memory."""
         out = self.model.forward(self.model.preprocess(next(self._frames)), self.size)
         return self.model.to_host(resize(out, self.size))
 

@@ -130,6 +130,8 @@ def _facts(record: Mapping[str, Any], setting: Mapping[str, Any], fastest: float
         "memory_allocated_mib": setting.get("memory_allocated_mib"),
         "energy_joule": setting.get("energy_joule"),
         "grid": setting.get("grid"),
+        "new_frames": setting.get("new_frames", setting["batch"]),
+        "look_ahead": setting.get("look_ahead", 0),
         "gflops": None if flops is None else flops / 1e9,
         "parameters": record.get("parameters"),
         "hardware": record.get("hardware"),
@@ -169,9 +171,10 @@ def _measured(
     numbers: dict[str, Any] = {"n_calls": len(forward), "rounds": len(used)}
     for clock, durations, numbered in (("forward", forward, rounds), ("end_to_end", end_to_end, end_rounds)):
         numbers |= {f"{clock}_{name}": value for name, value in _quantiles(durations, numbered).items()}
-    arriving = 1000 * setting["batch"] / realtime_fps
-    numbers["frames_per_second"] = 1000 * setting["batch"] / numbers["end_to_end_median"]
-    numbers["realtime_share"] = float(np.mean(end_to_end <= arriving))
+    new, ahead = setting.get("new_frames", setting["batch"]), setting.get("look_ahead", 0)
+    numbers["frames_per_second"] = 1000 * new / numbers["end_to_end_median"]
+    numbers["realtime_share"] = float(np.mean(end_to_end <= 1000 * new / realtime_fps))
+    numbers["latency_frames"] = max(ahead, new - 1) + numbers["end_to_end_median"] * realtime_fps / 1000
     beside, beside_rounds = calls.of(setting, subject="yardstick", clock="forward")
     if len(beside):
         medians = [np.median(beside[beside_rounds == number]) for number in np.unique(beside_rounds)]

@@ -14,6 +14,8 @@ its version ("name==1.2"), which is part of the identity, too; another version i
         def for_sequence(self, name): ...     # -> an object like this one, with other weights
         parameters: int
         def predict(self, frames, intrinsics): ...  # float64 (3, 3), pixels of these frames, centres at whole numbers
+        window = {"frames": 32, "overlap": 10}  # a video's frames at once and in order (models/window.py)
+        def reset(self): ...                  # a sequence begins: of a window with memory
 
 Nothing else is asked of it. `weights` is None for `kind: none`. `device` is where to compute, `cpu` or `cuda:N`: `auto`
 is settled before the class is made. Options are `options.options`.
@@ -42,6 +44,7 @@ from scopedepth.job.extensions import read_options
 from scopedepth.job.identity import ROOT
 from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest
 from scopedepth.models.base import DepthModel
+from scopedepth.models.window import Window
 
 if TYPE_CHECKING:
     from scopedepth.config.options import File, OwnFolder, Pinned
@@ -86,6 +89,7 @@ class UserModel(DepthModel):
         self.spec = spec
         self.user = user
         self.wants_intrinsics = _takes_intrinsics(user)
+        self.window = _window(user, self.name)
         self.intrinsics: NDArray[np.float64] | None = None
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
 
@@ -105,9 +109,16 @@ class UserModel(DepthModel):
             v, u = self.user.grid(height, width)
             return int(v), int(u)
         if (height, width) not in self._grids:
-            shape = self.predict(np.zeros((1, height, width, 3), np.uint8)).shape
+            frames = 1 if self.window is None else self.window.frames
+            self.start_sequence()
+            shape = self.predict(np.zeros((frames, height, width, 3), np.uint8)).shape
+            self.start_sequence()
             self._grids[height, width] = (shape[1], shape[2])
         return self._grids[height, width]
+
+    def start_sequence(self) -> None:
+        if hasattr(self.user, "reset"):
+            self.user.reset()
 
     def preprocess(self, frames: np.ndarray) -> np.ndarray:
         return frames
@@ -146,6 +157,21 @@ def _takes_intrinsics(user: Any) -> bool:
         return "intrinsics" in inspect.signature(user.predict).parameters
     except (TypeError, ValueError):  # compiled code may not say what it takes
         return False
+
+
+def _window(user: Any, name: str) -> Window | None:
+    """Return the window that a user's class asks for; None where it states none."""
+    said = getattr(user, "window", None)
+    try:
+        window = None if said is None else Window.of(said)
+    except ValueError as error:
+        raise ScopeDepthError(f"Model {name}: its class is not understood: {error}.") from None
+    if window is not None and window.memory and not callable(getattr(user, "reset", None)):
+        raise ScopeDepthError(
+            f"Model {name}: its class asks for windows and has no method reset(), which is called where a sequence "
+            'begins. Write one, or "memory": False into window where nothing is remembered from window to window.'
+        )
+    return window
 
 
 def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:

@@ -1,6 +1,7 @@
 """Checkpoints of the Hugging Face Hub: whatever AutoModelForDepthEstimation loads, with its own processor's settings.
 
-Depth Anything (v1, v2, relative and metric), MiDaS (DPT-Large, DPT-Hybrid, BEiT, Swin v2), ZoeDepth, GLPN, Depth Pro.
+Depth Anything (v1, v2, relative and metric), MiDaS (DPT-Large, DPT-Hybrid, BEiT, Swin v2), ZoeDepth, GLPN, Depth Pro,
+Prompt Depth Anything (without a prompt: depth up to scale and shift), TIPSv2's DPT, CHMv2.
 
 Options
     preprocessing   hub: the checkpoint's own settings, which every checkpoint has; authors: what the authors' own code
@@ -189,7 +190,18 @@ class DepthPro(Checkpoint):
         return 1 / inverse.clamp(self.LEAST, self.MOST)
 
 
-CLASSES: dict[str, type[Checkpoint]] = {"dpt": Dpt, "zoedepth": ZoeDepth, "depth_pro": DepthPro}
+# What is known of each kind of transformers (config.model_type): where nothing else stands, the network's output needs
+# no more than its padding cut off.
+CLASSES: dict[str, type[Checkpoint]] = {
+    "chmv2": Checkpoint,
+    "depth_anything": Checkpoint,
+    "depth_pro": DepthPro,
+    "dpt": Dpt,
+    "glpn": Checkpoint,
+    "prompt_depth_anything": Checkpoint,
+    "tipsv2_dpt": Checkpoint,
+    "zoedepth": ZoeDepth,
+}
 
 
 def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
@@ -198,6 +210,7 @@ def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     name = spec["name"]
     if not (weights / "config.json").is_file():
         raise ScopeDepthError(f"Model {name}: {weights} holds no config.json. Fetch the weights first.")
+    refuse_other_networks(weights, name)
     chosen = options.preprocessing
     processor: Processor | AuthorsProcessor = read_processor(weights, name, options.processor)
     network = _load_network(weights, name)
@@ -214,7 +227,27 @@ def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     flip = options.flip
     if flip is None:
         flip = chosen == "authors" and kind == "zoedepth"
-    return CLASSES.get(kind, Checkpoint)(spec, network, processor, device, bool(flip))
+    return CLASSES[kind](spec, network, processor, device, bool(flip))
+
+
+def refuse_other_networks(weights: Path, name: str) -> None:
+    """Raise a `ScopeDepthError` that names the class of a checkpoint which is none of those known here.
+
+    A file that is damaged or says nothing of its class is left to transformers.
+    """
+    try:
+        config = json.loads((weights / "config.json").read_text("utf-8"))
+        kind = config.get("model_type")
+        written = ", ".join(config.get("architectures") or ["a class that is not stated"])
+    except (ValueError, AttributeError, TypeError):
+        return
+    if kind is None or kind in CLASSES:
+        return
+    raise ScopeDepthError(
+        f"Model {name}: {weights / 'config.json'} is of {written} (model_type {kind}), and the family transformers "
+        f"runs {', '.join(CLASSES)}. Run its own code by the family python, correct the "
+        f"repository{_saved_with(weights)}."
+    )
 
 
 def _load_network(folder: Path, name: str) -> Any:

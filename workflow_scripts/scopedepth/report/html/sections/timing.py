@@ -25,7 +25,17 @@ COLUMNS = [
     ),
     Column("p90", number=True, tip="90th percentile, end to end, ms"),
     Column("p99", number=True, tip="99th percentile, end to end, ms"),
-    Column("Frames/s", number=True, tip="batch / median end-to-end time"),
+    Column("Frames/s", number=True, tip="new frames of a call / median end-to-end time"),
+    Column(
+        "Look-ahead",
+        number=True,
+        tip="frames after a frame that its prediction may depend on, at most; 0 where none",
+    ),
+    Column(
+        "Latency, frames",
+        number=True,
+        tip="frames that arrive between a frame and its prediction, at most, at the frame rate asked for",
+    ),
     Column(
         "In time", number=True, tip="share of the calls that take no longer than their frames take to arrive"
     ),
@@ -82,6 +92,8 @@ def measured_cells(row: Mapping[str, Any]) -> list[Cell]:
         value_cell(significant(row["end_to_end_p90"]), row["end_to_end_p90"]),
         value_cell(significant(row["end_to_end_p99"]), row["end_to_end_p99"]),
         value_cell(significant(row["frames_per_second"]), row["frames_per_second"], "strong"),
+        value_cell(count(row["look_ahead"]), row["look_ahead"]),
+        value_cell(significant(row["latency_frames"]), row["latency_frames"]),
         value_cell(share(row["realtime_share"]), row["realtime_share"]),
         value_cell(significant(row["start_ms"]), row["start_ms"]),
         value_cell(significant(row["first_call_ms"]), row["first_call_ms"]),
