@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from partial import partial
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import record_of, write_json
 from scopedepth.models.window import Window

@@ -115,7 +115,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(
     weights = own(tmp_path / "w", WINDOWS[which])
     whole = predict(data, weights, tmp_path / "whole", 8)
     write = Engine._write
-    written: list[int] = []
+    written: list[tuple[str, int]] = []
 
     def stop(self: Engine, out: Any, shard: Any) -> int:
         if len(written) == broken_at:
