@@ -8,6 +8,7 @@ from typing import Any
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.views import chosen_sequences, steps_for
+from scopedepth.vocabulary.corruptions import CORRUPTIONS
 
 # Of a view, what is not said is said by the dataset that it is made from.
 INHERITED = ("licence", "citation", "homepage")
@@ -41,7 +42,10 @@ def resolved_dataset(
     change = {
         "view": name,
         "sequences": own["sequences"],
-        "steps": [{"crop": own["crop"]}] if own["crop"] else [],
+        "steps": [
+            *([{"crop": own["crop"]}] if own["crop"] else []),
+            *_corruption(name, own["corrupt"], base),
+        ],
     }
     # Which sequences a dataset has that is not split is known when its store is there.
     sequences = base["sequences"]
@@ -61,6 +65,20 @@ def resolved_dataset(
             for sequence, size in base["published"].items()
         },
     }
+
+
+def _corruption(
+    view: str, stated: Mapping[str, Any] | None, base: Mapping[str, Any]
+) -> list[dict[str, dict[str, Any]]]:
+    """Return the step of a view's corruption, none where it has none, with the file that makes it."""
+    if stated is None:
+        return []
+    kind = CORRUPTIONS[stated["kind"]]
+    if kind.needs_depth and base["depth"]["kind"] == "none":
+        raise ScopeDepthError(
+            f"datasets.{view}.corrupt: {kind.name} follows from depth, and {base['name']} has none. Choose another kind."
+        )
+    return [{"corrupt": {**stated, "file": kind.file}}]
 
 
 def _size_after(change: Mapping[str, Any], sequence: str, size: list[int]) -> list[int]:

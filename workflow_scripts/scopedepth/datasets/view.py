@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from scopedepth.datasets.describe import describe_unit
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.identity import code_digest
 from scopedepth.job.manifest import manifest_of, page_of, read_manifest, write_json, write_manifest
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
-from scopedepth.views import VIEW_FILE, chosen_sequences, kinds_of, plain_steps, steps_for
+from scopedepth.views import VIEW_FILE, Step, chosen_sequences, modules_of, plain_steps, steps_for
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE
 
 STEPS = Path(__file__).parents[1] / "views"
@@ -38,11 +39,18 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
         name: steps_for(spec["steps"], name, (stored.sequences[name].height, stored.sequences[name].width))
         for name in names
     }
+    for name, sequence in stored.sequences.items():
+        for step in steps.get(name, []):
+            if step.needs_depth:
+                _refuse_without_depth(spec["name"], step, sequence, known["sequences"][name])
     view: dict[str, Any] = {
         "view_of": base.stem,
         "digest": known["digest"],
         "lineage": list(spec["lineage"]),
-        "code": {kind: code_digest(STEPS / f"{kind}.py") for kind in kinds_of(spec["steps"])},
+        "code": {
+            kind: code_digest(STEPS / f"{kind}.py", modules)
+            for kind, modules in modules_of(spec["steps"]).items()
+        },
         "sequences": {name: {"steps": plain_steps(steps[name]), "lost_depth": []} for name in names},
     }
     shutil.rmtree(store, ignore_errors=True)
@@ -69,6 +77,17 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
         frame_lists=known.get("frame_lists", {}),
     )
     write_json(page_of(manifest), describe_unit(store))
+
+
+def _refuse_without_depth(view: str, step: Step, stored: DatasetSequence, known: Mapping[str, Any]) -> None:
+    """Refuse a step that follows from depth where a frame that can be read has none."""
+    if not known.get("no_depth", 0):
+        return
+    first = stored.frame_ids()[int(np.flatnonzero(stored.status() == FRAME_NO_DEPTH)[0])]
+    raise ScopeDepthError(
+        f"{view}: {step.words(stored.height, stored.width)}, follows from depth, and {known['no_depth']} frames of "
+        f"sequence {stored.name} have none (the first: {first}). Leave them out, or choose another kind."
+    )
 
 
 def lost_depth(sequence: DatasetSequence) -> list[int]:
