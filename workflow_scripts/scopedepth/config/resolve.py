@@ -76,7 +76,7 @@ def _corruption(
     kind = CORRUPTIONS[stated["kind"]]
     if kind.needs_depth and base["depth"]["kind"] == "none":
         raise ScopeDepthError(
-            f"datasets.{view}.corrupt: {kind.name} follows from depth, and {base['name']} has none. Choose another kind."
+            f"datasets.{view}.corrupt: {kind.name} follows from depth, and {base['name']} has none. Choose another."
         )
     return [{"corrupt": {**stated, "file": kind.file}}]
 

@@ -71,6 +71,11 @@ class Corrupt(Step):
         return self.corruption.needs_depth
 
     @property
+    def _key(self) -> str:
+        """What is drawn for the sequence as a whole is keyed by."""
+        return f"{self.seed}\0{self.name}\0{self.sequence}"
+
+    @property
     def level(self) -> float:
         """The kind's strength at this severity."""
         return self.corruption.levels[self.severity - 1]
@@ -91,7 +96,6 @@ class Corrupt(Step):
 
         depth = planes.depth() if self.needs_depth else None
         flags = planes.flags()
-        key = f"{self.seed}\0{self.name}\0{self.sequence}"
         corrupted = frames.copy()
         for place, frame in enumerate(frames):
             known = None
@@ -102,7 +106,9 @@ class Corrupt(Step):
                     known[there] = depth[place][there]
                 if not np.isfinite(known).any():
                     continue
-            shot = Shot(frame.astype(np.float32) / 255, self.level, known, f"{key}\0{first + place}", key)
+            shot = Shot(
+                frame.astype(np.float32) / 255, self.level, known, f"{self._key}\0{first + place}", self._key
+            )
             made = getattr(self._module, self.name)(shot)
             corrupted[place] = np.rint(np.clip(made, 0, 1) * np.float32(255)).astype(np.uint8)
             if flags is not None and not self.corruption.moves:
@@ -111,19 +117,24 @@ class Corrupt(Step):
         return corrupted
 
     def plane(self, frames: NDArray[Any]) -> NDArray[Any]:
-        """Return frames (n, h, w, ...) as they are, or moved as the image is: each pixel takes its nearest one."""
-        if not self.corruption.moves:
-            return frames
-        import cv2
+        """Return frames (n, h, w, ...) as they are, or as the corruption leaves them.
+
+        Where it moves pixels, each takes its nearest one; what it hides is 0, or NaN of floats.
+        """
         import numpy as np
 
-        grid = self._module.moved(self.name, self.level, *frames.shape[1:3])
-        return np.stack(
-            [
-                cv2.remap(frame, grid[0], grid[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-                for frame in frames
-            ]
-        )
+        height, width = frames.shape[1:3]
+        if self.corruption.hides:
+            frames = frames.copy()
+            hidden = self._module.hides(self.name, self.level, self._key, height, width)
+            frames[:, hidden] = np.nan if frames.dtype.kind == "f" else 0
+        if self.corruption.moves:
+            import cv2
+
+            x, y = self._module.moved(self.name, self.level, height, width)
+            nearest = cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
+            return np.stack([cv2.remap(one, x, y, nearest[0], borderMode=nearest[1]) for one in frames])
+        return frames
 
     def words(self, height: int, width: int) -> str:
         """Say which corruption it is."""

@@ -22,7 +22,8 @@ class Corruption:
     name: what configurations call it. label: what people call it. meaning: what `levels` measure, which are its
     strengths at severities 1 to 5. Lengths are shares of the frame's shorter side and areas shares of the frame, so
     that a severity means the same at each size of frames.
-    needs_depth: it follows from each pixel's depth. moves: it moves pixels, and depth and flags with them.
+    needs_depth: it follows from each pixel's depth. moves: it moves pixels, and depth and flags with them. hides: it
+    hides pixels, the same ones in all frames of a sequence, which have no depth then.
     file: the file of corruptions/ that makes it.
     """
 
@@ -32,6 +33,7 @@ class Corruption:
     levels: tuple[float, float, float, float, float]
     needs_depth: bool = False
     moves: bool = False
+    hides: bool = False
     file: str = ""
 
 
