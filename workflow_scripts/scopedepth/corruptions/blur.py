@@ -66,9 +66,9 @@ def glass(shot: Shot) -> Image:
     shift = sized(scatter, height, width) * np.float32(shot.level * shot.side)
     x = np.arange(width, dtype=np.float32)[None, :] + shift[:, :, 0]
     y = np.arange(height, dtype=np.float32)[:, None] + shift[:, :, 1]
-    scattered = cv2.remap(light(shot.rgb), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     # One point of the glass is seen through a wide pupil.
-    return shown(np.asarray(cv2.GaussianBlur(scattered, (0, 0), shot.side * 0.002), np.float32))
+    soft = cv2.GaussianBlur(light(shot.rgb), (0, 0), shot.side * 0.003)
+    return shown(np.asarray(cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.float32))
 
 
 def _around(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
