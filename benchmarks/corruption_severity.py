@@ -2,9 +2,10 @@
 
     python benchmarks/corruption_severity.py [--sheet FILE.png]
 
-Phantom frames rendered at both sizes, without noise of their own. SSIM is that of Wang et al. (2004), the mean of the three colours, Gaussian window of
-1.5 pixels, after images are brought to 320 pixels along the shorter side, so that its window is a share of the frame. The
-frames of corruptions that move pixels are compared as they are. Prints the table of docs/robustness.md; about two minutes.
+Phantom frames rendered at both sizes, without noise of their own. SSIM is that of Wang et al. (2004), the mean of the
+three colours, with a Gaussian window of 1.5 pixels, after both images are brought to 320 pixels along the shorter side,
+so that its window is a share of the frame. Prints the table of docs/robustness.md; about a minute. Where a corruption
+moves pixels, SSIM says little: it compares what is no longer in one place.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def main() -> None:
         }
         apart = np.abs(np.subtract(at["small"], at["large"])).max()
         falls = "" if (np.diff(at["small"]) < 0).all() else " (not monotone)"
-        print(f"| `{kind.name}` | {', '.join(f'{value:.2f}' for value in at['small'])}{falls} | {apart:.3f} |")
+        print(
+            f"| `{kind.name}` | {', '.join(f'{value:.2f}' for value in at['small'])}{falls} | {apart:.3f} |"
+        )
 
 
 if __name__ == "__main__":

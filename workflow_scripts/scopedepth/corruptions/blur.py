@@ -68,7 +68,9 @@ def glass(shot: Shot) -> Image:
     y = np.arange(height, dtype=np.float32)[:, None] + shift[:, :, 1]
     # One point of the glass is seen through a wide pupil.
     soft = cv2.GaussianBlur(light(shot.rgb), (0, 0), shot.side * 0.003)
-    return shown(np.asarray(cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.float32))
+    return shown(
+        np.asarray(cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.float32)
+    )
 
 
 def _around(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

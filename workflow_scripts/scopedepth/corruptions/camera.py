@@ -10,9 +10,14 @@ from scopedepth.vocabulary.corruptions import Corruption
 
 CORRUPTIONS = (
     Corruption(
-        "resolution", "Low resolution", "pixels along the shorter side, part of 320", (0.5, 0.35, 0.25, 0.17, 0.12)
+        "resolution",
+        "Low resolution",
+        "pixels along the shorter side, part of 320",
+        (0.5, 0.35, 0.25, 0.17, 0.12),
     ),
-    Corruption("compression", "Compression", "JPEG quality, blocks of 1/40 of the shorter side", (40, 22, 13, 8, 5)),
+    Corruption(
+        "compression", "Compression", "JPEG quality, blocks of 1/40 of the shorter side", (40, 22, 13, 8, 5)
+    ),
     Corruption(
         "interlacing", "Interlacing", "way between two half frames", (0.006, 0.012, 0.02, 0.03, 0.045)
     ),
