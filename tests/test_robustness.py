@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,12 +63,18 @@ def test_a_severity_means_the_same_at_320_and_at_640_pixels_and_grows(name: str)
     assert list(levels) in (sorted(levels), sorted(levels, reverse=True))
 
 
-def test_the_same_bytes_in_another_process() -> None:
+def in_another_process(code: str) -> str:
+    """Return what Python prints, with the modules that this process finds."""
     told = subprocess.run(
-        [sys.executable, "-c", "import corrupted_scenes; print(corrupted_scenes.digest())"],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    assert told.stdout.strip() == digest() != digest(seed=1)
+    return told.stdout.strip()
+
+
+def test_the_same_bytes_in_another_process() -> None:
+    told = in_another_process("import corrupted_scenes; print(corrupted_scenes.digest())")
+    assert told == digest() != digest(seed=1)
 
 
 def test_a_frame_comes_out_the_same_whatever_is_read_with_it() -> None:
@@ -387,9 +394,7 @@ def test_what_costs_the_first_place() -> None:
 
 def test_corruptions_are_known_without_importing_them() -> None:
     code = "import sys, scopedepth.config.load; print([m for m in sys.modules if 'corruptions.' in m or m == 'cv2'])"
-    told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-    )
-    assert told.stdout.strip() == "[]"
+    told = in_another_process(code)
+    assert told == "[]"
     assert all(isinstance(kind, Corruption) and kind.file for kind in CORRUPTIONS.values())
     assert len(CORRUPTIONS) == 23

@@ -106,6 +106,11 @@ class Study:
         return list(dict.fromkeys(stored_name(spec) for spec in self.datasets.values()))
 
     @property
+    def shown_datasets(self) -> dict[str, dict[str, Any]]:
+        """The datasets that the study names, without corrupted views."""
+        return {name: self.datasets[name] for name in self.spec["datasets"]}
+
+    @property
     def shown_units(self) -> list[str]:
         """The units of the datasets that the study names: without those of corrupted views."""
         return [unit.name for unit in self.units.values() if unit.dataset in self.spec["datasets"]]

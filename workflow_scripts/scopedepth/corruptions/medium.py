@@ -15,13 +15,13 @@ from scopedepth.vocabulary.corruptions import Corruption
 
 CORRUPTIONS = (
     Corruption(
-        "smoke", "Smoke", "optical depth at the median depth", (0.15, 0.35, 0.6, 1.0, 1.6), needs_depth=True
+        "smoke", "Smoke", "optical depth at the median depth", (0.1, 0.2, 0.35, 0.55, 0.85), needs_depth=True
     ),
     Corruption(
         "murky_water",
         "Murky water",
         "optical depth at the median depth, green",
-        (0.2, 0.4, 0.7, 1.1, 1.7),
+        (0.15, 0.3, 0.5, 0.8, 1.2),
         needs_depth=True,
     ),
 )

@@ -24,8 +24,13 @@ def specular(shot: Shot) -> Image:
     surroundings (Blinn 1977, light and eye in one place); small waves of the film break that up.
     """
     grey = shot.rgb.mean(axis=2)
+    # What is black lies outside the image circle, and is no surrounding.
+    lit = (grey > 0.02).astype(np.float32)
     near = cv2.GaussianBlur(grey, (0, 0), 0.006 * shot.side)
-    around = cv2.GaussianBlur(grey, (0, 0), 0.08 * shot.side)
+    wide = 0.08 * shot.side
+    around = cv2.GaussianBlur(grey * lit, (0, 0), wide) / np.maximum(
+        cv2.GaussianBlur(lit, (0, 0), wide), 1e-3
+    )
     waves = smooth(generator(shot.frame), grey.shape, 40)
     facing = (near - around) + np.float32(0.5) * near + np.float32(WAVES) * waves
     edge = np.float32(np.quantile(facing, 1 - shot.level))

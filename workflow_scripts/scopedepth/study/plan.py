@@ -310,7 +310,7 @@ class Plan:
             return canonical_json(
                 {
                     "study": {**without(study.spec, STUDY_WORDS), **self._facts()},
-                    "datasets": _without_words(study.datasets, DATASET_WORDS),
+                    "datasets": _without_words(study.shown_datasets, DATASET_WORDS),
                     "models": _without_words(study.models, MODEL_WORDS),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
                 }
@@ -319,7 +319,7 @@ class Plan:
         return canonical_json(
             {
                 "study": {**study.spec, **self._facts()},
-                "datasets": study.datasets,
+                "datasets": study.shown_datasets,
                 "models": study.models,
                 "protocols": study.protocols,
             }
