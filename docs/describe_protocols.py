@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from describe_corruptions import robustness_page
 from describe_options import options_page
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
@@ -297,6 +298,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/protocols.md": protocols_page(protocols, rows),
         ROOT / "docs/metrics.md": metrics_page(),
         ROOT / "docs/options.md": options_page(),
+        ROOT / "docs/robustness.md": robustness_page(),
     }
 
 

@@ -20,6 +20,7 @@ from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.corruptions import Shot, generator
 from scopedepth.corruptions.medium import distance
 from scopedepth.corruptions.scene import hides
+from scopedepth.job.extensions import made_alone
 from scopedepth.statistics.robustness import (
     CLEAN,
     corruption_error,
@@ -384,12 +385,27 @@ def test_what_costs_the_first_place() -> None:
     found = {place.kind: place for place in first_places(rows)}
     assert {place.winner for place in found.values()} == {"a"}
     dark, smoke, blur = (found[kind] for kind in ("dark", "smoke", "blur"))
-    assert (dark.kept, dark.lost, dark.to, dark.surely) == (1, 3, "b", False)
-    assert (smoke.kept, smoke.lost) == (3, None)
-    assert (blur.kept, blur.lost, blur.to, blur.surely) == (0, 1, "b", True)
+    assert (dark.kept, dark.lost, dark.to, dark.beaten) == (1, 3, "b", None)
+    assert (smoke.kept, smoke.lost, smoke.to) == (3, None, "")
+    assert (blur.kept, blur.lost, blur.to, blur.beaten) == (0, 1, "b", 1)
     assert first_places([row for row in rows if row["kind"] != CLEAN]) == []
     gone = [row for row in rows if (row["kind"], row["severity"], row["model"]) != ("smoke", 3, "a")]
     assert next(p for p in first_places(gone) if p.kind == "smoke").lost == 3
+
+
+def test_a_kind_of_your_own_as_the_page_shows_it(tmp_path: Path) -> None:
+    page = (SCRIPTS.parent / "docs/robustness.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "stripes.py").write_text(code, encoding="utf-8")
+    found = made_alone(tmp_path / "stripes.py", "CORRUPTIONS")["CORRUPTIONS"]
+    assert [kind.name for kind in found] == ["stripes"]
+    made: dict[str, Any] = {}
+    exec(compile(code, "stripes.py", "exec"), made)
+    grey = np.full((24, 32, 3), 0.5, np.float32)
+    striped = made["stripes"](Shot(grey, 0.1, None, "0", "0"))
+    assert striped.dtype == np.float32
+    assert np.abs(striped - 0.5).max() == pytest.approx(0.1, rel=0.05)
+    assert (striped == striped[:, :1, :1]).all()
 
 
 def test_corruptions_are_known_without_importing_them() -> None:

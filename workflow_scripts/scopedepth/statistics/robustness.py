@@ -189,45 +189,40 @@ def _mean(values: Sequence[float | None]) -> float | None:
 class FirstPlace:
     """How long the best model of the clean frames stays the best as one kind of corruption grows.
 
-    kept: the greatest severity up to which it is first, 0 for none. lost: the first severity at which another one is,
-    None where none of those looked at is; to: who is first there. surely: whether that one is significantly better.
+    kept: the greatest severity up to which it is first, 0 for none. lost: the first severity at which it is not, None
+    where it is at all that were looked at; to: who is first there. beaten: the first severity at which another model is
+    significantly better, None where none is.
     """
 
     kind: str
     winner: str
     kept: int
-    lost: int | None = None
-    to: str = ""
-    surely: bool = False
+    lost: int | None
+    to: str
+    beaten: int | None
 
 
 def first_places(rows: Sequence[Row]) -> list[FirstPlace]:
     """Return what each kind does to the first place, from the rows of one dataset, protocol and metric.
 
-    Nothing where no model is ranked on the clean frames. A winner that is not ranked at a severity has lost there.
+    Nothing where no model is ranked on the clean frames. A winner that is not ranked at a severity is not first there.
     """
     ranked = {(row["kind"], row["severity"], row["model"]): row for row in rows if row.get("rank_by_value")}
-    winner = next(
-        (model for (kind, _, model), row in ranked.items() if kind == CLEAN and row["rank_by_value"] == 1),
-        None,
-    )
+    first = {
+        (kind, severity): model
+        for (kind, severity, model), row in reversed(ranked.items())
+        if row["rank_by_value"] == 1
+    }
+    winner = first.get((CLEAN, 0))
     if winner is None:
         return []
     found = []
     for kind in dict.fromkeys(row["kind"] for row in rows if row["kind"] != CLEAN):
-        kept, place = 0, FirstPlace(kind, winner, 0)
-        for severity in sorted({row["severity"] for row in rows if row["kind"] == kind}):
-            own = ranked.get((kind, severity, winner))
-            if own is None or own["rank_by_value"] > 1:
-                best = [
-                    model
-                    for (at, level, model), row in ranked.items()
-                    if (at, level) == (kind, severity) and row["rank_by_value"] == 1
-                ]
-                surely = own is None or own["rank_low"] > 1
-                place = FirstPlace(kind, winner, kept, severity, best[0] if best else "", surely)
-                break
-            kept = severity
-            place = FirstPlace(kind, winner, kept)
-        found.append(place)
+        severities = sorted({row["severity"] for row in rows if row["kind"] == kind})
+        own = {severity: ranked.get((kind, severity, winner)) for severity in severities}
+        lost = next((at for at, row in own.items() if row is None or row["rank_by_value"] > 1), None)
+        beaten = next((at for at, row in own.items() if row is not None and row["rank_low"] > 1), None)
+        kept = max((at for at in severities if lost is None or at < lost), default=0)
+        to = "" if lost is None else first.get((kind, lost), "")
+        found.append(FirstPlace(kind, winner, kept, lost, to, beaten))
     return found

@@ -77,7 +77,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
-    # Without the corrupted views: their scores are whole or say nothing.
+    # Without corrupted views: what is incomplete says nothing of what a ranking withstands.
     whole = [name for name in plan.study.spec["datasets"] if name in datasets]
     study: dict[str, Any] = {**plan.study.spec, "datasets": whole, "robustness": None}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"

@@ -67,7 +67,7 @@ def line_chart(
             drawing.polyline([(x(a), y(b)) for a, b in run], f"line {line.look.css}", line.title)
         for a, b, c in line.spans:
             if b is not None and c is not None:
-                drawing.line(x(a), y(b), x(a), y(c), f"line {line.look.css}")
+                drawing.line(x(a), y(b), x(a), y(c), f"line span {line.look.css}")
         if marks:
             for a, b in line.points:
                 if b is not None:

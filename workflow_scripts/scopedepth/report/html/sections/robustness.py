@@ -45,15 +45,16 @@ def sentence(results: Results, place: FirstPlace) -> str:
     """Say how long the first model stays first."""
     who, what = results.model_title(place.winner), label(place.kind).lower()
     if place.lost is None:
-        return f"{who} stays first up to severity {place.kept} of {what}, the greatest looked at."
-    other = results.model_title(place.to) if place.to else "no model"
-    how = "" if place.surely else ", a difference that is not significant"
-    kept = (
-        f"stays first up to severity {place.kept} of {what}; at"
-        if place.kept
-        else f"is first until {what}: at"
-    )
-    return f"{who} {kept} severity {place.lost} {other} is first{how}."
+        said = f"{who} stays first up to severity {place.kept} of {what}, the greatest looked at"
+    else:
+        other = results.model_title(place.to) if place.to else "no model"
+        if place.kept:
+            said = f"{who} stays first up to severity {place.kept} of {what}; at severity {place.lost} {other} is first"
+        else:
+            said = f"{who} loses the first place at severity {place.lost} of {what}, the least looked at, to {other}"
+    if place.beaten is None:
+        return said + ("." if place.lost is None else "; no model is significantly better than it.")
+    return said + f"; at severity {place.beaten} another one is significantly better."
 
 
 def chart(results: Results, look: Mapping[str, Look], dataset: str, rows: Sequence[Row], kind: str) -> Any:
