@@ -1,4 +1,4 @@
-"""Writes the table of corruptions into docs/robustness.md, from their files: `python docs/describe_protocols.py` does."""
+"""The table of corruptions in docs/robustness.md, from their files; `python docs/describe_protocols.py` writes it."""
 
 from __future__ import annotations
 
