@@ -20,7 +20,7 @@ from scopedepth.job.identity import code_digest
 from scopedepth.job.manifest import manifest_of, page_of, read_manifest, write_json, write_manifest
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
-from scopedepth.views import VIEW_FILE, Step, chosen_sequences, modules_of, plain_steps, steps_for
+from scopedepth.views import VIEW_FILE, chosen_sequences, modules_of, plain_steps, steps_for
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE
 
 STEPS = Path(__file__).parents[1] / "views"
@@ -39,10 +39,6 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
         name: steps_for(spec["steps"], name, (stored.sequences[name].height, stored.sequences[name].width))
         for name in names
     }
-    for name, sequence in stored.sequences.items():
-        for step in steps.get(name, []):
-            if step.needs_depth:
-                _refuse_without_depth(spec["name"], step, sequence, known["sequences"][name])
     view: dict[str, Any] = {
         "view_of": base.stem,
         "digest": known["digest"],
@@ -62,6 +58,8 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
             view["sequences"][name]["lost_depth"] = lost_depth(sequence)
             advance(sequence.n_frames)
     write_json(store / VIEW_FILE, view)
+    for sequence in DatasetStore(store).sequences.values():
+        _refuse_without_depth(spec["name"], sequence)
     write_manifest(
         manifest,
         store,
@@ -79,15 +77,17 @@ def make_view(spec: Mapping[str, Any], base: Path, store: Path, manifest: Path) 
     write_json(page_of(manifest), describe_unit(store))
 
 
-def _refuse_without_depth(view: str, step: Step, stored: DatasetSequence, known: Mapping[str, Any]) -> None:
+def _refuse_without_depth(view: str, sequence: DatasetSequence) -> None:
     """Refuse a step that follows from depth where a frame that can be read has none."""
-    if not known.get("no_depth", 0):
-        return
-    first = stored.frame_ids()[int(np.flatnonzero(stored.status() == FRAME_NO_DEPTH)[0])]
-    raise ScopeDepthError(
-        f"{view}: {step.words(stored.height, stored.width)}, follows from depth, and {known['no_depth']} frames of "
-        f"sequence {stored.name} have none (the first: {first}). Leave them out, or choose another kind."
-    )
+    places = np.flatnonzero(sequence.status() == FRAME_NO_DEPTH)
+    for step in sequence.steps:
+        if step.needs_depth and len(places):
+            first = sequence.frame_ids()[int(places[0])]
+            raise ScopeDepthError(
+                f"{view}: {step.words(sequence.height, sequence.width)}, follows from depth, and of sequence "
+                f"{sequence.name} {len(places)} frames have none (the first: {first}). Leave them out, or choose "
+                "another kind."
+            )
 
 
 def lost_depth(sequence: DatasetSequence) -> list[int]:
