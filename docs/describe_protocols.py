@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from describe_configuration import configuration_page
+from describe_corruptions import robustness_page
 from describe_options import options_page
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, Metric
@@ -299,6 +300,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/metrics.md": metrics_page(),
         ROOT / "docs/options.md": options_page(),
         ROOT / "docs/configuration.md": configuration_page(),
+        ROOT / "docs/robustness.md": robustness_page(),
     }
 
 

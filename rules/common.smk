@@ -44,7 +44,9 @@ except ScopeDepthError as error:
 # Whoever reads the configuration beside a job finds it written out. Addresses may hold what gives access to them: jobs
 # take them from here, for a rule's parameters are kept and shown.
 for name, spec in {**PLAN.study.bases, **PLAN.study.datasets}.items():
-    config["datasets"][name] |= {key: spec[key] for key in ("citation", "source") if key in spec}
+    # A study's corrupted views do not stand in it.
+    if name in config["datasets"]:
+        config["datasets"][name] |= {key: spec[key] for key in ("citation", "source") if key in spec}
 for name, spec in PLAN.study.models.items():
     config["models"][name]["weights"] = spec["weights"]
 config["fetched_lists"] = PLAN.fetched_lists()
@@ -108,7 +110,7 @@ def params_of(rule):
     if STAGES[rule].each:
         params["parts"] = known(MADE_FROM.parts(rule))
     if "study" in STAGES[rule].wildcards:
-        params["units"] = list(PLAN.study.units)
+        params["units"] = PLAN.study.shown_units
     return params
 
 

@@ -107,7 +107,7 @@ class FakeSequence:
     def flags(self, start: int, stop: int) -> Array:
         return self._part("flags", start, stop, lambda: np.zeros(self.arrays["depth"].shape, np.uint8))
 
-    def rgb(self, start: int, stop: int) -> Array:
+    def scene(self, start: int, stop: int) -> Array:
         return self._part("rgb", start, stop, lambda: np.full((*self.arrays["depth"].shape, 3), 99, np.uint8))
 
     def status(self, start: int, stop: int) -> Array:

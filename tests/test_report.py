@@ -28,7 +28,7 @@ from scopedepth.report.paper.latex import scores_caption
 from scopedepth.report.results import Results
 from scopedepth.report.words import interval, listed, metric_value, number, parameters, plural, significant
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import COMPARISONS, RANKS, SUMMARY
+from scopedepth.tables.study import COMPARISONS, RANKS, RESILIENCE, ROBUSTNESS, SUMMARY
 
 
 @pytest.fixture(scope="module")
@@ -410,3 +410,56 @@ def test_doubts_and_the_reasons_of_an_empty_ranking_are_said(tmp_path: Path) -> 
         ": the frame has no reference depth (2 frames); "
         "the reference depth lies outside of the protocol's range (1 frame)"
     )
+
+
+def corrupted_rows(order: dict[tuple[str, int], list[str]]) -> list[dict[str, Any]]:
+    """Return rows of the table `robustness` of the tube: models in their order by kind and severity, 0.1 apart."""
+    return [
+        {
+            **dict.fromkeys(ROBUSTNESS.names), "dataset": "tube", "kind": kind, "severity": severity, "view": "v",
+            "model": model, "protocol": "median_depth", "metric": "abs_rel", "value": 0.1 * place, "n_frames": 24,
+            "ci_low": 0.1 * place - 0.01, "ci_high": 0.1 * place + 0.01, "rank_by_value": place, "rank_low": 1,
+            "rank_high": 2, "seen_in_training": "none", "status": "ok",
+        }
+        for (kind, severity), models in order.items()
+        for place, model in enumerate(models, 1)
+    ]  # fmt: skip
+
+
+def test_what_corruptions_do_is_a_section_of_its_own(
+    study: dict[str, Any], tmp_path: Path, page: str
+) -> None:
+    """Sentences, a chart a kind, and tables; the views are no datasets of the page. Without corruptions, no section."""
+    assert 'id="robustness"' not in page
+    assert "#robustness" not in page
+    a, b = "affine_net", "hostile"
+    rows = corrupted_rows(
+        {("clean", 0): [a, b], ("smoke", 1): [a, b], ("smoke", 5): [b, a], ("dirt", 3): [a, b]}
+    )
+    rates = {
+        **dict.fromkeys(RESILIENCE.names), "dataset": "tube", "protocol": "median_depth", "baseline": b,
+        "kinds": ["smoke", "dirt"], "severities": [1], "dee_clean": 0.05, "dee": [0.1, 0.1], "ce": [87.5, 120.25],
+        "rr": [90.0, 80.0], "mce": 103.9, "mrr": 85.0, "seen_in_training": "none", "status": "ok", "model": a,
+    }  # fmt: skip
+    tables = dict(study["tables"])
+    for name, schema, made in (("robustness", ROBUSTNESS, rows), ("resilience", RESILIENCE, [rates])):
+        tables[name] = tmp_path / f"{name}.parquet"
+        write_table(tables[name], schema, {field: [row[field] for row in made] for field in schema.names})
+    asked = {"kinds": ["smoke", "dirt"], "severities": [1, 5], "baseline": b, "views": {}}
+    out = tmp_path / "report.html"
+    write_report(**{**study, "tables": tables, "study": {**study["study"], "robustness": asked}}, out=out)
+    whole = out.read_text(encoding="utf-8")
+    section = whole.split('<section id="robustness">')[1].split("</section>")[0]
+    assert '<a href="#robustness">Robustness</a>' in whole
+    lines = re.findall(r"<li>(Affine Net.*?)</li>", section)
+    assert lines == [
+        f"Affine Net stays first up to severity 1 of smoke; at severity 5 {escape(HOSTILE)} is first; "
+        "no model is significantly better than it.",
+        "Affine Net stays first up to severity 3 of dirt on the lens, the greatest looked at.",
+    ]
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", section) == ["Smoke", "Dirt on the lens"]
+    assert section.count("<svg viewBox") == 2
+    assert "<script" not in section
+    assert "103.9" in section
+    assert "120.2" in section
+    assert "<h3>Cave</h3>" not in section  # it was not corrupted

@@ -650,3 +650,58 @@ def test_a_table_that_mixes_models_is_refused(bench: Bench, rng: np.random.Gener
     write_table(bench.scores[0], SCORES, [mixed])
     with pytest.raises(ScopeDepthError, match="2 values of 'model'"):
         bench.run()
+
+
+def test_corrupted_views_stand_in_tables_of_their_own(bench: Bench, rng: np.random.Generator) -> None:
+    """Values, ranks and paired changes of each view; the other tables are those of the clean frames alone."""
+    clean = {"a": noisy(rng, 0.1), "b": noisy(rng, 0.2)}
+    for model, values in clean.items():
+        bench.add(model, "p", values)
+    alone = {
+        name: path.read_bytes() for name, path in bench.run("alone", metrics=["abs_rel", "delta1"]).items()
+    }
+    # Smoke adds 0.3 to the one, frame by frame, and nothing to the other.
+    worse = {name: values + (0.3 if name == "abs_rel" else -0.3) for name, values in clean["a"].items()}
+    bench.name = "colon_smoke_3"
+    bench.add("a", "p", worse)
+    bench.add("b", "p", clean["b"])
+    bench.name = "colon"
+    robustness = {
+        "baseline": "b",
+        "views": {"colon_smoke_3": {"dataset": "colon", "kind": "smoke", "severity": 3}},
+    }
+    made = bench.run("both", robustness=robustness, metrics=["abs_rel", "delta1"])
+    rows = read_table(made["robustness"]).to_pylist()
+    by_key = {(row["kind"], row["severity"], row["model"], row["metric"]): row for row in rows}
+    assert len(rows) == len(by_key) == 2 * 2 * 2
+    a = by_key["smoke", 3, "a", "abs_rel"]
+    assert (a["view"], a["dataset"], a["status"], a["n_frames"]) == ("colon_smoke_3", "colon", "ok", 60)
+    assert a["value"] == pytest.approx(by_key["clean", 0, "a", "abs_rel"]["value"] + 0.3, abs=1e-12)
+    # The same on each frame: the interval of the change is a point, and that of the value as wide as before.
+    ends = [a["change"], a["change_ci_low"], a["change_ci_high"]]
+    assert ends == pytest.approx([0.3, 0.3, 0.3], abs=1e-9)
+    before = by_key["clean", 0, "a", "abs_rel"]
+    assert a["ci_high"] - a["ci_low"] == pytest.approx(before["ci_high"] - before["ci_low"], abs=1e-9)
+    assert before["change"] is None
+    assert [
+        by_key[kind, at, "a", "abs_rel"]["rank_by_value"] for kind, at in (("clean", 0), ("smoke", 3))
+    ] == [1, 2]
+    assert (a["rank_low"], by_key["smoke", 3, "b", "abs_rel"]["rank_high"]) == (2, 1)
+    rates = {row["model"]: row for row in read_table(made["resilience"]).to_pylist()}
+    assert rates["b"]["mce"] == pytest.approx(100, abs=1e-9)
+    assert rates["b"]["mrr"] == pytest.approx(100, abs=1e-9)
+
+    def dee(kind: str, at: int, model: str) -> float:
+        return (
+            by_key[kind, at, model, "abs_rel"]["value"] - by_key[kind, at, model, "delta1"]["value"] + 1
+        ) / 2
+
+    assert rates["a"]["mce"] == pytest.approx(100 * dee("smoke", 3, "a") / dee("smoke", 3, "b"), abs=1e-9)
+    mrr = 100 * (1 - dee("smoke", 3, "a")) / (1 - dee("clean", 0, "a"))
+    assert rates["a"]["mrr"] == pytest.approx(mrr, abs=1e-9)
+    # All other tables are those of a study without corruptions, byte by byte.
+    own = ("robustness", "resilience")
+    assert {name for name in STUDY_TABLES if made[name].read_bytes() != alone[name]} == set(own)
+    lacking = [path for path in bench.scores if path != bench.scores[-1]]
+    with pytest.raises(ScopeDepthError, match="no scores of b on colon_smoke_3 under p"):
+        bench.run("lacking", order=lambda _: lacking, robustness=robustness)

@@ -229,6 +229,54 @@ def test_the_digest_of_a_view_is_one_of_all_that_is_done(base: Path) -> None:
     assert digest(change("cut", crop(10, 6, 32, 21), sequences=["left"])) != same
 
 
+def dimmed(view: str, name: str = "darkness", file: str = "photometric", severity: int = 3) -> dict[str, Any]:
+    return {
+        "view": view,
+        "sequences": None,
+        "steps": [
+            {"crop": [crop(10, 6, 32, 21)]},
+            {"corrupt": {"kind": name, "file": file, "severity": severity, "seed": 0}},
+        ],
+    }
+
+
+def test_a_corrupted_view_shares_depth_and_flags_and_stores_no_pixel(base: Path) -> None:
+    clean = view_store(base, change("cut", crop(10, 6, 32, 21))).sequences["left"]
+    store = view_store(base, dimmed("dark"))
+    seen = store.sequences["left"]
+    assert [path.name for path in store.path.rglob("*")] == ["view.json"]
+    assert np.array_equal(seen.stored_depth(0, 5), clean.stored_depth(0, 5))
+    assert np.array_equal(seen.flags(0, 5), clean.flags(0, 5))
+    assert seen.status().tolist() == clean.status().tolist()
+    assert np.array_equal(seen.scene(0, 5), clean.rgb(0, 5))  # what decides which pixels count
+    dark = seen.rgb(0, 5)
+    assert dark.mean() < 0.7 * clean.rgb(0, 5).mean()
+    for start, stop in ((1, 3), (4, 9)):
+        assert np.array_equal(seen.rgb(start, stop), dark[start:stop])
+    assert seen.attrs["notes"][-1] == "a view: darkness, severity 3 of 5, seed 0"
+    digests = {
+        name: read_manifest(view_store(base, one).path.with_suffix(".json"))["digest"]
+        for name, one in (("dark", dimmed("dark")), ("more", dimmed("dark", severity=4)))
+    }
+    assert digests["dark"] != digests["more"]
+
+
+def test_smoke_needs_the_depth_of_each_frame(base: Path) -> None:
+    """Frame 3 has depth in its upper rows alone, which the window leaves out."""
+    smoke = dimmed("smoky", "smoke", "medium")
+    smoke["steps"] = smoke["steps"][1:]
+    smoky, clean = (
+        store.sequences["left"].rgb(0, 5) for store in (view_store(base, smoke), DatasetStore(base))
+    )
+    assert (np.abs(smoky.astype(int) - clean).mean(axis=(1, 2, 3)) > 2).all()
+    with pytest.raises(ScopeDepthError) as caught:
+        view_store(base, dimmed("smoky", "smoke", "medium"))
+    assert str(caught.value) == (
+        "smoky: smoke, severity 3 of 5, seed 0, follows from depth, and of sequence left 1 frames have none "
+        "(the first: 03). Leave them out, or choose another kind."
+    )
+
+
 # The configuration.
 
 CONFIG: dict[str, Any] = {

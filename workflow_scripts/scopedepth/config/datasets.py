@@ -12,7 +12,9 @@ from scopedepth.config.citations import Citation
 from scopedepth.config.options import check_options, options_of
 from scopedepth.config.provenance import Provenance
 from scopedepth.job import extensions
+from scopedepth.vocabulary.corruptions import CORRUPTIONS
 
+CORRUPTION_KINDS = tuple(CORRUPTIONS)
 LOADERS = extensions.names_in(extensions.LOADERS)
 
 UNPACK = (
@@ -380,6 +382,14 @@ class Crop(Spec):
     height: int = Field(ge=1, description="rows kept")
 
 
+class Corrupt(Spec):
+    """A corruption of the images; depth and flags are shared."""
+
+    kind: Literal[CORRUPTION_KINDS] = Field(description="which corruption: docs/robustness.md has them all")  # type: ignore[valid-type]
+    severity: Literal[1, 2, 3, 4, 5] = Field(description="how strong it is, 1 to 5")
+    seed: int = Field(0, ge=0, description="seed of what is drawn; another seed is another view")
+
+
 def _as_crops(given: Any) -> Any:
     """Return what a crop is short for: one alone is a list of one."""
     return [given] if isinstance(given, dict) else given
@@ -396,14 +406,15 @@ class ViewSpec(Spec):
     crop: Annotated[list[Crop], BeforeValidator(_as_crops, json_schema_input_type=Crop | list[Crop])] = Field(
         [], description="window of the frames; of several the first that is for a sequence, of none all of it"
     )
+    corrupt: Corrupt | None = Field(None, description="corruption of the images, after the crop; null: none")
     licence: str = Field("", description="terms of the data; empty takes the other one's")
     citation: Citation = Field("", description="who made the view; empty takes the other one's")
     homepage: str = Field("", description="where it is described; empty takes the other one's")
 
     @model_validator(mode="after")
     def _changes_something(self) -> ViewSpec:
-        if not self.crop and self.sequences is None:
-            raise ValueError("a view says what it changes: crop, sequences")
+        if not self.crop and self.sequences is None and self.corrupt is None:
+            raise ValueError("a view says what it changes: crop, corrupt, sequences")
         return self
 
 

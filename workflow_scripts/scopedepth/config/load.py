@@ -17,6 +17,7 @@ from scopedepth.config.datasets import STORED, VIEW, ViewSpec
 from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
 from scopedepth.config.plain import unfit
 from scopedepth.config.resolve import resolved_dataset, stored_name
+from scopedepth.config.robustness import corrupted, plain_robustness
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.vocabulary.metrics import METRICS
@@ -78,6 +79,8 @@ class Unit:
 class Study:
     """One study with everything that it refers to, as plain specs with all defaults filled in.
 
+    `datasets`: those that the study names, and the corrupted views of its `robustness`, which `spec["datasets"]` does
+    not name: tables and report show them apart.
     `bases` and `base_units`: the datasets, and the units of them, whose stores the study's views are made from. They
     may stand among `datasets` and `units` as well.
     """
@@ -105,6 +108,16 @@ class Study:
         """Return the names of the datasets that are fetched: the study's, but of its views those behind them."""
         return list(dict.fromkeys(stored_name(spec) for spec in self.datasets.values()))
 
+    @property
+    def shown_datasets(self) -> dict[str, specs.Dataset]:
+        """The datasets that the study names, without corrupted views."""
+        return {name: self.datasets[name] for name in self.spec["datasets"]}
+
+    @property
+    def shown_units(self) -> list[str]:
+        """The units of the datasets that the study names: without those of corrupted views."""
+        return [unit.name for unit in self.units.values() if unit.dataset in self.spec["datasets"]]
+
     def units_of(self, dataset: str) -> list[str]:
         """Return the names of a dataset's units."""
         return [unit.name for unit in self.units.values() if unit.dataset == dataset]
@@ -123,6 +136,7 @@ def check(config: Mapping[str, Any]) -> Configuration:
         _dataset(name, checked)
     for name, study in checked.studies.items():
         _check_references(f"studies.{name}", study, checked)
+        _check_robustness(f"studies.{name}", study, checked)
     _known("study", checked.study, checked.studies)
     _check_lineage(checked)
     return checked
@@ -154,13 +168,20 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     chosen = name or checked.study
     _known("study", chosen, checked.studies)
     spec = checked.studies[chosen]
-    datasets = {key: _dataset(key, checked) for key in spec.datasets}
+    views = corrupted(f"studies.{chosen}", spec, checked.datasets)
+    checked = checked.model_copy(update={"datasets": {**checked.datasets, **views}})
+    datasets = {key: _dataset(key, checked) for key in (*spec.datasets, *views)}
     bases = {base: _dataset(base, checked) for key in datasets if (base := stored_name(datasets[key])) != key}
     units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, bases)}
     behind = {unit.base for unit in units.values()}
     timing = plain_spec(spec.timing, checked.timings[spec.timing]) if spec.timing else None
     lineage = facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models)
-    plain: Any = {**plain_spec(chosen, spec), "timing": timing, "lineage": lineage}
+    plain: Any = {
+        **plain_spec(chosen, spec),
+        "timing": timing,
+        "robustness": plain_robustness(spec, views),
+        "lineage": lineage,
+    }
     execution: Any = checked.execution.model_dump(mode="json")
     return Study(
         name=chosen,
@@ -264,6 +285,22 @@ def _check_references(where: str, study: StudySpec, checked: Configuration) -> N
             f"{where}.metrics: the headline's metric {headline.metric!r} is not among them; add it, or choose another "
             f"as {where}.headline.metric."
         )
+
+
+def _check_robustness(where: str, study: StudySpec, checked: Configuration) -> None:
+    asked = study.robustness
+    if asked is None:
+        return
+    for index, name in enumerate(asked.datasets or []):
+        _known(f"{where}.robustness.datasets[{index}]", name, study.datasets)
+    if asked.baseline is not None:
+        _known(f"{where}.robustness.baseline", asked.baseline, study.models)
+    try:
+        views = corrupted(where, study, checked.datasets)
+        for name in views:
+            resolved_dataset(name, {**checked.datasets, **views})
+    except ScopeDepthError as error:
+        raise ConfigError(re.sub(r"^datasets\.\w+\.corrupt", f"{where}.robustness", str(error))) from None
 
 
 def _no_repeats(where: str, names: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.views import chosen_sequences, steps_for
+from scopedepth.vocabulary.corruptions import CORRUPTIONS
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -45,7 +46,10 @@ def resolved_dataset(
     change: Any = {
         "view": name,
         "sequences": own["sequences"],
-        "steps": [{"crop": own["crop"]}] if own["crop"] else [],
+        "steps": [
+            *([{"crop": own["crop"]}] if own["crop"] else []),
+            *_corruption(name, own["corrupt"], base),
+        ],
     }
     # Which sequences a dataset has that is not split is known when its store is there.
     sequences = base["sequences"]
@@ -66,6 +70,20 @@ def resolved_dataset(
         },
     }
     return view
+
+
+def _corruption(
+    view: str, stated: Mapping[str, Any] | None, base: Mapping[str, Any]
+) -> list[dict[str, dict[str, Any]]]:
+    """Return the step of a view's corruption, none where it has none, with the file that makes it."""
+    if stated is None:
+        return []
+    kind = CORRUPTIONS[stated["kind"]]
+    if kind.needs_depth and base["depth"]["kind"] == "none":
+        raise ScopeDepthError(
+            f"datasets.{view}.corrupt: {kind.name} follows from depth, and {base['name']} has none. Choose another."
+        )
+    return [{"corrupt": {**stated, "file": kind.file}}]
 
 
 def _size_after(change: specs.Change, sequence: str, size: list[int]) -> list[int]:

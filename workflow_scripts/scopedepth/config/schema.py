@@ -12,11 +12,11 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from scopedepth.config.base import Spec
-from scopedepth.config.datasets import LOADERS, DatasetSpec
+from scopedepth.config.datasets import CORRUPTION_KINDS, LOADERS, DatasetSpec
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS
 from scopedepth.config.models import FAMILIES, ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
-from scopedepth.config.studies import Configuration, Execution, StudySpec
+from scopedepth.config.studies import Configuration, Execution, Robustness, StudySpec
 from scopedepth.config.studies import Timing as TimingSpec
 from scopedepth.vocabulary import alignments
 
@@ -52,6 +52,7 @@ ADDED = {
     ModelSpec: {"name": "str", "reads": "NotRequired[list[str] | None]"},
     ProtocolSpec: {"name": "str"},
     TimingSpec: {"name": "str"},
+    Robustness: {"datasets": "list[str]", "baseline": "str", "views": "dict[str, dict[str, Any]]"},
     StudySpec: {"name": "str", "timing": "Timing | None", "lineage": "dict[str, Any]"},
 }
 WORDS = {
@@ -61,7 +62,7 @@ WORDS = {
     StudySpec: STUDY_WORDS,
 }
 # Names that a new file adds to.
-OPEN = (LOADERS, FAMILIES, alignments.NAMES)
+OPEN = (LOADERS, FAMILIES, alignments.NAMES, CORRUPTION_KINDS)
 WIDTH = 110
 
 
@@ -139,8 +140,8 @@ def _spelled(kind: Any) -> str:
     return _called(kind) if issubclass(kind, Spec) else kind.__name__
 
 
-def _quoted(words: tuple[str, ...]) -> str:
-    return ", ".join(f'"{word}"' for word in words)
+def _quoted(words: tuple[Any, ...]) -> str:
+    return ", ".join(json.dumps(word) for word in words)
 
 
 if __name__ == "__main__":

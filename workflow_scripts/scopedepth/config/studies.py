@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scopedepth.config.base import Name, Spec
-from scopedepth.config.datasets import DatasetEntry
+from scopedepth.config.datasets import CORRUPTION_KINDS, DatasetEntry
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 
@@ -24,6 +24,33 @@ class Bootstrap(Spec):
 
     replicates: int = Field(2000, ge=100, description="bootstrap replicates")
     seed: int = Field(0, ge=0, description="seed of the replicates")
+
+
+class Robustness(Spec):
+    """How the study's models withstand corruptions of the images: a view for each dataset, kind and severity."""
+
+    kinds: list[Literal[CORRUPTION_KINDS]] = Field(  # type: ignore[valid-type]
+        min_length=1, description="the corruptions: docs/robustness.md has them all"
+    )
+    severities: list[Literal[1, 2, 3, 4, 5]] = Field(
+        [1, 3, 5], min_length=1, description="how strong they are, 1 to 5"
+    )
+    seed: int = Field(0, ge=0, description="seed of what is drawn")
+    datasets: list[Name] | None = Field(
+        None, min_length=1, description="those of the study's datasets that are corrupted; null: all"
+    )
+    baseline: Name | None = Field(
+        None, description="the one of the study's models that mCE is measured by; null takes the first one"
+    )
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Robustness:
+        for field in ("kinds", "severities", "datasets"):
+            names = getattr(self, field) or []
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{field}: {name} is named twice; name it once")
+        return self
 
 
 class Timing(Spec):
@@ -61,6 +88,7 @@ class StudySpec(Spec):
     )
     bootstrap: Bootstrap = Field(Bootstrap(), description="how intervals are drawn")
     timing: Name | None = Field(None, description="one of `timings`; null measures no speed")
+    robustness: Robustness | None = Field(None, description="corruptions to withstand; null: none")
     allow_seen: bool = Field(
         False,
         description="rank models on frames that they were trained on too, which the report then says first; otherwise "

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scopedepth.datasets.describe import describe_unit
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.identity import code_digest
 from scopedepth.job.manifest import manifest_of, page_of, read_manifest, write_json, write_manifest
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
-from scopedepth.views import VIEW_FILE, chosen_sequences, kinds_of, plain_steps, steps_for
+from scopedepth.views import VIEW_FILE, chosen_sequences, modules_of, plain_steps, steps_for
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, FRAME_UNREADABLE
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def make_view(spec: specs.Dataset, base: Path, store: Path, manifest: Path) -> N
         "view_of": base.stem,
         "digest": known["digest"],
         "lineage": list(spec["lineage"]),
-        "code": {kind: code_digest(STEPS / f"{kind}.py") for kind in kinds_of(spec["steps"])},
+        "code": {
+            kind: code_digest(STEPS / f"{kind}.py", modules)
+            for kind, modules in modules_of(spec["steps"]).items()
+        },
         "sequences": {name: {"steps": plain_steps(steps[name]), "lost_depth": []} for name in names},
     }
     shutil.rmtree(store, ignore_errors=True)
@@ -57,6 +61,8 @@ def make_view(spec: specs.Dataset, base: Path, store: Path, manifest: Path) -> N
             view["sequences"][name]["lost_depth"] = lost_depth(sequence)
             advance(sequence.n_frames)
     write_json(store / VIEW_FILE, view)
+    for sequence in DatasetStore(store).sequences.values():
+        _refuse_without_depth(spec["name"], sequence)
     write_manifest(
         manifest,
         store,
@@ -72,6 +78,19 @@ def make_view(spec: specs.Dataset, base: Path, store: Path, manifest: Path) -> N
         frame_lists=known.get("frame_lists", {}),
     )
     write_json(page_of(manifest), describe_unit(store))
+
+
+def _refuse_without_depth(view: str, sequence: DatasetSequence) -> None:
+    """Refuse a step that follows from depth where a frame that can be read has none."""
+    places = np.flatnonzero(sequence.status() == FRAME_NO_DEPTH)
+    for step in sequence.steps:
+        if step.needs_depth and len(places):
+            first = sequence.frame_ids()[int(places[0])]
+            raise ScopeDepthError(
+                f"{view}: {step.words(sequence.height, sequence.width)}, follows from depth, and of sequence "
+                f"{sequence.name} {len(places)} frames have none (the first: {first}). Leave them out, or choose "
+                "another kind."
+            )
 
 
 def lost_depth(sequence: DatasetSequence) -> list[int]:

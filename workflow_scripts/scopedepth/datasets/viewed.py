@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from scopedepth.datasets import Chosen
 from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
-from scopedepth.views import Step, chosen_sequences, steps_for
+from scopedepth.views import Planes, Step, chosen_sequences, steps_for
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -28,26 +29,25 @@ class ViewedSequence(DerivedSequence):
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return a frame's image alone."""
-        return self._rgb(self.source.image(index), index)
+        if any(step.needs_depth for step in self.steps):
+            return self.read(index).rgb
+        return self._changed(Frame(self.source.image(index), None), index).rgb
 
     def read(self, index: int) -> Frame:
         """Return one frame."""
-        frame = self.source.read(index)
-        return Frame(self._rgb(frame.rgb, index), self._plane(frame.depth), self._plane(frame.flags))
+        return self._changed(self.source.read(index), index)
 
-    def _rgb(self, rgb: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-        frames = rgb[None]
+    def _changed(self, frame: Frame, index: int) -> Frame:
+        rgb = frame.rgb[None]
+        depth, flags = (None if plane is None else plane[None] for plane in (frame.depth, frame.flags))
         for step in self.steps:
-            frames = step.rgb(frames, index)
-        return frames[0]
+            rgb = step.rgb(rgb, index, Planes(partial(_same, depth), partial(_same, flags)))
+            depth, flags = (None if plane is None else step.plane(plane) for plane in (depth, flags))
+        return Frame(rgb[0], *(None if plane is None else plane[0] for plane in (depth, flags)))
 
-    def _plane(self, plane: NDArray[Any] | None) -> NDArray[Any] | None:
-        if plane is None:
-            return None
-        frames = plane[None]
-        for step in self.steps:
-            frames = step.plane(frames)
-        return frames[0]
+
+def _same(plane: Any) -> Any:
+    return plane
 
 
 def viewed(spec: specs.Dataset, chosen: list[Chosen], sizes: Mapping[str, tuple[int, int]]) -> list[Chosen]:

@@ -65,7 +65,7 @@ def each_frame(
             return [skipped(start + i, code) for i, code in enumerate(stored)]
         prediction, depth = predictions.prediction(start, stop), dataset.depth(start, stop)
         flags = dataset.flags(start, stop)
-        rgb = dataset.rgb(start, stop) if needs_rgb else None
+        rgb = dataset.scene(start, stop) if needs_rgb else None
         results = []
         for i, code in enumerate(stored):
             if code:

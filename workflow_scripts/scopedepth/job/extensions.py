@@ -1,8 +1,8 @@
-"""What the project finds by its file: loaders, families, alignments, metrics; and the options that a spec hands to one.
+"""What the project finds by its file: loaders, families, alignments, metrics, corruptions; and a spec's options.
 
 A file in the folder is one: no list names it. What it says in its head is read while planning without importing it
 (`made_alone`): the class `Options` of a loader, a family or an alignment, a frozen dataclass, which `config.options`
-checks; the `ALIGNMENT` of an alignment, and the `METRICS` of a file of metrics.
+checks; the `ALIGNMENT` of an alignment, the `METRICS` of a file of metrics, the `CORRUPTIONS` of one of corruptions.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scopedepth.errors import ScopeDepthError
 ROOT = Path(__file__).parents[1]
 LOADERS, FAMILIES, METRICS = "datasets.loaders", "models.families", "metrics"
 ALIGNMENTS = "evaluation.alignments"
+CORRUPTIONS = "corruptions"
 T = TypeVar("T")
 
 

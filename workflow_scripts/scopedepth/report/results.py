@@ -130,6 +130,14 @@ class Results:
         return read_table(self.tables["drift"], schema=STUDY_TABLES["drift"]).to_pylist()
 
     @cached_property
+    def robustness(self) -> list[Row]:
+        return read_table(self.tables["robustness"], schema=STUDY_TABLES["robustness"]).to_pylist()
+
+    @cached_property
+    def resilience(self) -> list[Row]:
+        return read_table(self.tables["resilience"], schema=STUDY_TABLES["resilience"]).to_pylist()
+
+    @cached_property
     def timing(self) -> list[Row]:
         return read_table(self.tables["timing"], schema=STUDY_TABLES["timing"]).to_pylist()
 

@@ -63,14 +63,14 @@ def analyse(
     skill = None
     differences = Differences(np.empty((0, 2), np.int64), None, np.empty(0), np.empty(0))
     for model in np.flatnonzero(has.any(axis=1) & ~complete):
-        estimates[model] = _estimate(panel, values[[model]], has[model], averaging, replicates, seed)
+        estimates[model] = estimate(panel, values[[model]], has[model], averaging, replicates, seed)
     if complete.any():
         ranked = np.flatnonzero(complete)
         frames = has[ranked[0]]
         pair = pairs(len(ranked))
         series = values[ranked]
         all_series = np.concatenate([series, series[pair[:, 0]] - series[pair[:, 1]]])
-        both = _estimate(panel, all_series, frames, averaging, replicates, seed)
+        both = estimate(panel, all_series, frames, averaging, replicates, seed)
         for position, model in enumerate(ranked):
             estimates[model] = both.take(slice(position, position + 1))
         if len(pair):
@@ -81,7 +81,7 @@ def analyse(
         best = None if higher_is_better else better_baseline(level, is_baseline[ranked])
         if best is not None:
             against = skill_series(series, level, best)
-            skill = _estimate(panel, against, frames, averaging, replicates, seed)
+            skill = estimate(panel, against, frames, averaging, replicates, seed)
     beaten = _beaten(differences, higher_is_better, len(values))
     value = np.array([np.nan if one is None else one.value[0] for one in estimates])
     estimates = [one and _within_range(one, higher_is_better) for one in estimates]
@@ -106,7 +106,7 @@ def _within_range(estimates: Estimates, higher_is_better: bool) -> Estimates:
     return replace(estimates, low=np.maximum(estimates.low, 0.0))
 
 
-def _estimate(
+def estimate(
     panel: Panel, series: np.ndarray, frames: np.ndarray, averaging: str, replicates: int, seed: int
 ) -> Estimates:
     """Return the estimates of `series` (series, frame) on the frames where `frames`, sequences without any left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from scopedepth.statistics.panel import (
     sequence_names,
     with_drift,
 )
+from scopedepth.statistics.robustness import corrupted_of, resilience_rows, robustness_rows
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import COLUMN, Seen
 from scopedepth.tables.frames import SCORES, read_scores
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 # The tables that are made of rows; the others are taken over as they are.
-ROW_TABLES = ("summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift")
+ROW_TABLES = (
+    "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
+)  # fmt: skip
 # The columns of a frame's fit.
 FIT = ("scale", "offset")
 BASELINE_FAMILY = "baseline"
@@ -74,7 +78,11 @@ def summarise_study(
         parts = _dataset_rows(study, datasets[name], name, models, protocols, score_paths)
         for table, part in parts.items():
             rows[table] += part
-    _write_frames(out["frames"], score_paths, protocols, seen)
+    if asked := study.get("robustness"):
+        rows["resilience"] = resilience_rows(rows["robustness"], asked["baseline"])
+    _write_frames(
+        out["frames"], {key: score_paths[key] for key in score_paths if key[0] in seen}, protocols, seen
+    )
     if stores and predictions:
         rows["depth_error"] = _depth_error_rows(
             study, protocols, score_paths, stores, predictions, out["frames"]
@@ -138,31 +146,55 @@ def _dataset_rows(
             )
             if SCALE_DRIFT.name in metrics:
                 panel = with_drift(panel, logs)
+        views = [
+            (
+                one,
+                read_panel(one.view, protocol, names, scores, [name for name in columns if name in METRICS]),
+            )
+            for one in corrupted_of(study, dataset)
+        ]
         for metric in metrics:
             if metric not in panel.values:
                 continue
             reasons = [why_not(metric, protocols[protocol], models[name], spec) for name in names]
             if metric == SCALE_DRIFT.name:
                 reasons = _without_factor(panel, reasons)
-            analysis = analyse(
-                panel,
-                metric,
-                protocols[protocol]["averaging"],
-                SUMMARY_METRICS[metric].higher_is_better,
-                np.array([not reason for reason in reasons]),
-                is_baseline & (metric in METRICS),
-                study["bootstrap"]["replicates"],
-                study["bootstrap"]["seed"],
-            )
-            status = _statuses(panel, analysis, reasons)
+            judged = partial(_analysed, study, protocols[protocol], metric, is_baseline, reasons)
+            analysis, status = judged(panel)
             analyses.setdefault(metric, {})[protocol] = analysis
             statuses[metric, protocol] = status
             rows["summary"] += _summary_rows(panel, metric, analysis, status, protocols[protocol], models)
             rows["comparisons"] += _comparison_rows(panel, metric, analysis, status)
+            if views and metric in METRICS:
+                rows["robustness"] += robustness_rows(
+                    study, protocols[protocol], metric, panel, views, judged
+                )
     for metric, by_protocol in analyses.items():
         rows["ranks"] += _rank_rows(dataset, metric, names, by_protocol, statuses)
         rows["sensitivity"] += _sensitivity_rows(dataset, metric, names, by_protocol)
     return rows
+
+
+def _analysed(
+    study: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+    metric: str,
+    is_baseline: np.ndarray,
+    reasons: Sequence[str],
+    panel: Panel,
+) -> tuple[Analysis, list[str]]:
+    """Return a panel's statistics of one metric, and what is said of each model's value."""
+    analysis = analyse(
+        panel,
+        metric,
+        protocol["averaging"],
+        SUMMARY_METRICS[metric].higher_is_better,
+        np.array([not reason for reason in reasons]),
+        is_baseline & (metric in METRICS),
+        study["bootstrap"]["replicates"],
+        study["bootstrap"]["seed"],
+    )
+    return analysis, _statuses(panel, analysis, reasons)
 
 
 def _depth_error_rows(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import manifest_of
 from scopedepth.stores.sharded import open_groups, read_frames, readable, shard_length
-from scopedepth.views import Step, read_view, steps_of
+from scopedepth.views import Planes, Step, read_view, steps_of
 from scopedepth.vocabulary.flags import FRAME_NO_DEPTH
 
 
@@ -73,13 +73,22 @@ class DatasetSequence:
     def rgb(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return images, uint8 (n, h, w, 3)."""
         frames: NDArray[np.uint8] = self._read(self._rgb, start, stop)
-        for step in self.steps:
-            frames = step.rgb(frames, self.first_frame + start)
+        for place, step in enumerate(self.steps):
+            before = self.steps[:place]
+            planes = Planes(
+                partial(self._plane, self._depth, start, stop, before),
+                partial(self._plane, self._flags, start, stop, before),
+            )
+            frames = step.rgb(frames, self.first_frame + start, planes)
         return frames
+
+    def scene(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return images as `rgb` does, but with no corruption on them: which pixels count is not its affair."""
+        return self._plane(self._rgb, start, stop, self.steps)
 
     def stored_depth(self, start: int, stop: int) -> NDArray[Any]:
         """Return depth as stored, (n, h, w): integers that want `depth_scale` and 0 for missing, or float32."""
-        return self._plane(self._depth, start, stop)
+        return self._plane(self._depth, start, stop, self.steps)
 
     def depth(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return depth in `units`, float32 (n, h, w), NaN where there is none."""
@@ -93,7 +102,7 @@ class DatasetSequence:
 
     def flags(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return the flag bits (scopedepth.vocabulary.flags) of each pixel, uint8 (n, h, w)."""
-        return self._plane(self._flags, start, stop)
+        return self._plane(self._flags, start, stop, self.steps)
 
     def status(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """Return the status (scopedepth.vocabulary.flags) of each frame, uint8 (n,)."""
@@ -131,9 +140,9 @@ class DatasetSequence:
             assert isinstance(array, zarr.Array)
         return array
 
-    def _plane(self, array: zarr.Array, start: int, stop: int) -> NDArray[Any]:
+    def _plane(self, array: zarr.Array, start: int, stop: int, steps: Sequence[Step]) -> NDArray[Any]:
         frames = self._read(array, start, stop)
-        for step in self.steps:
+        for step in steps:
             frames = step.plane(frames)
         return frames
 

@@ -34,7 +34,8 @@ NO_RESULTS = frozenset({LOGS.name, LEAVES, DEMO_WEIGHTS.name})
 HALF_MADE = ".partial"
 
 STUDY_TABLES = (
-    "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "timing",
+    "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
+    "timing",
 )  # fmt: skip
 # What the names in them stand for; made with the report, for they hold its words.
 NAME_TABLES = ("models", "metrics", "protocols")

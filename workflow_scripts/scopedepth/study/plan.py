@@ -28,7 +28,7 @@ from scopedepth.job import extensions
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
 from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job
-from scopedepth.views import kinds_of, step_module
+from scopedepth.views import modules_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
 
@@ -116,11 +116,15 @@ class Plan:
         if role == "weights" and not self.has_weights(job.values[1]):
             return []
         return [
-            Job(rule, key) for key in product(*(self._values(job, name) for name in STAGES[rule].wildcards))
+            Job(rule, key)
+            for key in product(*(self._values(job, name, role) for name in STAGES[rule].wildcards))
         ]
 
-    def _values(self, job: Job, wildcard: str) -> Collection[str]:
-        """Return the units, models and so on that a job is about: its own, or all of the study."""
+    def _values(self, job: Job, wildcard: str, role: str = "") -> Collection[str]:
+        """Return the units, models and so on that a job is about: its own, or all of the study.
+
+        Of corrupted views a study reads the scores alone.
+        """
         study = self.study
         if wildcard == "unit" and job.rule == "align":
             return self.fitted_together(job.wildcards)
@@ -130,7 +134,7 @@ class Plan:
         if wildcard == "timing":
             return () if study.timing is None else (study.timing["name"],)
         every: dict[str, Collection[str]] = {
-            "unit": study.units,
+            "unit": study.units if role == "scores" else study.shown_units,
             "model": study.models,
             "protocol": study.protocols,
         }
@@ -317,7 +321,7 @@ class Plan:
             return canonical_json(
                 {
                     "study": {**without(study.spec, STUDY_WORDS), **self._facts()},
-                    "datasets": _without_words(study.datasets, DATASET_WORDS),
+                    "datasets": _without_words(study.shown_datasets, DATASET_WORDS),
                     "models": _without_words(study.models, MODEL_WORDS),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
                 }
@@ -326,7 +330,7 @@ class Plan:
         return canonical_json(
             {
                 "study": {**study.spec, **self._facts()},
-                "datasets": study.datasets,
+                "datasets": study.shown_datasets,
                 "models": study.models,
                 "protocols": study.protocols,
             }
@@ -356,8 +360,9 @@ class Plan:
             return AS_PUBLISHED
         if rule == "prepare":
             if self.study.unit(job.values[0]).base is not None:
-                steps = kinds_of(self.dataset(job.wildcards)["steps"])
-                return self._code("scopedepth/datasets/view", *map(step_module, steps))
+                steps = modules_of(self.dataset(job.wildcards)["steps"])
+                loaded = (name for kind, names in steps.items() for name in (step_module(kind), *names))
+                return self._code("scopedepth/datasets/view", *loaded)
             # The dataset's own loader: another loader's code is no part of it.
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
         if rule == "predict":

@@ -238,6 +238,65 @@ DRIFT = pa.schema(
     },
 )
 
+ROBUSTNESS = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("kind", KEY, "kind of the corruption; clean: the dataset as it is"),
+        column("severity", pa.int32(), "1 to 5; 0 for clean"),
+        column("view", KEY, "name of the corrupted view, whose predictions and scores these are"),
+        column("model", KEY, "name of the model"),
+        column("protocol", KEY, "name of the protocol"),
+        column("metric", KEY, "name of the metric"),
+        column("value", pa.float64(), "mean, averaged as the protocol says"),
+        column("ci_low", pa.float64(), "lower end of the 95 % bootstrap interval"),
+        column("ci_high", pa.float64(), "upper end of the 95 % bootstrap interval"),
+        column(
+            "change",
+            pa.float64(),
+            "value less that of the clean frames, on the frames that have both numbers",
+        ),
+        column("change_ci_low", pa.float64(), "lower end of the change's 95 % interval, frame by frame"),
+        column("change_ci_high", pa.float64(), "upper end of the change's 95 % interval, frame by frame"),
+        column("rank_by_value", pa.int32(), "place by value, 1 is best; null where not ranked"),
+        column("rank_low", pa.int32(), "best place that the significant differences leave room for"),
+        column("rank_high", pa.int32(), "worst place that the significant differences leave room for"),
+        column("n_frames", pa.int64(), "frames with a number"),
+        SEEN,
+        column("status", KEY, "as in the table `summary`"),
+    ],
+    metadata={
+        "description": "what corruptions do, one row a dataset, kind, severity, model, protocol and metric"
+    },
+)
+
+RESILIENCE = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("protocol", KEY, "name of a protocol with abs_rel and delta1"),
+        column("model", KEY, "name of the model"),
+        column("baseline", KEY, "the model that mce is measured by, whose own is 100"),
+        column("severities", pa.list_(pa.int32()), "the severities that are averaged"),
+        column("dee_clean", pa.float64(), "DEE = (abs_rel - delta1 + 1) / 2 of the clean frames"),
+        column("kinds", pa.list_(pa.string()), "the kinds of corruption, in the order of the lists"),
+        column("dee", pa.list_(pa.float64()), "DEE under each kind, mean over the severities"),
+        column(
+            "ce", pa.list_(pa.float64()), "100 * DEE / DEE of the baseline under each kind, lower is better"
+        ),
+        column(
+            "rr",
+            pa.list_(pa.float64()),
+            "100 * (1 - DEE) / (1 - DEE of clean) under each kind, higher is better",
+        ),
+        column("mce", pa.float64(), "mean of ce over the kinds, lower is better"),
+        column("mrr", pa.float64(), "mean of rr over the kinds, higher is better"),
+        SEEN,
+        column("status", KEY, "ok, or why there is no number: that of the first value that lacks"),
+    ],
+    metadata={
+        "description": "mCE and mRR as RoboDepth (Kong et al. 2023) defines them, one row a dataset, protocol and model"
+    },
+)
+
 MODELS = pa.schema(
     [
         column("model", KEY, "name of the model"),
@@ -325,5 +384,7 @@ STUDY_TABLES = {
     "sensitivity": SENSITIVITY,
     "depth_error": DEPTH_ERROR,
     "drift": DRIFT,
+    "robustness": ROBUSTNESS,
+    "resilience": RESILIENCE,
     "timing": TIMING,
 }

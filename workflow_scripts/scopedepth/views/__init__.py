@@ -12,8 +12,8 @@ A frame goes through the steps of its sequence in their order. `lost_depth` are 
 store and none in the view. The digest of this folder thus stands for the pixels and for all that is done to them.
 
 A kind of step is a module of this package that holds a class `STEP`, loaded by its name: the code of the others is no
-part of a view. It changes frames by what it holds itself and by their number in the sequence, with which a seed may be
-mixed: whichever frames are read together, the outcome is the same.
+part of a view. It changes frames by what it holds itself, by their number in the sequence, with which a seed may be
+mixed, and by their own depth and flags: whichever frames are read together, the outcome is the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # whoever only plans jobs reads this too, and needs no arrays
 
 VIEW_FILE = "view.json"
 # The kinds of steps: the modules of this package.
-KINDS = ("crop",)
+KINDS = ("crop", "corrupt")
 # What a view changes, as the configuration states it: {"view": its name, "sequences": patterns of those that it keeps,
 # or None, "steps": [{kind: what its field says}, ...] in the order in which they are done}.
 Change = Mapping[str, Any]
@@ -46,10 +46,24 @@ class Outside(ValueError):
 
 
 @dataclass(frozen=True)
+class Planes:
+    """What else frames have before a step, read where a step asks: depth as stored (n, h, w), 0 or NaN where there is
+    none, and flags, uint8 (n, h, w); None where the frames have none."""
+
+    depth: Callable[[], NDArray[Any] | None]
+    flags: Callable[[], NDArray[np.uint8] | None]
+
+
+@dataclass(frozen=True)
 class Step(ABC):
     """One change of a sequence's frames."""
 
     kind: ClassVar[str]
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether it can be done to frames with depth alone."""
+        return False
 
     @classmethod
     @abstractmethod
@@ -61,6 +75,11 @@ class Step(ABC):
     def patterns(cls, stated: Any) -> Iterable[str]:
         """Return the patterns of sequences' names in a view's field."""
 
+    @classmethod
+    def modules(cls, stated: Any) -> list[str]:
+        """Return the modules that the step loads by name, for what a view's field states."""
+        return []
+
     @abstractmethod
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width after the step; raises `Outside` where it does not fit."""
@@ -70,12 +89,12 @@ class Step(ABC):
         """Return the camera matrix (3, 3) after the step."""
 
     @abstractmethod
-    def rgb(self, frames: NDArray[np.uint8], first: int) -> NDArray[np.uint8]:
+    def rgb(self, frames: NDArray[np.uint8], first: int, planes: Planes) -> NDArray[np.uint8]:
         """Return images (n, h, w, 3) after the step; `first` is the number of the first one in its sequence."""
 
     @abstractmethod
     def plane(self, frames: NDArray[Any]) -> NDArray[Any]:
-        """Return depth or flags (n, h, w) after the step."""
+        """Return frames (n, h, w, ...) where the step puts their pixels: depth, flags, and what an image showed."""
 
     @abstractmethod
     def words(self, height: int, width: int) -> str:
@@ -95,9 +114,12 @@ def step_class(kind: str) -> type[Step]:
     return found
 
 
-def kinds_of(changes: Iterable[Change]) -> list[str]:
-    """Return the kinds of steps in some changes, sorted."""
-    return sorted({kind for change in changes for kind, _ in _stated(change)})
+def modules_of(changes: Iterable[Change]) -> dict[str, list[str]]:
+    """Return by the kind of each step in some changes, sorted, the modules that its steps load beside their own."""
+    found: dict[str, set[str]] = {}
+    for kind, stated in (one for change in changes for one in _stated(change)):
+        found.setdefault(kind, set()).update(step_class(kind).modules(stated))
+    return {kind: sorted(found[kind]) for kind in sorted(found)}
 
 
 def _stated(change: Change) -> Iterable[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scopedepth.views import Outside, Step, matches
+from scopedepth.views import Outside, Planes, Step, matches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ class Crop(Step):
         moved[1] -= self.y * intrinsics[2]
         return moved
 
-    def rgb(self, frames: NDArray[np.uint8], first: int) -> NDArray[np.uint8]:
+    def rgb(self, frames: NDArray[np.uint8], first: int, planes: Planes) -> NDArray[np.uint8]:
         """Return the window of images."""
         return self.plane(frames)
 

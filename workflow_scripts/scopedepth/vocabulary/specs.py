@@ -319,6 +319,15 @@ class Bootstrap(TypedDict):
     seed: int
 
 
+class Robustness(TypedDict):
+    kinds: list[str]
+    severities: list[Literal[1, 2, 3, 4, 5]]
+    seed: int
+    datasets: list[str]
+    baseline: str
+    views: dict[str, dict[str, Any]]
+
+
 class Study(TypedDict):
     title: NotRequired[str]
     datasets: list[str]
@@ -328,6 +337,7 @@ class Study(TypedDict):
     metrics: list[str] | None
     bootstrap: Bootstrap
     timing: Timing | None
+    robustness: Robustness | None
     allow_seen: bool
     notes: NotRequired[list[str]]
     name: str

@@ -63,7 +63,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     shutil.rmtree(folder, ignore_errors=True)
     if not stale:
         return None
-    units = [name for name in plan.study.units if Job("prepare", (name,)) not in stale]
+    units = [name for name in plan.study.shown_units if Job("prepare", (name,)) not in stale]
     combinations = list(product(units, plan.study.models, plan.study.protocols))
     scored = [key for key in combinations if Job("score", key) not in stale]
     if not scored:
@@ -77,7 +77,9 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
-    study: Any = {**plan.study.spec, "datasets": [d for d in plan.study.datasets if d in datasets]}
+    # Without corrupted views: what is incomplete says nothing of what a ranking withstands.
+    whole = [name for name in plan.study.spec["datasets"] if name in datasets]
+    study: Any = {**plan.study.spec, "datasets": whole, "robustness": None}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
     study["notes"] = [
         *study["notes"],

@@ -15,11 +15,12 @@ Points = Sequence[tuple[float, float | None]]
 
 @dataclass(frozen=True)
 class Line:
-    """A model's line; a None in it is a gap."""
+    """A model's line; a None in it is a gap. spans: intervals to draw, (x, low, high)."""
 
     title: str
     look: Look
     points: Points
+    spans: Sequence[tuple[float, float | None, float | None]] = ()
 
 
 def line_chart(
@@ -35,8 +36,11 @@ def line_chart(
 ) -> Markup | None:
     """Return the chart, or None where there is nothing to draw. `reference`: a level to draw across."""
     xs = [x for line in lines for x, y in line.points if y is not None]
-    ys = [y for line in lines for _, y in line.points if y is not None] + (
-        [reference] if reference is not None else []
+    ends = [end for line in lines for _, *both in line.spans for end in both if end is not None]
+    ys = (
+        [y for line in lines for _, y in line.points if y is not None]
+        + ends
+        + ([reference] if reference is not None else [])
     )
     if not xs:
         return None
@@ -61,6 +65,9 @@ def line_chart(
     for line in lines:
         for run in _runs(line.points):
             drawing.polyline([(x(a), y(b)) for a, b in run], f"line {line.look.css}", line.title)
+        for a, b, c in line.spans:
+            if b is not None and c is not None:
+                drawing.line(x(a), y(b), x(a), y(c), f"line span {line.look.css}")
         if marks:
             for a, b in line.points:
                 if b is not None:
