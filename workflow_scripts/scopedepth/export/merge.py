@@ -86,6 +86,8 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
     if left_out:
         said.append(f"Left out, because not all crates have them: the protocols {', '.join(left_out)}.")
     said.append(WITHOUT_STORES)
+    if any(crate.study["study"].get("robustness") for crate in crates):
+        said.append("What the rankings withstand (robustness) stands in the reports that were merged.")
     owners = _owners(crates, protocols)
     lacking = [cell for cell in product(datasets, models, protocols) if cell not in owners]
     if lacking:
@@ -102,6 +104,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
         "models": list(models),
         "protocols": list(protocols),
         "lineage": _lineage(crates),
+        "robustness": None,
         "timing": next((c.study["study"]["timing"] for c in crates if c.study["study"]["timing"]), None),
         "allow_seen": any(crate.study["study"].get("allow_seen") for crate in crates),
         "notes": list(dict.fromkeys(note for crate in crates for note in crate.study["study"]["notes"])),
@@ -136,7 +139,9 @@ def _union(
     """Return the specs of all crates; entries of one name are the same, as far as numbers depend on them."""
     found: dict[str, tuple[OpenedCrate, dict[str, Any]]] = {}
     for crate in crates:
-        for name, spec in crate.study[kind].items():
+        # Those that the study names; corrupted views are no datasets of their own.
+        for name in crate.study["study"][kind]:
+            spec = crate.study[kind][name]
             if name not in found:
                 found[name] = crate, spec
                 continue
@@ -246,6 +251,8 @@ def _copied(crates: Sequence[OpenedCrate], merged: Merged, folder: Path) -> list
             if job.rule not in ("align", "score") or job.values[2] not in merged.about["protocols"]:
                 continue
             unit, model, protocol = job.values
+            if dataset_of(unit) not in merged.about["datasets"]:
+                continue
             owner = merged.owners[dataset_of(unit), model, protocol]
             table = job.path("table", folder)
             if owner is crate:
