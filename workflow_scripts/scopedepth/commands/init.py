@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.shipped import SNAKEFILE, shipped
+from scopedepth.study.layout import Job
 
 STUDY = """\
 # Your own entries. They lie over the catalogue that comes with ScopeDepth, whose entries need not be copied:
@@ -44,7 +45,7 @@ A study of ScopeDepth. What it compares stands in study.yaml.
     scopedepth plan                   # what it would cost: hours, gigabytes, what is cached
     scopedepth run                    # run it; again after a change, and only what depends on that runs
 
-Results: results/studies/{name}/report.html, and the tables beside it.
+Results: {report}, and the tables beside it.
 """
 IGNORED = "/results/\n/.snakemake/\n"
 
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         )
     title = folder.absolute().name.encode("utf-8", "replace").decode()
     name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:63].rstrip("_") or "mine"
+    words = {"name": name, "report": Job("report", (name,)).path("html")}
     files = {"study.yaml": STUDY, "README.md": README, ".gitignore": IGNORED}
     there = [file for file in (*files, "config.yaml") if (folder / file).exists()]
     if there:
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            filled = text if file == ".gitignore" else text.format(name=name, title=_quoted(file, title))
+            filled = text if file == ".gitignore" else text.format(**words, title=_quoted(file, title))
             (folder / file).write_text(filled, encoding="utf-8")
     except OSError as error:
         raise ScopeDepthError(f"{folder}: cannot be made ({error.strerror}).") from None
