@@ -184,8 +184,8 @@ def members(study: Study, results: Path = RESULTS) -> Iterator[Member]:
     for name, spec in study.datasets.items():
         yield Member("dataset", name, spec, _digest(Job("fetch_dataset", (stored_name(spec),)), results))
     for name, spec in study.models.items():
-        has_weights = spec["weights"]["kind"] != "none"
-        digest = _digest(Job("fetch_weights", (name,)), results) if has_weights else None
+        made = weights_job(spec)
+        digest = _digest(made, results) if made is not None else None
         yield Member("model", name, spec, digest)
 
 

@@ -29,6 +29,7 @@ NAMES = {
     "prepare": "preparing {0}",
     "fetch_list": "list {0}",
     "fetch_weights": "weights of {0}",
+    "finetune": "training of {0}",
     "predict": "{1} on {0}",
     "align": "align of {1} on {0}",
     "score": "score of {1} on {0}",
