@@ -21,7 +21,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.job.manifest import list_files, read_manifest
 from scopedepth.job.run import read_record
-from scopedepth.study.layout import RESULTS, Job
+from scopedepth.study.layout import RESULTS, Job, weights_job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
 from scopedepth.version import own_version

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.job import extensions
-from scopedepth.vocabulary.weights import FINETUNED
+from scopedepth.vocabulary.weights import FINETUNED, FORMATS
 
-TRAINABLE = extensions.names_in(extensions.FORMATS)
+TRAINABLE = extensions.names_in(FORMATS)
 
 
 class RecipeSpec(Spec):
@@ -31,7 +31,9 @@ class RecipeSpec(Spec):
         20, ge=1, description="steps between looks at the frames held out, of which the best decides"
     )
     flip: bool = Field(True, description="mirror frames at random, from left to right and from top to bottom")
-    gain: float = Field(0.12, ge=0, lt=1, description="each colour is made brighter or darker by up to this share")
+    gain: float = Field(
+        0.12, ge=0, lt=1, description="each colour is made brighter or darker by up to this share"
+    )
     gamma: float = Field(0.25, ge=0, lt=1, description="gamma is drawn between 1 - this and 1 + this")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the forward pass")
     gradient_checkpointing: bool = Field(
@@ -80,9 +82,7 @@ class TunedSpec(Spec):
     homepage: str = Field("", description="where the model is described")
 
 
-def resolved_tuned(
-    name: str, spec: TunedSpec, base: dict[str, Any], recipe: RecipeSpec
-) -> dict[str, Any]:
+def resolved_tuned(name: str, spec: TunedSpec, base: dict[str, Any], recipe: RecipeSpec) -> dict[str, Any]:
     """Return the plain spec of a fine-tuned model: that of its base, with weights of its own.
 
     `base`: the base's plain spec. The weights say all that decides them beside the base's weights and the data.

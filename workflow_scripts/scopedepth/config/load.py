@@ -165,7 +165,9 @@ def _check_tuned(name: str, model: TunedSpec, checked: Configuration) -> None:
         _known(f"{where}.train[{index}].dataset", one.dataset, checked.datasets)
         spec = _dataset(one.dataset, checked)
         if spec["depth"]["kind"] == "none":
-            raise ConfigError(f"{where}.train[{index}]: {one.dataset} has no depth to learn from (depth.kind: none).")
+            raise ConfigError(
+                f"{where}.train[{index}]: {one.dataset} has no depth to learn from (depth.kind: none)."
+            )
         for sequence in one.sequences or []:
             if spec["sequences"] is not None and not filter_names(spec["sequences"], sequence):
                 _known(f"{where}.train[{index}].sequences", sequence, spec["sequences"])
@@ -204,15 +206,16 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     base_models: dict[str, dict[str, Any]] = {}
     for model in models.values():
         while model["weights"]["kind"] == FINETUNED:
-            model = base_models[model["made_from"]] = resolved_model(
-                model["made_from"], checked.models, checked.recipes
-            )
+            base = model["weights"]["base"]
+            model = base_models[base] = resolved_model(base, checked.models, checked.recipes)
     trained = {
         key: model["weights"]["train"]
         for key, model in {**base_models, **models}.items()
         if model["weights"]["kind"] == FINETUNED
     }
-    learnt = {one["dataset"]: _dataset(one["dataset"], checked) for train in trained.values() for one in train}
+    learnt = {
+        one["dataset"]: _dataset(one["dataset"], checked) for train in trained.values() for one in train
+    }
     every = {**learnt, **datasets}
     stored = {base: _dataset(base, checked) for key in every if (base := stored_name(every[key])) != key}
     units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, stored)}

@@ -17,7 +17,7 @@ from scopedepth.finetuning.data import Lessons, lessons
 from scopedepth.finetuning.learners import Learners
 from scopedepth.finetuning.loop import train
 from scopedepth.finetuning.state import State, read_state
-from scopedepth.job.extensions import FORMATS, module_of
+from scopedepth.job.extensions import module_of
 from scopedepth.job.identity import canonical_json
 from scopedepth.job.leaves import check_weights
 from scopedepth.job.manifest import write_manifest
@@ -25,8 +25,8 @@ from scopedepth.job.run import library_versions
 from scopedepth.models import load_model
 from scopedepth.models.torch_model import TorchModel
 from scopedepth.stores.dataset import DatasetStore
-from scopedepth.timing.gpu import find_gpu
 from scopedepth.vocabulary.outputs import METRIC_KINDS
+from scopedepth.vocabulary.weights import FORMATS
 
 
 def finetune(
@@ -60,12 +60,11 @@ def finetune(
 
     partial = out.with_name(out.name + ".partial")
     state = read_state(partial / "state.pt", _identity(made_from, model))
-    gpu = find_gpu(model.device)
+    # By its name, so that its code is no part of what decides the weights.
+    gpu = importlib.import_module("scopedepth.timing.gpu").find_gpu(model.device)
     before = None if gpu is None else gpu.energy_joule()
     begun_at = state.step
-    train(
-        model, learners.parameters, chosen, recipe, seed, state, partial / "state.pt", checkpoint_every
-    )
+    train(model, learners.parameters, chosen, recipe, seed, state, partial / "state.pt", checkpoint_every)
     after = None if gpu is None else gpu.energy_joule()
     facts = {
         **_facts(model, learners, chosen, recipe, state),
@@ -127,6 +126,8 @@ def _facts(
         "chosen_step": state.best_step if chosen.held_out else recipe["steps"],
         "steps_per_second": round(recipe["steps"] / state.seconds, 3) if state.seconds else None,
         "frames_at_once": state.at_once,
-        "peak_gpu_mib": round(torch.cuda.max_memory_allocated(model.torch_device) / 2**20, 1) if on_gpu else None,
+        "peak_gpu_mib": round(torch.cuda.max_memory_allocated(model.torch_device) / 2**20, 1)
+        if on_gpu
+        else None,
         "curve": state.curve,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -57,7 +58,9 @@ def _with_adapters(network: nn.Module, layers: list[str], rank: int) -> Any:
         ) from error
     # Strength two, as in the paper's own experiments with few ranks.
     config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=layers)
-    return get_peft_model(network, config)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it asks transformers by a name that will change
+        return get_peft_model(network, config)  # type: ignore[arg-type]
 
 
 def _save_memory(network: nn.Module, refused: str) -> None:
@@ -66,7 +69,9 @@ def _save_memory(network: nn.Module, refused: str) -> None:
 
     layers = [layer for layer in network.modules() if isinstance(layer, GradientCheckpointingLayer)]
     if not layers or not getattr(network, "supports_gradient_checkpointing", False):
-        raise ScopeDepthError(f"{refused}it cannot compute activations twice. Leave gradient_checkpointing out.")
+        raise ScopeDepthError(
+            f"{refused}it cannot compute activations twice. Leave gradient_checkpointing out."
+        )
     network.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
     for layer in layers:
         # Layers do so while they train; what is in them stays as it is in use.

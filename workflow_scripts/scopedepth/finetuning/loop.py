@@ -128,7 +128,8 @@ def assess(model: TorchModel, pictures: Pictures, precision: str) -> tuple[Tenso
     output = output.float()
     valid = inner(depth)
     depth, valid = (
-        functional.interpolate(x[:, None], output.shape[1:], mode="nearest-exact")[:, 0] for x in (depth, valid)
+        functional.interpolate(x[:, None], output.shape[1:], mode="nearest-exact")[:, 0]
+        for x in (depth, valid)
     )
     if model.unit is not None:
         depth = depth / MILLIMETRES[model.unit]
@@ -157,9 +158,7 @@ def _look(
             agreements.append(signs)
     value, sign = float(torch.cat(losses).mean()), float(torch.cat(agreements).mean())
     before = [one["agreement"] for one in state.curve]
-    state.curve.append(
-        {"step": state.step, "loss": state.recent, "watched_loss": value, "agreement": sign}
-    )
+    state.curve.append({"step": state.step, "loss": state.recent, "watched_loss": value, "agreement": sign})
     if sign < 0 and (2 * state.step >= recipe["steps"] or max(before, default=-1.0) > 0):
         where = "held out" if lessons.held_out else "learnt from"
         raise ScopeDepthError(

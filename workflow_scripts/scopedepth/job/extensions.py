@@ -20,8 +20,6 @@ from scopedepth.errors import ScopeDepthError
 ROOT = Path(__file__).parents[1]
 LOADERS, FAMILIES, METRICS = "datasets.loaders", "models.families", "metrics"
 ALIGNMENTS = "evaluation.alignments"
-# Families whose networks can be fine-tuned: how their parts are called, and how their checkpoints are written.
-FORMATS = "finetuning.formats"
 T = TypeVar("T")
 
 

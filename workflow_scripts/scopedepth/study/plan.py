@@ -33,6 +33,7 @@ from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job, weights_j
 from scopedepth.views import kinds_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
+from scopedepth.vocabulary.weights import FORMATS
 
 # What comes after a stage is no part of what decides it.
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
@@ -379,7 +380,7 @@ class Plan:
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
         if rule == "finetune":
             family = self.model(job.wildcards)["family"]
-            modules = [extensions.module_of(folder, family) for folder in (extensions.FAMILIES, extensions.FORMATS)]
+            modules = [extensions.module_of(folder, family) for folder in (extensions.FAMILIES, FORMATS)]
             return self._code(rule, *modules)
         if rule == "predict":
             # The engine and the model's own family.

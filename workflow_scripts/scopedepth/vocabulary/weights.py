@@ -4,3 +4,5 @@ from __future__ import annotations
 
 # They are published nowhere, but made here from another model's.
 FINETUNED = "finetuned"
+# Where the families lie whose networks can be fine-tuned, a file each: what parts they have, how they are saved.
+FORMATS = "finetuning.formats"
