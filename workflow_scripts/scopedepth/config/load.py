@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from scopedepth.config.datasets import STORED, VIEW, ViewSpec
 from scopedepth.config.finetuning import TRAINABLE, TunedSpec
 from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
-from scopedepth.config.models import PUBLISHED, TUNED
+from scopedepth.config.models import PUBLISHED, TUNED, ModelSpec
 from scopedepth.config.plain import unfit
 from scopedepth.config.resolve import resolved_dataset, resolved_model, stored_name
 from scopedepth.config.studies import Configuration, StudySpec
@@ -149,7 +149,8 @@ def _check_tuned(name: str, model: TunedSpec, checked: Configuration) -> None:
     """Refuse a fine-tuned model whose base, recipe or data are not there, or whose base cannot be trained."""
     where = f"models.{name}"
     _known(f"{where}.recipe", model.recipe, checked.recipes)
-    base, above = model, [name]
+    base: ModelSpec | TunedSpec = model
+    above = [name]
     while isinstance(base, TunedSpec):
         _known(f"models.{above[-1]}.from", base.made_from, checked.models)
         if base.made_from in above:
@@ -219,7 +220,7 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     every = {**learnt, **datasets}
     stored = {base: _dataset(base, checked) for key in every if (base := stored_name(every[key])) != key}
     units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, stored)}
-    lessons = {key: [unit for unit in _units_of(key, learnt, stored)] for key in learnt}
+    lessons = {key: list(_units_of(key, learnt, stored)) for key in learnt}
     training = {
         key: [unit for one in train for unit in lessons[one["dataset"]] if takes(one, unit)]
         for key, train in trained.items()
@@ -256,7 +257,7 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
 
 
 def takes(train: Mapping[str, Any], unit: Unit) -> bool:
-    """Say whether a model that is fine-tuned on `train` may learn from a unit: which sequences one has, its store says."""
+    """Say whether a model that is fine-tuned on `train` may learn from a unit; a whole dataset's sequences are not known."""
     wanted = train["sequences"]
     return unit.sequence is None or wanted is None or any(fnmatchcase(unit.sequence, one) for one in wanted)
 

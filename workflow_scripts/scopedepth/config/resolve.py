@@ -1,4 +1,4 @@
-"""What an entry is once views are followed to the dataset whose files they show, and fine-tuned models to their base."""
+"""What an entry is once a view is followed to the dataset whose files it shows, and a fine-tuned model to its base."""
 
 from __future__ import annotations
 

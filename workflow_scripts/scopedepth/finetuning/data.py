@@ -60,7 +60,8 @@ class Lessons:
         orders = {at // count: _random(seed, _ORDER, at // count).permutation(count) for at in places}
         random = _random(seed, _CHANGES, step)
         chosen = [self.learnt[orders[at // count][at % count]] for at in places]
-        return [changed(random, *frame.read(), recipe) for frame in chosen]
+        read = [frame.read() for frame in chosen]
+        return [changed(random, rgb, depth, recipe) for rgb, depth in read]
 
 
 def changed(

@@ -60,7 +60,7 @@ def _with_adapters(network: nn.Module, layers: list[str], rank: int) -> Any:
     config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=layers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it asks transformers by a name that will change
-        return get_peft_model(network, config)  # type: ignore[arg-type]
+        return get_peft_model(network, config)
 
 
 def _save_memory(network: nn.Module, refused: str) -> None:

@@ -158,7 +158,14 @@ def _look(
             agreements.append(signs)
     value, sign = float(torch.cat(losses).mean()), float(torch.cat(agreements).mean())
     before = [one["agreement"] for one in state.curve]
-    state.curve.append({"step": state.step, "loss": state.recent, "watched_loss": value, "agreement": sign})
+    state.curve.append(
+        {
+            "step": state.step,
+            "loss": state.recent if state.step else None,
+            "watched_loss": value,
+            "agreement": sign,
+        }
+    )
     if sign < 0 and (2 * state.step >= recipe["steps"] or max(before, default=-1.0) > 0):
         where = "held out" if lessons.held_out else "learnt from"
         raise ScopeDepthError(

@@ -28,7 +28,7 @@ class State:
     best: dict[str, Tensor] = field(default_factory=dict)
     best_step: int = 0
     best_loss: float = float("inf")
-    curve: list[dict[str, float]] = field(default_factory=list)
+    curve: list[dict[str, Any]] = field(default_factory=list)
     recent: float = 0.0
     at_once: int = 0
     seconds: float = 0.0
@@ -42,7 +42,7 @@ class State:
 
 
 def read_state(path: Path, identity: str) -> State:
-    """Return the state at `path`, or one to begin with where there is none, a damaged one, or one of another training."""
+    """Return the state at `path`; one to begin with where there is none, a damaged one or one of another training."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         state = State(**found)
