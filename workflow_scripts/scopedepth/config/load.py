@@ -257,7 +257,7 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
 
 
 def takes(train: Mapping[str, Any], unit: Unit) -> bool:
-    """Say whether a model that is fine-tuned on `train` may learn from a unit; a whole dataset's sequences are not known."""
+    """Say whether a model that is fine-tuned on `train` may learn from a unit, as far as the unit's name tells."""
     wanted = train["sequences"]
     return unit.sequence is None or wanted is None or any(fnmatchcase(unit.sequence, one) for one in wanted)
 

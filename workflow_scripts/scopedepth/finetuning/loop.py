@@ -121,8 +121,9 @@ def assess(model: TorchModel, pictures: Pictures, precision: str) -> tuple[Tenso
     """Return the loss of each frame and its agreement with the truth (`losses`), each (n,). Frames are of one size."""
     frames = np.stack([rgb for rgb, _ in pictures])
     depth = torch.from_numpy(np.stack([depth for _, depth in pictures])).to(model.torch_device)
-    # Made where no gradient is kept: a copy may take part in one.
-    batch = model.preprocess(frames).clone()
+    # Made where no gradient is kept: a copy may take part in one. Planes of colours one behind the other, for with the
+    # colours of a pixel side by side, torch 2.13 on a processor destroyed memory on the way back through narrow layers.
+    batch = model.preprocess(frames).clone(memory_format=torch.contiguous_format)
     with torch.autocast(model.torch_device.type, DTYPES[precision], enabled=precision != "fp32"):
         output = model.run(batch, frames.shape[1:3])
     output = output.float()
