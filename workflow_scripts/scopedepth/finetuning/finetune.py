@@ -74,7 +74,7 @@ def finetune(
     }
 
     learners.merge()
-    beside = partial / "weights"
+    beside = partial / "merged"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     format.save(model, weights, beside)

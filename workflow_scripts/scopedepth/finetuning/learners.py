@@ -72,7 +72,7 @@ def _save_memory(network: nn.Module, refused: str) -> None:
         raise ScopeDepthError(
             f"{refused}it cannot compute activations twice. Leave gradient_checkpointing out."
         )
-    network.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+    network.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
     for layer in layers:
         # Layers do so while they train; what is in them stays as it is in use.
         layer.training = True

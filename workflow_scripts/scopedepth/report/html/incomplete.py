@@ -117,7 +117,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         records=[
             job.path("record")
             for job in plan.jobs()
-            if job.rule in ("prepare", "predict", "time") and job not in stale
+            if job.rule in ("prepare", "predict", "finetune", "time") and job not in stale
         ],
         out=page,
     )

@@ -37,6 +37,7 @@ from scopedepth.report.html.sections import (
     sequences,
     skill,
     timing,
+    tuning,
 )
 from scopedepth.report.methods import methods_text
 from scopedepth.report.results import Results, Spec
@@ -52,6 +53,7 @@ SECTIONS = [
     ("protocols", "Protocols"),
     ("scores", "Metrics"),
     ("baselines", "Baselines"),
+    ("tuning", "Before and after"),
     ("sequences", "Sequences"),
     ("depth", "Depth"),
     ("gallery", "Frames"),
@@ -103,6 +105,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     """Return all that the template shows."""
     found = provenance.records(results)
     speeds = speed(results, look)
+    tuned = tuning.tuning(results, look)
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -110,7 +113,8 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "study_name": results.study.get("name", ""),
         "scope": scope(results),
         "version": own_version(),
-        "sections": SECTIONS,
+        # Before and after there is only where a model was made from another one.
+        "sections": [one for one in SECTIONS if one[0] != "tuning" or tuned is not None],
         "headline": verdict.headline(results),
         "remarks": remarks.remarks(results),
         "speed": speeds,
@@ -135,6 +139,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "scores": scores.scores(results, look),
         "baselines": skill.baselines(results),
         "skill": skill.skill_table(results, look),
+        "tuning": tuned,
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "gallery": gallery.gallery(results, look),

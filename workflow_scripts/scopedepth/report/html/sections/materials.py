@@ -11,6 +11,7 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, link, model_cell, value_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, parameters, preprocessing
+from scopedepth.vocabulary.weights import FINETUNED
 
 KINDS = {
     "disparity": "disparity, up to scale and shift",
@@ -65,6 +66,8 @@ def weights_words(weights: Mapping[str, Any]) -> str | Markup:
         return code(weights["repo"] + (f"@{revision[:12]}" if revision else ""))
     if kind == "path":
         return code(weights["path"])
+    if kind == FINETUNED:
+        return f"made here from {weights['base']} by {weights['recipe']['name']}, seed {weights['seed']}"
     return Markup(", ").join(
         link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights.get("files", [])
     )
