@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-SIDE = 84
-STEPS = 120
+SIDE = 56
+STEPS = 30
 
 
 def spec() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def train(folder: Path, name: str) -> None:
 
     out = folder / name
     base = ROOT / "demo_weights" / "tiny_depth_anything"
-    facts = finetune(spec(), "kills", base, [folder / "frames.zarr"], out, folder / f"{name}.json", "cpu", 10)
+    facts = finetune(spec(), "kills", base, [folder / "frames.zarr"], out, folder / f"{name}.json", "cpu", 3)
     print(json.dumps(facts["continued_at"]))
 
 

@@ -44,6 +44,9 @@ RUN: dict[str, Run] = {
     "snakemake --cores 8 --resources gpu=1 --config study=paper": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=paper -n"
     ),
+    "snakemake --cores 2 --config study=finetune_demo": Run(
+        "snakemake --cores 2 --config study=finetune_demo -n", says="rule finetune"
+    ),
     "snakemake --cores 8 --config study=paper": Run("snakemake --cores 8 --config study=paper -n"),
     "snakemake --cores 8 --resources gpu=1 --config study=mine": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=mine -n", says="depth_anything_small"

@@ -15,6 +15,7 @@ from scopedepth.study.forecast_known import forecast_study, prediction_records, 
 from scopedepth.study.forecast_text import format_comparison, format_forecast
 from scopedepth.study.layout import RESULTS, Job
 from scopedepth.study.made_from import MadeFrom
+from scopedepth.vocabulary.weights import FINETUNED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +65,12 @@ def run(options: argparse.Namespace) -> int:
     bases = forecast_study(options.results, behind, [], None, published)
     total = forecast.dataset_gigabytes + bases.dataset_gigabytes
     print(format_forecast(replace(forecast, dataset_gigabytes=total)))
+    for name, spec in {**study.base_models, **study.models}.items():
+        if spec["weights"]["kind"] == FINETUNED:
+            recipe = spec["weights"]["recipe"]
+            print(
+                f"{name} is fine-tuned first, {recipe['steps']} steps of {recipe['batch']} frames: no figure here holds it."
+            )
     for name, spec in study.datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
