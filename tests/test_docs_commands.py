@@ -131,6 +131,7 @@ NOT_RUN = {
     "scopedepth --workflow WORKFLOW explain": "tests/test_elsewhere.py runs it",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",
+    "pip install -e '.[finetune]'": "it takes packages from a registry",
     "pip install -e '.[hdf5]'": "it takes packages from a registry",
     "pip install -e '.[sevenzip]'": "it takes packages from a registry",
     "pip install -e '.[slurm]'": "it takes packages from a registry",

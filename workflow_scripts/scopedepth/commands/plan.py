@@ -68,9 +68,8 @@ def run(options: argparse.Namespace) -> int:
     for name, spec in {**study.base_models, **study.models}.items():
         if spec["weights"]["kind"] == FINETUNED:
             recipe = spec["weights"]["recipe"]
-            print(
-                f"{name} is fine-tuned first, {recipe['steps']} steps of {recipe['batch']} frames: no figure here holds it."
-            )
+            size = f"{recipe['steps']} steps of {recipe['batch']} frames"
+            print(f"{name} is fine-tuned first, {size}: no figure here holds it.")
     for name, spec in study.datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
