@@ -561,6 +561,7 @@ def test_lineage_follows_by_itself() -> None:
         ({"train": [{"dataset": "tow"}]}, "models.net_short.train[0].dataset: 'tow' is not known."),
         ({"train": [{"dataset": "two", "sequences": ["onyl"]}]}, "models.net_short.train[0].sequences: 'onyl'"),
         ({"train": []}, "models.net_short.train: "),
+        ({"recipe": None}, "models.net_short.recipe: None is not allowed"),
         ({"holdout": {"share": 1}}, "models.net_short.holdout.share: 1 is not allowed"),
         ({"weights": {"kind": "none"}}, "models.net_short.weights: unknown field."),
     ],

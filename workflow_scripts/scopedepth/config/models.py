@@ -147,7 +147,7 @@ PUBLISHED, TUNED = "published", "tuned"
 
 
 def _kind(given: Any) -> str:
-    tuned = "recipe" in given if isinstance(given, dict) else isinstance(given, TunedSpec)
+    tuned = {"recipe", "train"} & given.keys() if isinstance(given, dict) else isinstance(given, TunedSpec)
     return TUNED if tuned else PUBLISHED
 
 
