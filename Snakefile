@@ -24,6 +24,7 @@ report: "rules/captions/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/datasets.smk"
+include: "rules/finetune.smk"
 include: "rules/predict.smk"
 include: "rules/align.smk"
 include: "rules/score.smk"

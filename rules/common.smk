@@ -27,6 +27,7 @@ from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
 from scopedepth.study.targets import check_targets
+from scopedepth.vocabulary.weights import FINETUNED
 
 # --dag, --summary and the like need no number of cores, and `workflow.cores` insists on one.
 CORES = workflow.global_resources["_cores"].value if "_cores" in workflow.global_resources else None
@@ -47,8 +48,9 @@ for name, spec in {**PLAN.study.bases, **PLAN.study.datasets}.items():
     # A study's corrupted views do not stand in it.
     if name in config["datasets"]:
         config["datasets"][name] |= {key: spec[key] for key in ("citation", "source") if key in spec}
-for name, spec in PLAN.study.models.items():
-    config["models"][name]["weights"] = spec["weights"]
+for name, spec in {**PLAN.study.base_models, **PLAN.study.models}.items():
+    if spec["weights"]["kind"] != FINETUNED:
+        config["models"][name]["weights"] = spec["weights"]
 config["fetched_lists"] = PLAN.fetched_lists()
 # What each result is made from, as that lies on disk now: a parameter of every rule.
 MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)

@@ -27,9 +27,11 @@ def published(config: dict[str, Any]) -> dict[str, str]:
     # A view is another one's frames, and cites what that one cites.
     stored = {name: spec for name, spec in config["datasets"].items() if "view_of" not in spec}
     datasets = {name: spec for name, spec in stored.items() if spec["source"]["kind"] != "phantom"}
+    # A model that is fine-tuned here cites what its base cites.
+    published_models = {name: spec for name, spec in config["models"].items() if "recipe" not in spec}
     models = {
         k: v
-        for k, v in config["models"].items()
+        for k, v in published_models.items()
         if v["family"] != "baseline" and not v["weights"].get("path", "").startswith("demo_weights")
     }
     return {name: spec["citation"] for name, spec in (datasets | models).items()}

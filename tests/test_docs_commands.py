@@ -44,6 +44,9 @@ RUN: dict[str, Run] = {
     "snakemake --cores 8 --resources gpu=1 --config study=paper": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=paper -n"
     ),
+    "snakemake --cores 2 --config study=finetune_demo": Run(
+        "snakemake --cores 2 --config study=finetune_demo -n", says="rule finetune"
+    ),
     "snakemake --cores 8 --config study=paper": Run("snakemake --cores 8 --config study=paper -n"),
     "snakemake --cores 8 --resources gpu=1 --config study=mine": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=mine -n", says="depth_anything_small"
@@ -142,6 +145,7 @@ NOT_RUN = {
     "pip wheel --no-deps .": "tests/test_outside.py builds the wheel",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",
+    "pip install -e '.[finetune]'": "it takes packages from a registry",
     "pip install -e '.[hdf5]'": "it takes packages from a registry",
     "pip install -e '.[sevenzip]'": "it takes packages from a registry",
     "pip install -e '.[slurm]'": "it takes packages from a registry",

@@ -15,7 +15,7 @@ with rule_job(snakemake) as facts:
     decides = spec_of(snakemake)
     time_model(
         spec=decides["model"],
-        weights=Path(*snakemake.input.weights_files or [os.devnull]),
+        weights=Path(*snakemake.input.weights_files or snakemake.input.tuned_files or [os.devnull]),
         settings=decides["settings"],
         out=Path(snakemake.output.table),
         record=Path(snakemake.output.record),

@@ -21,7 +21,7 @@ with rule_job(snakemake):
         predict_unit(
             spec=spec_of(snakemake),
             dataset=Path(snakemake.input.unit_store),
-            weights=Path(*snakemake.input.weights_files or [os.devnull]),
+            weights=Path(*snakemake.input.weights_files or snakemake.input.tuned_files or [os.devnull]),
             store=store,
             manifest=Path(snakemake.output.manifest),
             device=execution.get("device", "auto"),

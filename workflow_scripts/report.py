@@ -25,6 +25,7 @@ with rule_job(snakemake):
         *snakemake.input.units_record,
         *snakemake.input.predictions_record,
         *snakemake.input.timings_record,
+        *snakemake.input.tuned_record,
     ]
     stores = dict(zip(units, map(Path, snakemake.input.units_store), strict=True))
     write_report(

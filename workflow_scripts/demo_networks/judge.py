@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from demo_networks.frames import UNIT
 from demo_networks.networks import Network
-from demo_networks.train import inner, resized
+from demo_networks.train import resized
+from scopedepth.finetuning.losses import inner
 from scopedepth.phantom.video import mono
 
 RANGE = (1.0, 300.0)  # mm

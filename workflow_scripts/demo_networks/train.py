@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from demo_networks.frames import SHOTS, UNIT
 from demo_networks.losses import loss
 from demo_networks.networks import Network
+from scopedepth.finetuning.losses import inner
 
 BATCH = 8
 HELD_BACK = 12 * SHOTS  # the last organs' pictures, to watch training by; never the demonstration's
-ERODE = 2  # pixels at the border that are a mixture of wall and black
 
 
 def train(network: Network, rgb: NDArray[np.uint8], depth: NDArray[np.uint16], steps: int, seed: int) -> None:
@@ -80,12 +80,6 @@ def resized(pictures: Tensor, side: int) -> Tensor:
     return nn.functional.interpolate(
         pictures, size, mode="bicubic", antialias=True, align_corners=False
     ).clamp(0, 1)
-
-
-def inner(depth: Tensor) -> Tensor:
-    """(n, h, w) 1 where depth is known and no border is near, else 0."""
-    outside = (depth <= 0).float()[:, None]
-    return 1 - nn.functional.max_pool2d(outside, 2 * ERODE + 1, 1, ERODE)[:, 0]
 
 
 def _batch_loss(network: Network, pictures: Tensor, depth: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, write_crate
 from scopedepth.job.manifest import list_files, read_manifest
 from scopedepth.job.run import read_record
 from scopedepth.job.shipped import LIBRARY, runs_by
-from scopedepth.study.layout import RESULTS, Job
+from scopedepth.study.layout import RESULTS, Job, weights_job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
 from scopedepth.version import own_version
@@ -189,8 +189,8 @@ def members(study: Study, results: Path = RESULTS) -> Iterator[Member]:
     for name, spec in study.datasets.items():
         yield Member("dataset", name, spec, _digest(Job("fetch_dataset", (stored_name(spec),)), results))
     for name, model in study.models.items():
-        has_weights = model["weights"]["kind"] != "none"
-        digest = _digest(Job("fetch_weights", (name,)), results) if has_weights else None
+        made = weights_job(model)
+        digest = _digest(made, results) if made is not None else None
         yield Member("model", name, model, digest)
 
 

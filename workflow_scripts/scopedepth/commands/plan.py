@@ -16,6 +16,7 @@ from scopedepth.study.forecast_known import forecast_study, prediction_records, 
 from scopedepth.study.forecast_text import format_comparison, format_forecast
 from scopedepth.study.layout import RESULTS, Job
 from scopedepth.study.made_from import MadeFrom
+from scopedepth.vocabulary.weights import FINETUNED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,11 @@ def run(options: argparse.Namespace) -> int:
     bases = forecast_study(options.results, behind, [], None, published)
     total = forecast.dataset_gigabytes + bases.dataset_gigabytes
     print(format_forecast(replace(forecast, dataset_gigabytes=total)))
+    for name, model in {**study.base_models, **study.models}.items():
+        if model["weights"]["kind"] == FINETUNED:
+            recipe = model["weights"]["recipe"]
+            size = f"{recipe['steps']} steps of {recipe['batch']} frames"
+            print(f"{name} is fine-tuned first, {size}: no figure here holds it.")
     for name, spec in study.datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")

@@ -46,6 +46,15 @@ class PhantomSource(Spec):
     frames: int = Field(40, ge=1, description="frames a sequence")
     size: list[int] = Field([320, 320], min_length=2, max_length=2, description="height and width, pixels")
     seed: int = Field(0, ge=0, description="seed of the scenes; another seed is another patient")
+    organs: int = Field(
+        1,
+        ge=1,
+        description="organs of each kind, of this and the following seeds; more than one have it in their names",
+    )
+    scope: Literal["plain", "shifted"] = Field(
+        "plain",
+        description="plain: white light; shifted: another scope, green-blue, darker, with smoke by depth",
+    )
 
 
 class PathSource(Spec):

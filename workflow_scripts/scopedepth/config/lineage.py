@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
+from scopedepth.config.finetuning import TunedSpec
 from scopedepth.config.models import ModelSpec, TrainedOn
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.identity import canonical_json
@@ -14,9 +15,10 @@ from scopedepth.lineage.levels import chosen, seen, seen_frames
 from scopedepth.vocabulary.lineage import FRAMES
 
 Entries = Mapping[str, DatasetSpec | ViewSpec]
+Models = Mapping[str, ModelSpec | TunedSpec]
 
 
-def facts_of(datasets: Entries, models: Mapping[str, ModelSpec]) -> dict[str, Any]:
+def facts_of(datasets: Entries, models: Models) -> dict[str, Any]:
     """Return the facts of all datasets and models; one that contradicts another is a `ScopeDepthError`."""
     found: dict[str, Any] = {
         "datasets": {name: _dataset(name, datasets) for name in datasets},
@@ -24,9 +26,10 @@ def facts_of(datasets: Entries, models: Mapping[str, ModelSpec]) -> dict[str, An
     }
     for name in datasets:
         _check_ends(name, found["datasets"])
-    for name in models:
+    for name, model in models.items():
+        field = "train" if isinstance(model, TunedSpec) else "trained_on"
         for index, entry in enumerate(found["models"][name]):
-            _check_entry(f"models.{name}.trained_on[{index}]", entry, found["datasets"])
+            _check_entry(f"models.{name}.{field}[{index}]", entry, found["datasets"])
     return found
 
 
@@ -112,13 +115,17 @@ def _check_ends(name: str, datasets: Mapping[str, Any], above: tuple[str, ...] =
         _check_ends(link["dataset"], datasets, (name, *above))
 
 
-def _model(name: str, models: Mapping[str, ModelSpec], above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def _model(name: str, models: Models, above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """Return what a model and those that it was made from were trained on."""
     spec = models[name]
     origin = spec.made_from
     if origin is not None and origin in (name, *above):
         raise ScopeDepthError(f"models.{name}.from: {origin} is made from {name} itself.")
     inherited = _model(origin, models, (name, *above)) if origin is not None else []
+    if isinstance(spec, TunedSpec):
+        # Frames held out for choosing the checkpoint are among them.
+        seen_here = [TrainedOn(dataset=one.dataset, sequences=one.sequences) for one in spec.train]
+        return [*map(_entry, seen_here), *inherited]
     own = spec.trained_on
     if own is None:
         # Nobody has said; a network without weights has seen nothing.

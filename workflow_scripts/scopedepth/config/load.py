@@ -9,19 +9,25 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from fnmatch import filter as filter_names
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from scopedepth.config.datasets import STORED, VIEW, ViewSpec
+from scopedepth.config.finetuning import TRAINABLE, TunedSpec
 from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
+from scopedepth.config.models import PUBLISHED, TUNED, ModelSpec
 from scopedepth.config.plain import unfit
-from scopedepth.config.resolve import resolved_dataset, stored_name
+from scopedepth.config.resolve import resolved_dataset, resolved_model, stored_name
 from scopedepth.config.robustness import corrupted, plain_robustness
 from scopedepth.config.studies import Configuration, StudySpec
 from scopedepth.errors import ScopeDepthError
+from scopedepth.lineage.footage import reached
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.units import unit_name
+from scopedepth.vocabulary.weights import FINETUNED
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -33,6 +39,7 @@ SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published", "provenance"})
 MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "made_from", "trained_on"})
 PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_comparable"})
+RECIPE_WORDS = frozenset({"title", "name"})
 STUDY_WORDS = frozenset({"title", "notes"})
 
 
@@ -81,8 +88,10 @@ class Study:
 
     `datasets`: those that the study names, and the corrupted views of its `robustness`, which `spec["datasets"]` does
     not name: tables and report show them apart.
-    `bases` and `base_units`: the datasets, and the units of them, whose stores the study's views are made from. They
-    may stand among `datasets` and `units` as well.
+    `bases` and `base_units`: the datasets, and the units of them, whose stores are needed and not scored: the study's
+    views are made from them, or its models are fine-tuned on them. They may stand among `datasets` and `units` as well.
+    `base_models`: those that models of the study are fine-tuned from. `training`: by fine-tuned model the units that it
+    learns from. `people`: what tells whose a sequence is, of the datasets of those.
     """
 
     name: str
@@ -95,18 +104,26 @@ class Study:
     execution: specs.Execution
     bases: dict[str, specs.Dataset]
     base_units: dict[str, Unit]
+    base_models: dict[str, specs.Model]
+    training: dict[str, list[str]]
+    people: dict[str, dict[str, Any]]
 
     def dataset(self, name: str) -> specs.Dataset:
         """Return the spec of a dataset of the study, or of one that a view of the study is made from."""
         return self.datasets[name] if name in self.datasets else self.bases[name]
 
     def unit(self, name: str) -> Unit:
-        """Return a unit of the study, or one that a view of the study is made from."""
+        """Return a unit of the study, or one that something of the study is made from."""
         return self.units[name] if name in self.units else self.base_units[name]
 
+    def model(self, name: str) -> specs.Model:
+        """Return the spec of a model of the study, or of one that a model of the study is fine-tuned from."""
+        return self.models[name] if name in self.models else self.base_models[name]
+
     def stored(self) -> list[str]:
-        """Return the names of the datasets that are fetched: the study's, but of its views those behind them."""
-        return list(dict.fromkeys(stored_name(spec) for spec in self.datasets.values()))
+        """Return the names of the datasets that are fetched: of views those behind them."""
+        every = [*self.datasets.values(), *self.bases.values()]
+        return list(dict.fromkeys(stored_name(spec) for spec in every))
 
     @property
     def shown_datasets(self) -> dict[str, specs.Dataset]:
@@ -138,8 +155,40 @@ def check(config: Mapping[str, Any]) -> Configuration:
         _check_references(f"studies.{name}", study, checked)
         _check_robustness(f"studies.{name}", study, checked)
     _known("study", checked.study, checked.studies)
+    for name, model in checked.models.items():
+        if isinstance(model, TunedSpec):
+            _check_tuned(name, model, checked)
     _check_lineage(checked)
     return checked
+
+
+def _check_tuned(name: str, model: TunedSpec, checked: Configuration) -> None:
+    """Refuse a fine-tuned model whose base, recipe or data are not there, or whose base cannot be trained."""
+    where = f"models.{name}"
+    _known(f"{where}.recipe", model.recipe, checked.recipes)
+    base: ModelSpec | TunedSpec = model
+    above = [name]
+    while isinstance(base, TunedSpec):
+        _known(f"models.{above[-1]}.from", base.made_from, checked.models)
+        if base.made_from in above:
+            raise ConfigError(f"models.{above[-1]}.from: {base.made_from} is made from {above[-1]} itself.")
+        above.append(base.made_from)
+        base = checked.models[base.made_from]
+    if base.family not in TRAINABLE:
+        raise ConfigError(
+            f"{where}.from: {model.made_from} is of the family {base.family}, which is not trained here. A base is of "
+            f"the family {' or '.join(TRAINABLE)}."
+        )
+    for index, one in enumerate(model.train):
+        _known(f"{where}.train[{index}].dataset", one.dataset, checked.datasets)
+        spec = _dataset(one.dataset, checked)
+        if spec["depth"]["kind"] == "none":
+            raise ConfigError(
+                f"{where}.train[{index}]: {one.dataset} has no depth to learn from (depth.kind: none)."
+            )
+        for sequence in one.sequences or []:
+            if spec["sequences"] is not None and not filter_names(spec["sequences"], sequence):
+                _known(f"{where}.train[{index}].sequences", sequence, spec["sequences"])
 
 
 def _check_lineage(checked: Configuration) -> None:
@@ -148,6 +197,8 @@ def _check_lineage(checked: Configuration) -> None:
         for index, edition in enumerate([] if isinstance(dataset, ViewSpec) else dataset.provenance.same_as):
             _known(f"datasets.{name}.provenance.same_as[{index}].dataset", edition.dataset, checked.datasets)
     for name, model in checked.models.items():
+        if isinstance(model, TunedSpec):
+            continue
         if model.made_from is not None:
             _known(f"models.{name}.from", model.made_from, checked.models)
         for index, entry in enumerate(model.trained_on or []):
@@ -171,11 +222,33 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
     views = corrupted(f"studies.{chosen}", spec, checked.datasets)
     checked = checked.model_copy(update={"datasets": {**checked.datasets, **views}})
     datasets = {key: _dataset(key, checked) for key in (*spec.datasets, *views)}
-    bases = {base: _dataset(base, checked) for key in datasets if (base := stored_name(datasets[key])) != key}
-    units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, bases)}
-    behind = {unit.base for unit in units.values()}
+    models = {key: resolved_model(key, checked.models, checked.recipes) for key in spec.models}
+    base_models: dict[str, specs.Model] = {}
+    for model in models.values():
+        while (weights := model["weights"])["kind"] == FINETUNED:
+            base = weights["base"]
+            model = base_models[base] = resolved_model(base, checked.models, checked.recipes)
+    trained = {
+        key: model["weights"]["train"]
+        for key, model in {**base_models, **models}.items()
+        if model["weights"]["kind"] == FINETUNED
+    }
+    learnt = {
+        one["dataset"]: _dataset(one["dataset"], checked) for train in trained.values() for one in train
+    }
+    every = {**learnt, **datasets}
+    stored = {base: _dataset(base, checked) for key in every if (base := stored_name(every[key])) != key}
+    units = {unit.name: unit for key in datasets for unit in _units_of(key, datasets, stored)}
+    lessons = {key: list(_units_of(key, learnt, stored)) for key in learnt}
+    training = {
+        key: [unit for one in train for unit in lessons[one["dataset"]] if takes(one, unit)]
+        for key, train in trained.items()
+    }
+    taught = {unit.name: unit for chosen_units in training.values() for unit in chosen_units}
+    behind = {unit.base for unit in {**taught, **units}.values()}
+    facts = facts_of(checked.datasets, checked.models)
     timing = plain_spec(spec.timing, checked.timings[spec.timing]) if spec.timing else None
-    lineage = facts_for(facts_of(checked.datasets, checked.models), spec.datasets, spec.models)
+    lineage = facts_for(facts, spec.datasets, spec.models)
     plain: Any = {
         **plain_spec(chosen, spec),
         "timing": timing,
@@ -187,14 +260,29 @@ def select_study(config: Mapping[str, Any], name: str | None = None) -> Study:
         name=chosen,
         spec=plain,
         datasets=datasets,
-        models={key: plain_spec(key, checked.models[key]) for key in spec.models},
+        models=models,
         protocols={key: plain_spec(key, checked.protocols[key]) for key in spec.protocols},
         timing=timing,
         units=units,
         execution=execution,
-        bases=bases,
-        base_units={u.name: u for key in bases for u in _units(key, bases[key]) if u.name in behind},
+        bases={**learnt, **stored},
+        base_units={
+            **{u.name: u for key in stored for u in _units(key, stored[key]) if u.name in behind},
+            **taught,
+        },
+        base_models=base_models,
+        training={key: list(dict.fromkeys(unit.name for unit in found)) for key, found in training.items()},
+        people={
+            key: {field: facts["datasets"][key][field] for field in ("same_as", "patient")}
+            for key in reached(facts["datasets"], *learnt)
+        },
     )
+
+
+def takes(train: Mapping[str, Any], unit: Unit) -> bool:
+    """Say whether a model that is fine-tuned on `train` may learn from a unit, as far as the unit's name tells."""
+    wanted = train["sequences"]
+    return unit.sequence is None or wanted is None or any(fnmatchcase(unit.sequence, one) for one in wanted)
 
 
 def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
@@ -388,9 +476,13 @@ _TAGGED = {
 }
 
 
+# Entries of two kinds, told apart by a field of theirs.
+_ALTERNATIVES = {"datasets": (STORED, VIEW), "models": (PUBLISHED, TUNED)}
+
+
 def _is_tag(location: tuple[int | str, ...], index: int) -> bool:
-    if index == 2 and location[0] == "datasets":
-        return location[2] in (STORED, VIEW)
+    if index == 2 and location[0] in _ALTERNATIVES:
+        return location[2] in _ALTERNATIVES[str(location[0])]
     return index > 0 and location[index] in _TAGGED.get(str(location[index - 1]), ())
 
 
@@ -407,8 +499,9 @@ def _step(schema: dict[str, Any], node: dict[str, Any], part: int | str) -> dict
     node = _resolve(schema, node)
     if "discriminator" in node:  # the part is a tag
         return {"$ref": node["discriminator"]["mapping"].get(part, "#/$defs/none")}
-    if "oneOf" in node and part in (STORED, VIEW):
-        return node["oneOf"][(STORED, VIEW).index(str(part))]
+    tags = next((tags for tags in _ALTERNATIVES.values() if part in tags), None)
+    if "oneOf" in node and tags is not None:
+        return node["oneOf"][tags.index(str(part))]
     if isinstance(part, int):
         return node.get("items", {})
     properties = node.get("properties", {})

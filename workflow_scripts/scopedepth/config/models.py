@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
+from scopedepth.config.finetuning import TunedSpec
 from scopedepth.config.options import check_options, options_of
 from scopedepth.job import extensions
 from scopedepth.job.shipped import in_place
@@ -142,3 +143,17 @@ class ModelSpec(Spec):
         elif self.weights.kind == "none":
             raise ValueError(f"the family {self.family} needs weights")
         return self
+
+
+# How the two stand in the locations of pydantic's errors.
+PUBLISHED, TUNED = "published", "tuned"
+
+
+def _kind(given: Any) -> str:
+    tuned = {"recipe", "train"} & given.keys() if isinstance(given, dict) else isinstance(given, TunedSpec)
+    return TUNED if tuned else PUBLISHED
+
+
+ModelEntry = Annotated[
+    Annotated[ModelSpec, Tag(PUBLISHED)] | Annotated[TunedSpec, Tag(TUNED)], Discriminator(_kind)
+]

@@ -1,4 +1,4 @@
-"""What a dataset of the configuration is once its views are followed to the dataset whose files they show."""
+"""What an entry is once a view is followed to the dataset whose files it shows, and a fine-tuned model to its base."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
+from scopedepth.config.finetuning import RecipeSpec, TunedSpec, resolved_tuned
+from scopedepth.config.models import ModelSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.views import chosen_sequences, steps_for
 from scopedepth.vocabulary.corruptions import CORRUPTIONS
@@ -92,3 +94,17 @@ def _size_after(change: specs.Change, sequence: str, size: list[int]) -> list[in
     for step in steps_for([change], sequence, (height, width)):
         height, width = step.size(height, width)
     return [height, width]
+
+
+def resolved_model(
+    name: str, models: Mapping[str, ModelSpec | TunedSpec], recipes: Mapping[str, RecipeSpec]
+) -> specs.Model:
+    """Return a model's plain spec with all defaults; what a fine-tuned one does not say is as of its base.
+
+    Models and recipes that are named were checked before (`config.load`).
+    """
+    spec = models[name]
+    if isinstance(spec, ModelSpec):
+        published: Any = {"name": name, **spec.model_dump(mode="json")}
+        return published
+    return resolved_tuned(name, spec, resolved_model(spec.made_from, models, recipes), recipes[spec.recipe])

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from scopedepth.config.base import Spec
 from scopedepth.config.datasets import CORRUPTION_KINDS, LOADERS, DatasetSpec
+from scopedepth.config.finetuning import Holdout, RecipeSpec, TrainOn
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS
 from scopedepth.config.models import FAMILIES, ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
@@ -37,6 +38,14 @@ CHANGE = """class Change(TypedDict):
     view: str
     sequences: list[str] | None
     steps: list[dict[str, Any]]"""
+# The weights of a model that is made here (see `finetuning.resolved_tuned`).
+TUNED_WEIGHTS = """class TunedWeights(TypedDict):
+    kind: Literal["finetuned"]
+    base: str
+    recipe: Recipe
+    train: list[TrainOn]
+    holdout: Holdout | None
+    seed: int"""
 # What a plain spec has beside the fields of its model (see `load.plain_spec`, `load.select_study` and `resolve`), and
 # what some jobs' specs have (see `study.plan`).
 ADDED = {
@@ -49,9 +58,10 @@ ADDED = {
         "part": "NotRequired[list[int | None]]",
         "whole": "NotRequired[bool]",
     },
-    ModelSpec: {"name": "str", "reads": "NotRequired[list[str] | None]"},
+    ModelSpec: {"name": "str", "weights": "Weights | TunedWeights", "reads": "NotRequired[list[str] | None]"},
     ProtocolSpec: {"name": "str"},
     TimingSpec: {"name": "str"},
+    RecipeSpec: {"name": "str"},
     Robustness: {"datasets": "list[str]", "baseline": "str", "views": "dict[str, dict[str, Any]]"},
     StudySpec: {"name": "str", "timing": "Timing | None", "lineage": "dict[str, Any]"},
 }
@@ -75,6 +85,9 @@ def schema_text() -> str:
 def types_text() -> str:
     """Return the types of plain specs as the text of their file."""
     written: dict[str, str] = {"Change": CHANGE}
+    for part in (RecipeSpec, TrainOn, Holdout):
+        _write(part, written)
+    written["TunedWeights"] = TUNED_WEIGHTS
     for model in (DatasetSpec, ModelSpec, ProtocolSpec, TimingSpec, StudySpec, Execution):
         _write(model, written)
     return HEAD + "".join(f"\n\n{text}\n" for text in written.values())

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.datasets import CORRUPTION_KINDS, DatasetEntry
-from scopedepth.config.models import ModelSpec
+from scopedepth.config.finetuning import RecipeSpec
+from scopedepth.config.models import ModelEntry
 from scopedepth.config.protocols import ProtocolSpec
 
 
@@ -110,6 +111,9 @@ class Execution(Spec):
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch: int | None = Field(None, ge=1, description="frames in a batch; null chooses from size and memory")
+    checkpoint_every: int = Field(
+        50, ge=1, description="steps of fine-tuning between the states that an interrupted one goes on from"
+    )
     scratch: str | None = Field(
         None,
         description="folder on a node's own disk, such as $TMPDIR, in which stores are built; null: in results/",
@@ -123,7 +127,8 @@ class Configuration(Spec):
     study: Name = Field("demo", description="the study to run; --config study=NAME chooses another")
     studies: dict[Name, StudySpec] = Field(description="the studies, by name")
     datasets: dict[Name, DatasetEntry] = Field(description="the datasets, by name")
-    models: dict[Name, ModelSpec] = Field(description="the models, by name")
+    models: dict[Name, ModelEntry] = Field(description="the models, by name")
+    recipes: dict[Name, RecipeSpec] = Field({}, description="ways to fine-tune a model, by name")
     protocols: dict[Name, ProtocolSpec] = Field(description="the protocols, by name")
     timings: dict[Name, Timing] = Field({}, description="ways to measure speed, by name")
     execution: Execution = Field(Execution(), description="how jobs run; changes no number")

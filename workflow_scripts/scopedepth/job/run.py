@@ -28,6 +28,7 @@ RECORDED = (
     "numba",
     "torch",
     "transformers",
+    "peft",
     "onnxruntime",
     "opencv-python-headless",
     "zarr",

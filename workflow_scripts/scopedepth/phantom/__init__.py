@@ -2,7 +2,8 @@
 
     render({"preset": "mono", "frames": 40, "size": [320, 320], "seed": 0}, Path("raw"), workers=2)
 
-`source` has the fields preset, frames (for each sequence), size ([height, width]) and seed. The same source
+`source` has the fields preset, frames (for each sequence), size ([height, width]) and seed, and may have organs (of
+each kind, of this and the following seeds) and scope (plain or shifted, see `scope`). The same source
 gives the same bytes whatever the number of workers. All lengths are millimetres; depth is along the optical
 axis of the pixel's own camera, exact (to about a micrometre) for the ray through the pixel's centre; pixel
 (0, 0) has its centre at (0, 0).

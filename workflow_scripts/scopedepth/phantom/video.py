@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scopedepth.phantom import organs, path
 from scopedepth.phantom.camera import Camera, endoscope
 from scopedepth.phantom.scene import Frame, Scene, expose, render_frame
+from scopedepth.phantom.scope import through
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -37,6 +38,7 @@ class Video:
         right: the right camera of a stereo pair.
         left_to_right: (4, 4), takes a point in the left camera's axes to the right camera's, mm.
         seed: of the sensor's noise.
+        scope: what the light is like, and what is in its way (`scope.through`).
     """
 
     name: str
@@ -47,29 +49,23 @@ class Video:
     seed: int
     right: Camera | None = None
     left_to_right: NDArray[np.float64] | None = None
+    scope: str = "plain"
 
     def frame(self, k: int) -> Frame:
         """Frame k of the (left) camera."""
-        return render_frame(
-            self.scene,
-            self.poses[k],
-            self.camera,
-            exposure=self.exposures[k],
-            noise_seed=self.seed * 100_000 + 2 * k,
-        )
+        return self._render(self.poses[k], self.camera, k, 0)
 
     def right_frame(self, k: int) -> Frame:
         """Frame k of the right camera; both cameras share one exposure."""
         assert self.right is not None
         assert self.left_to_right is not None
         pose = self.poses[k] @ np.linalg.inv(self.left_to_right)
-        return render_frame(
-            self.scene,
-            pose,
-            self.right,
-            exposure=self.exposures[k],
-            noise_seed=self.seed * 100_000 + 2 * k + 1,
-        )
+        return self._render(pose, self.right, k, 1)
+
+    def _render(self, pose: NDArray[np.float64], camera: Camera, k: int, side: int) -> Frame:
+        noise = self.seed * 100_000 + 2 * k + side
+        frame = render_frame(self.scene, pose, camera, exposure=self.exposures[k], noise_seed=noise)
+        return through(self.scope, frame)
 
 
 def make(name: str, scene: Scene, camera: Camera, poses: list[NDArray[np.float64]], seed: int) -> Video:
@@ -154,7 +150,16 @@ def _lens(random: np.random.Generator, width: int, height: int) -> Camera:
 
 
 def videos(source: specs.PhantomSource) -> list[Video]:
-    """The videos of a dataset's `source`: preset (mono, stereo), frames, size (height, width), seed."""
+    """The videos of a dataset's `source`: preset (mono, stereo), frames, size (height, width), seed, organs, scope.
+
+    The last two may be missing: one organ of each kind, in plain light.
+    """
     height, width = source["size"]
     preset = {"mono": mono, "stereo": stereo}[source["preset"]]
-    return preset(source["frames"], height, width, source["seed"])
+    organs_of_a_kind = source.get("organs", 1)
+    found = []
+    for seed in range(source["seed"], source["seed"] + organs_of_a_kind):
+        for video in preset(source["frames"], height, width, seed):
+            name = video.name if organs_of_a_kind == 1 else f"{video.name}_{seed}"
+            found.append(replace(video, name=name, scope=source.get("scope", "plain")))
+    return found

@@ -17,6 +17,7 @@ from typing import Any
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import FOLDER as LEAVES
 from scopedepth.job.manifest import MANIFEST, PAGE, RECORD
+from scopedepth.vocabulary.weights import FINETUNED
 
 RESULTS = Path("results")
 LOGS = RESULTS / "logs"
@@ -57,6 +58,8 @@ LISTS = {
     "raw": "fetch_dataset",
     "lists": "fetch_list",
     "weights": "fetch_weights",
+    # The weights of models that are fine-tuned here.
+    "tuned": "finetune",
     "units": "prepare",
     # The units whose stores hold the pixels of views.
     "bases": "prepare",
@@ -164,11 +167,18 @@ STAGES: dict[str, Stage] = {
             # A view has no files of its own: it is made from the store of another unit.
             {"raw": FILES, "lists": ("list",), "bases": STORE},
         ),
+        # Of the units that it learns from, and of the model that it begins with.
+        Stage(
+            "finetune",
+            "finetuned/{model}",
+            {"files": "/", "manifest": MANIFEST, "record": RECORD},
+            {"units": STORE, "bases": ("store",), "weights": FILES, "tuned": FILES},
+        ),
         Stage(
             "predict",
             "predictions/{unit}/{model}",
             {"store": ".zarr/", "manifest": MANIFEST, "record": RECORD},
-            {"unit": STORE, "bases": ("store",), "weights": FILES},
+            {"unit": STORE, "bases": ("store",), "weights": FILES, "tuned": FILES},
         ),
         Stage(
             "align",
@@ -189,7 +199,7 @@ STAGES: dict[str, Stage] = {
             "time",
             "timing/{timing}/{model}",
             {"table": ".parquet", "record": RECORD},
-            {"weights": FILES},
+            {"weights": FILES, "tuned": FILES},
         ),
         Stage(
             "summarise",
@@ -218,6 +228,8 @@ STAGES: dict[str, Stage] = {
                 "units": (*STORE, "page", "record"),
                 "bases": ("store",),
                 "predictions": (*STORE, "record"),
+                # How training went.
+                "tuned": ("record",),
                 "timings": ("record",),
                 "tables": (*STUDY_TABLES, "record"),
             },
@@ -298,6 +310,14 @@ def tables_of(study: str, folder: Path | None = None) -> dict[str, Path]:
 def incomplete_folder(study: str) -> Path:
     """Return where a study's tables and report are made of what there is, after a run with failures."""
     return Job("report", (study,)).path("html").parent / INCOMPLETE
+
+
+def weights_job(model: Mapping[str, Any]) -> Job | None:
+    """Return the job that makes the weights of a model, by its spec; None for a model without weights."""
+    kind = model["weights"]["kind"]
+    if kind == "none":
+        return None
+    return Job("finetune" if kind == FINETUNED else "fetch_weights", (model["name"],))
 
 
 def job_at(inside: str) -> Job | None:

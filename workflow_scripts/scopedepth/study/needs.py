@@ -25,7 +25,8 @@ from scopedepth.study.forecast import (
     UnitSize,
     plan_study,
 )
-from scopedepth.study.layout import Job, tables_of
+from scopedepth.study.layout import Job, tables_of, weights_job
+from scopedepth.vocabulary.weights import tuning_of
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -51,6 +52,9 @@ BASELINE_MEM_MB = 1000
 WEIGHT_COPIES = 3
 FRAME_COPIES = 20
 BATCH_FRAMES = 64
+# What a frame's activations take while a network learns; of a step's time, what there is beside the forward pass.
+ACTIVATIONS_MB = 1000
+TRAINING_PASSES = 4
 # Processors that feed a GPU: two read, one writes, one drives.
 GPU_CPUS = 4
 # A forecast is no promise: other machines are slower and shared.
@@ -98,6 +102,24 @@ class Needs:
 
     def prepare_runtime(self, wildcards: Any, attempt: int) -> int:
         return PREPARE_MINUTES * attempt
+
+    # finetune
+
+    def finetune_kind(self, wildcards: Any) -> str | None:
+        """Return the scheduler's word for the kind of GPU that training wants; None for any."""
+        return self.kinds["models"].get(wildcards.model, self.kinds["predict"])
+
+    def finetune_mem_mb(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of a processor's training: the network, its gradients and AdamW's two moments."""
+        weights = tuning_of(self.study.model(wildcards.model))
+        network = self._model_mem_mb(weights["base"])
+        return attempt * math.ceil(network + ACTIVATIONS_MB * weights["recipe"]["batch"])
+
+    def finetune_runtime(self, wildcards: Any, attempt: int) -> int:
+        recipe = tuning_of(self.study.model(wildcards.model))["recipe"]
+        frames = recipe["steps"] * recipe["batch"] * TRAINING_PASSES
+        frame = ASSUMED_SECONDS_PER_FRAME["cpu" if self.study.execution["device"] == "cpu" else "cuda"]
+        return attempt * math.ceil(START_MINUTES + MARGIN * frames * frame / 60)
 
     # predict
 
@@ -191,7 +213,7 @@ class Needs:
     # What the above share.
 
     def is_baseline(self, model: str) -> bool:
-        return self.study.models[model]["family"] == "baseline"
+        return self.study.model(model)["family"] == "baseline"
 
     def _device(self, model: str) -> str:
         if self.is_baseline(model) or self.study.execution["device"] == "cpu":
@@ -201,8 +223,9 @@ class Needs:
     def _model_mem_mb(self, model: str) -> float:
         if self.is_baseline(model):
             return BASELINE_MEM_MB
-        weights = Job("fetch_weights", (model,)).path("files")
-        return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(weights) / MB
+        made = weights_job(self.study.model(model))
+        assert made is not None  # a network
+        return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(made.path("files")) / MB
 
 
 def matching_mb(dataset: specs.Dataset, threads: int) -> float:

@@ -18,6 +18,7 @@ from scopedepth.config.load import (
     DATASET_WORDS,
     MODEL_WORDS,
     PROTOCOL_WORDS,
+    RECIPE_WORDS,
     STUDY_WORDS,
     Study,
     Unit,
@@ -27,10 +28,12 @@ from scopedepth.errors import ScopeDepthError, without_secrets
 from scopedepth.job import extensions
 from scopedepth.job.identity import canonical_json, declared, file_digests, module_digests
 from scopedepth.job.leaves import Leaf
-from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job
+from scopedepth.lineage.footage import reached
+from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job, weights_job
 from scopedepth.views import modules_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
+from scopedepth.vocabulary.weights import FORMATS, tuning_of
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -63,11 +66,7 @@ class Plan:
 
     def model(self, wildcards: Any) -> specs.Model:
         """Return the spec of a job's model."""
-        return self.study.models[wildcards.model]
-
-    def has_weights(self, model: str) -> bool:
-        """Say whether a model has weights to fetch."""
-        return bool(self.study.models[model]["weights"]["kind"] != "none")
+        return self.study.model(wildcards.model)
 
     # Jobs.
 
@@ -113,12 +112,19 @@ class Plan:
             bases = dict.fromkeys(self.study.unit(name).base for name in self._values(job, "unit"))
             return [Job("prepare", (base,)) for base in bases if base is not None]
         rule = MAKERS[role]
-        if role == "weights" and not self.has_weights(job.values[1]):
-            return []
+        if role in ("weights", "tuned"):
+            made = (weights_job(self.study.model(model)) for model in self._begun_with(job))
+            return [one for one in made if one is not None and one.rule == rule]
         return [
             Job(rule, key)
             for key in product(*(self._values(job, name, role) for name in STAGES[rule].wildcards))
         ]
+
+    def _begun_with(self, job: Job) -> Collection[str]:
+        """Return the models whose weights a job reads: its own; of one that is fine-tuned, what it is made from."""
+        if job.rule == "finetune":
+            return (tuning_of(self.model(job.wildcards))["base"],)
+        return self._values(job, "model")
 
     def _values(self, job: Job, wildcard: str, role: str = "") -> Collection[str]:
         """Return the units, models and so on that a job is about: its own, or all of the study.
@@ -128,6 +134,8 @@ class Plan:
         study = self.study
         if wildcard == "unit" and job.rule == "align":
             return self.fitted_together(job.wildcards)
+        if wildcard == "unit" and job.rule == "finetune":
+            return self.study.training[job.values[0]]
         own = job.stage.wildcards
         if wildcard in own:
             return (job.values[own.index(wildcard)],)
@@ -185,7 +193,9 @@ class Plan:
         found: dict[str, Any] = {}
         for role, outputs in STAGES[rule].reads.items():
             for output in outputs:
-                if role == "bases" and not self.study.base_units:
+                if (role == "bases" and not self.study.base_units) or (
+                    role == "tuned" and not self.study.training
+                ):
                     # Of thousands of jobs Snakemake would ask a function twice each.
                     paths: Any = []
                 elif role in ONE:
@@ -284,7 +294,7 @@ class Plan:
         if rule == "fetch_list":
             return without_secrets(canonical_json({"url": self.fetched_lists()[key[0]], "sha256": key[0]}))
         if rule == "fetch_weights":
-            spec = study.models[key[0]]
+            spec = study.model(key[0])
             decides = {"name": spec["name"], "weights": spec["weights"]}
             if spec["weights"]["kind"] == "path":
                 decides["reads"] = self.reads_of_family(key[0])
@@ -301,6 +311,8 @@ class Plan:
             if unit.frames is not None:
                 spec["part"] = unit.frames
             return canonical_json(spec)
+        if rule == "finetune":
+            return canonical_json(self._tuning_spec(key[0]))
         if rule == "predict":
             # Not where its weights come from, for their digest stands for them.
             return canonical_json(without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT))
@@ -336,6 +348,23 @@ class Plan:
             }
         )
 
+    def _tuning_spec(self, name: str) -> dict[str, Any]:
+        """What decides how a model is fine-tuned, beside the base's weights and the data, which are known by digest.
+
+        Whose a sequence is counts where patients are held out.
+        """
+        model = self.study.model(name)
+        tuning = tuning_of(model)
+        recipe = without(tuning["recipe"], RECIPE_WORDS)
+        decide = reached(self.study.people, *(one["dataset"] for one in tuning["train"]))
+        by_patient = tuning["holdout"] is not None and tuning["holdout"]["by"] == "patient"
+        return {
+            **without(tuning, {"kind"}),
+            "recipe": recipe,
+            "model": without(model, MODEL_WORDS, NOT_FOR_PREDICT),
+            "people": {name: self.study.people[name] for name in sorted(decide)} if by_patient else {},
+        }
+
     def _facts(self) -> dict[str, Any]:
         """What files say of the study's alignments and metrics; metrics without a file are known by the code."""
         methods = {protocol["alignment"]["method"] for protocol in self.study.protocols.values()}
@@ -365,6 +394,10 @@ class Plan:
                 return self._code("scopedepth/datasets/view", *loaded)
             # The dataset's own loader: another loader's code is no part of it.
             return self._code(rule, f"scopedepth.datasets.loaders.{self.dataset(job.wildcards)['loader']}")
+        if rule == "finetune":
+            family = self.model(job.wildcards)["family"]
+            modules = [extensions.module_of(folder, family) for folder in (extensions.FAMILIES, FORMATS)]
+            return self._code(rule, *modules)
         if rule == "predict":
             # The engine and the model's own family.
             return self._code(rule, f"scopedepth.models.families.{self.model(job.wildcards)['family']}")
@@ -428,7 +461,7 @@ class Plan:
 
     def reads_of_family(self, model: str) -> list[str] | None:
         """Return the suffixes and names of the files that a model's family reads; None: all may count."""
-        return declared(f"scopedepth.models.families.{self.study.models[model]['family']}", "READS")
+        return declared(f"scopedepth.models.families.{self.study.model(model)['family']}", "READS")
 
 
 def lists_of(spec: specs.Dataset) -> list[specs.FrameList]:

@@ -14,12 +14,51 @@ class Change(TypedDict):
     steps: list[dict[str, Any]]
 
 
+class Recipe(TypedDict):
+    title: str
+    trains: list[Literal["adapters", "neck", "head", "all"]]
+    rank: int
+    learning_rate: float
+    weight_decay: float
+    steps: int
+    batch: int
+    check_every: int
+    flip: bool
+    gain: float
+    gamma: float
+    precision: Literal["fp32", "bf16"]
+    gradient_checkpointing: bool
+    name: str
+
+
+class TrainOn(TypedDict):
+    dataset: str
+    sequences: list[str] | None
+    frames: int | None
+
+
+class Holdout(TypedDict):
+    by: Literal["sequence", "patient"]
+    share: float
+
+
+class TunedWeights(TypedDict):
+    kind: Literal["finetuned"]
+    base: str
+    recipe: Recipe
+    train: list[TrainOn]
+    holdout: Holdout | None
+    seed: int
+
+
 class PhantomSource(TypedDict):
     kind: Literal["phantom"]
     preset: Literal["mono", "stereo"]
     frames: int
     size: list[int]
     seed: int
+    organs: int
+    scope: Literal["plain", "shifted"]
 
 
 class PathSource(TypedDict):
@@ -190,7 +229,7 @@ class TrainedOn(TypedDict):
 class Model(TypedDict):
     title: NotRequired[str]
     family: str
-    weights: Weights
+    weights: Weights | TunedWeights
     output: Output
     precision: Literal["fp32", "bf16", "fp16"]
     options: dict[str, Any]
@@ -353,5 +392,6 @@ class GpuKind(TypedDict):
 class Execution(TypedDict):
     device: str
     batch: int | None
+    checkpoint_every: int
     scratch: str | None
     gpu_kind: GpuKind

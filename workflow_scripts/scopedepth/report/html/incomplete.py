@@ -29,6 +29,7 @@ NAMES = {
     "prepare": "preparing {0}",
     "fetch_list": "list {0}",
     "fetch_weights": "weights of {0}",
+    "finetune": "training of {0}",
     "predict": "{1} on {0}",
     "align": "align of {1} on {0}",
     "score": "score of {1} on {0}",
@@ -118,7 +119,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         records=[
             job.path("record")
             for job in plan.jobs()
-            if job.rule in ("prepare", "predict", "time") and job not in stale
+            if job.rule in ("prepare", "predict", "finetune", "time") and job not in stale
         ],
         out=page,
     )

@@ -38,6 +38,7 @@ from scopedepth.report.html.sections import (
     sequences,
     skill,
     timing,
+    tuning,
 )
 from scopedepth.report.methods import methods_text
 from scopedepth.report.results import Results
@@ -56,6 +57,7 @@ SECTIONS = [
     ("protocols", "Protocols"),
     ("scores", "Metrics"),
     ("baselines", "Baselines"),
+    ("tuning", "Before and after"),
     ("sequences", "Sequences"),
     ("depth", "Depth"),
     ("robustness", "Robustness"),
@@ -108,6 +110,9 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     """Return all that the template shows."""
     found = provenance.records(results)
     speeds = speed(results, look)
+    tuned = tuning.tuning(results, look)
+    # Sections that a study has only where it asks for them, or where a model was made from another one.
+    has = {"tuning": tuned is not None, "robustness": bool(results.study.get("robustness"))}
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -115,7 +120,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "study_name": results.study.get("name", ""),
         "scope": scope(results),
         "version": own_version(),
-        "sections": [one for one in SECTIONS if one[0] != "robustness" or results.study.get("robustness")],
+        "sections": [one for one in SECTIONS if has.get(one[0], True)],
         "headline": verdict.headline(results),
         "remarks": remarks.remarks(results),
         "speed": speeds,
@@ -140,6 +145,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "scores": scores.scores(results, look),
         "baselines": skill.baselines(results),
         "skill": skill.skill_table(results, look),
+        "tuning": tuned,
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,

@@ -11,6 +11,7 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, link, model_cell, value_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, parameters, preprocessing
+from scopedepth.vocabulary.weights import FINETUNED
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -58,7 +59,7 @@ def output_words(output: specs.Output) -> str:
     return KINDS.get(kind, kind) + (f" in {output['unit']}" if output["unit"] else "")
 
 
-def weights_words(weights: specs.Weights) -> str | Markup:
+def weights_words(weights: specs.Weights | specs.TunedWeights) -> str | Markup:
     """Return where a model's weights come from."""
     if weights["kind"] == "none":
         return "none"
@@ -67,6 +68,8 @@ def weights_words(weights: specs.Weights) -> str | Markup:
         return code(weights["repo"] + (f"@{revision[:12]}" if revision else ""))
     if weights["kind"] == "path":
         return code(weights["path"])
+    if weights["kind"] == FINETUNED:
+        return f"made here from {weights['base']} by {weights['recipe']['name']}, seed {weights['seed']}"
     return Markup(", ").join(link(file["url"], file["url"].rsplit("/", 1)[-1]) for file in weights["files"])
 
 

@@ -1,0 +1,94 @@
+"""Before and after, in the report: a fine-tuned model beside its base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from report_study import tiny_study
+from scopedepth.job.manifest import write_json
+from scopedepth.report.html.page import render
+from scopedepth.report.html.parts.marks import looks
+from scopedepth.report.html.sections.materials import weights_words
+from scopedepth.report.html.sections.tuning import change, tuning
+from scopedepth.report.results import Results
+
+WEIGHTS: Any = {
+    "kind": "finetuned", "base": "scaled_net", "seed": 3,
+    "recipe": {"name": "neck_head", "steps": 40, "batch": 8},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return tiny_study(tmp_path_factory.getbasetemp())
+
+
+def tuned(study: dict[str, Any], folder: Path, model: str, **weights: Any) -> Results:
+    """Return the study's results as if `model` had been fine-tuned from scaled_net."""
+    record = folder / "results" / "finetuned" / f"{model}.run.json"
+    curve = [
+        {"step": step, "loss": None, "watched_loss": 1 / (1 + step), "agreement": 0.9} for step in (0, 20, 40)
+    ]
+    training = {
+        "curve": curve, "frames": 204, "held_out": ["tube: <b>"], "learning_parameters": 13393, "chosen_step": 40,
+        "steps_per_second": 2.5, "peak_gpu_mib": None, "energy_joule": None, "device": "cpu",
+    }  # fmt: skip
+    write_json(record, {"training": training})
+    models = {**study["models"], model: {**study["models"][model], "weights": {**WEIGHTS, **weights}}}
+    return Results(**{**study, "models": models, "records": [*study["records"], record]})
+
+
+def test_the_difference_is_that_of_the_frames_of_both_after_minus_before(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
+    # In one order of the pair and in the other: the table of comparisons holds each once.
+    for model in ("affine_net", "metric_net"):
+        results = tuned(study, tmp_path, model)
+        of: dict[str, dict[tuple[str, int], float]] = {model: {}, "scaled_net": {}}
+        for one in results.frames(["abs_rel"], dataset="tube", protocol="median_depth").to_pylist():
+            if one["model"] in of and one["abs_rel"] is not None:
+                of[one["model"]][one["sequence"], one["frame"]] = one["abs_rel"]
+        both = of[model].keys() & of["scaled_net"].keys()
+        differences: dict[str, list[float]] = {}
+        for sequence, frame in both:
+            value = of[model][sequence, frame] - of["scaled_net"][sequence, frame]
+            differences.setdefault(sequence, []).append(value)
+        expected = np.mean([np.mean(values) for values in differences.values()])
+        row = change(results, "tube", "scaled_net", model)
+        assert row["n_frames"] == len(both)
+        assert row["difference"] == pytest.approx(expected)
+        assert row["ci_low"] <= row["difference"] <= row["ci_high"]
+
+
+def test_the_section_says_what_was_seen_closest_first_and_how_training_went(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
+    results = tuned(study, tmp_path, "metric_net")
+    shown = tuning(results, looks(results))
+    assert shown is not None
+    datasets = [row[1].text for row in shown["table"].rows]
+    assert datasets[0] == "Tube & folds"  # the frames that it was trained on
+    assert shown["table"].rows[0][2].text == "these frames"
+    assert "204" in [str(cell.text) for cell in shown["training"].rows[0]]
+    page = render(results)
+    assert 'id="tuning"' in page
+    assert "Learning curves" in page
+    assert "tube: &lt;b&gt;" in page
+
+
+def test_there_is_no_such_section_where_no_model_stands_beside_its_base(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = Results(**study)
+    assert tuning(plain, looks(plain)) is None
+    elsewhere = tuned(study, tmp_path, "metric_net", base="another")
+    assert tuning(elsewhere, looks(elsewhere)) is None
+    assert 'id="tuning"' not in render(elsewhere)
+
+
+def test_a_model_made_here_says_from_what() -> None:
+    assert weights_words(WEIGHTS) == "made here from scaled_net by neck_head, seed 3"

@@ -1,0 +1,111 @@
+"""What config.yaml may say of a model that is fine-tuned here: a recipe, and the entry that names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from scopedepth.config.base import Name, Spec
+from scopedepth.config.citations import Citation
+from scopedepth.job import extensions
+from scopedepth.vocabulary.weights import FINETUNED, FORMATS
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
+TRAINABLE = extensions.names_in(FORMATS)
+
+
+class RecipeSpec(Spec):
+    """How a network is fine-tuned: which of its parts learn, and how long."""
+
+    title: str = Field("", description="what it does, in a line")
+    trains: list[Literal["adapters", "neck", "head", "all"]] = Field(
+        min_length=1,
+        description="what learns: low-rank adapters of the backbone (LoRA), the neck, the head, or all of the network",
+    )
+    rank: int = Field(4, ge=1, description="rank of the adapters, whose strength is twice their rank")
+    learning_rate: float = Field(gt=0, description="the highest, after the first tenth of the steps")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    steps: int = Field(400, ge=1, description="batches")
+    batch: int = Field(8, ge=1, description="frames in a batch")
+    check_every: int = Field(
+        20, ge=1, description="steps between looks at the frames held out, of which the best decides"
+    )
+    flip: bool = Field(True, description="mirror frames at random, from left to right and from top to bottom")
+    gain: float = Field(
+        0.12, ge=0, lt=1, description="each colour is made brighter or darker by up to this share"
+    )
+    gamma: float = Field(0.25, ge=0, lt=1, description="gamma is drawn between 1 - this and 1 + this")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the forward pass")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations twice and hold fewer of them, where the network's class can"
+    )
+
+    @model_validator(mode="after")
+    def _all_is_all(self) -> RecipeSpec:
+        if "all" in self.trains and len(self.trains) > 1:
+            raise ValueError("`all` holds the other parts; name it alone")
+        return self
+
+
+class TrainOn(Spec):
+    """Sequences of a dataset that a model is fine-tuned on."""
+
+    dataset: Name = Field(description="name of the dataset in the configuration")
+    sequences: list[str] | None = Field(
+        None, description="names or patterns of the sequences; null means all"
+    )
+    frames: int | None = Field(
+        None, ge=1, description="at most so many frames of them, evenly spaced; null means all"
+    )
+
+
+class Holdout(Spec):
+    """Training sequences that nothing is learnt from: the checkpoint is chosen by them. They count as seen."""
+
+    by: Literal["sequence", "patient"] = Field("sequence", description="what is held out as a whole")
+    share: float = Field(0.2, gt=0, lt=1, description="share of the sequences or patients, at least one")
+
+
+class TunedSpec(Spec):
+    """A model that is made here from another one. What is not said is as of that one."""
+
+    title: str = Field("", description="name shown in reports")
+    made_from: Name = Field(alias="from", description="the model that it is made from")
+    recipe: Name = Field(description="one of `recipes`")
+    train: list[TrainOn] = Field(min_length=1, description="what it is fine-tuned on")
+    holdout: Holdout | None = Field(
+        None, description="for choosing the checkpoint; null: the last step's is taken"
+    )
+    seed: int = Field(0, ge=0, description="of the order of frames, their changes and the adapters' start")
+    licence: str | None = Field(None, description="terms of the weights; null: as of what it is made from")
+    citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
+    homepage: str = Field("", description="where the model is described")
+
+
+def resolved_tuned(name: str, spec: TunedSpec, base: specs.Model, recipe: RecipeSpec) -> specs.Model:
+    """Return the plain spec of a fine-tuned model: that of its base, with weights of its own.
+
+    `base`: the base's plain spec. The weights say all that decides them beside the base's weights and the data.
+    """
+    tuned: Any = {
+        **base,
+        "name": name,
+        "title": spec.title or f"{base['title'] or spec.made_from}, {spec.recipe}",
+        "weights": {
+            "kind": FINETUNED,
+            "base": spec.made_from,
+            "recipe": {"name": spec.recipe, **recipe.model_dump(mode="json")},
+            "train": [one.model_dump(mode="json") for one in spec.train],
+            "holdout": None if spec.holdout is None else spec.holdout.model_dump(mode="json"),
+            "seed": spec.seed,
+        },
+        "made_from": spec.made_from,
+        "trained_on": [{"dataset": one.dataset, "sequences": one.sequences} for one in spec.train],
+        "licence": spec.licence or base["licence"],
+        "citation": spec.citation or base["citation"],
+        "homepage": spec.homepage or base["homepage"],
+    }
+    return tuned
