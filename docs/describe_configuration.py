@@ -25,6 +25,8 @@ ENTRIES = {
     "DatasetSpec": "datasets.NAME",
     "ViewSpec": "datasets.NAME with view_of",
     "ModelSpec": "models.NAME",
+    "TunedSpec": "models.NAME with recipe",
+    "RecipeSpec": "recipes.NAME",
     "ProtocolSpec": "protocols.NAME",
     "Timing": "timings.NAME",
     "Execution": "execution",
