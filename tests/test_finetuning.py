@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import tiny_models
 from project import CONFIG
+from scopedepth.config.files import read_config
 from scopedepth.config.finetuning import RecipeSpec
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.errors import ScopeDepthError
@@ -29,6 +32,8 @@ from scopedepth.job.manifest import digest_tree
 from scopedepth.lineage.levels import seen
 from scopedepth.models import load_model
 from scopedepth.models.monodepth2_networks import Decoder, DispResNet, Encoder
+from scopedepth.phantom.scene import Frame
+from scopedepth.phantom.scope import through
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
 from scopedepth.study.layout import Job
@@ -598,3 +603,31 @@ def test_a_spec_is_plain(tmp_path: Path) -> None:
     assert spec["model"]["name"] == "net_short"
     assert not {"title", "name"} & spec["recipe"].keys()
     assert plan.study.models["net_short"]["output"] == plan.study.models["net"]["output"]
+
+
+def test_the_page_shows_an_entry_that_may_be_said(root: Path) -> None:
+    page = (root / "docs" / "finetuning.md").read_text(encoding="utf-8")
+    shown = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])["models"]
+    config = read_config(root / "config.yaml")
+    config["models"] |= shown
+    config["studies"]["demo"]["models"] = list(shown)
+    study = select_study(config, "demo")
+    assert study.training == {name: ["simcol3d"] for name in shown}
+    # Every recipe that the page names is there, with the rate that it says.
+    for name, rate in re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\de.-]+) \|$", page, re.MULTILINE):
+        assert config["recipes"][name]["learning_rate"] == float(rate)
+
+
+def test_another_scope_changes_the_light_and_not_the_depth() -> None:
+    rgb = np.full((4, 6, 3), 128, np.uint8)
+    depth = np.tile(np.linspace(0, 100, 6, dtype=np.float32), (4, 1))
+    frame = Frame(rgb, depth)
+    assert through("plain", frame) is frame
+    seen_so = through("shifted", frame)
+    assert seen_so.depth is depth
+    assert seen_so.rgb.dtype == np.uint8
+    assert seen_so.rgb[:, 0].max() == 0  # outside the border
+    red, green, _ = seen_so.rgb[0, 1]
+    assert red < green
+    # Smoke makes what is far brighter.
+    assert (np.diff(seen_so.rgb[0, 1:, 0].astype(int)) > 0).all()

@@ -14,11 +14,13 @@ from scopedepth.report.html.page import render
 from scopedepth.report.html.parts.marks import looks
 from scopedepth.report.html.sections.materials import weights_words
 from scopedepth.report.html.sections.tuning import change, tuning
+from scopedepth.report.methods import methods_text
 from scopedepth.report.results import Results
 
 WEIGHTS: Any = {
-    "kind": "finetuned", "base": "scaled_net", "seed": 3,
-    "recipe": {"name": "neck_head", "steps": 40, "batch": 8},
+    "kind": "finetuned", "base": "scaled_net", "seed": 3, "train": [{"dataset": "tube", "sequences": ["bend"]}],
+    "holdout": {"by": "sequence", "share": 0.25},
+    "recipe": {"name": "neck_head", "steps": 40, "batch": 8, "learning_rate": 5e-4, "trains": ["neck", "head"]},
 }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def test_the_difference_is_that_of_the_frames_of_both_after_minus_before(
             value = of[model][sequence, frame] - of["scaled_net"][sequence, frame]
             differences.setdefault(sequence, []).append(value)
         expected = np.mean([np.mean(values) for values in differences.values()])
-        row = change(results, "tube", "scaled_net", model)
+        row = change(results, "tube", "scaled_net", model, "median_depth")
         assert row["n_frames"] == len(both)
         assert row["difference"] == pytest.approx(expected)
         assert row["ci_low"] <= row["difference"] <= row["ci_high"]
@@ -73,6 +75,7 @@ def test_the_section_says_what_was_seen_closest_first_and_how_training_went(
     datasets = [row[1].text for row in shown["table"].rows]
     assert datasets[0] == "Tube & folds"  # the frames that it was trained on
     assert shown["table"].rows[0][2].text == "these frames"
+    assert {str(row[3].sort) for row in shown["table"].rows} == set(results.protocol_names)
     assert "204" in [str(cell.text) for cell in shown["training"].rows[0]]
     page = render(results)
     assert 'id="tuning"' in page
@@ -92,3 +95,12 @@ def test_there_is_no_such_section_where_no_model_stands_beside_its_base(
 
 def test_a_model_made_here_says_from_what() -> None:
     assert weights_words(WEIGHTS) == "made here from scaled_net by neck_head, seed 3"
+
+
+def test_the_methods_say_how_it_was_made(study: dict[str, Any], tmp_path: Path) -> None:
+    text = methods_text(tuned(study, tmp_path, "metric_net"))
+    assert (
+        "Metric Net was fine-tuned from Scaled Net on sequences of Tube & folds (bend) in 40 steps of 8 frames with a "
+        "learning rate of 0.0005 (neck and head learnt); the step was chosen on 25 % of them, held out by sequence."
+    ) in text
+    assert "the last step was taken" in methods_text(tuned(study, tmp_path, "metric_net", holdout=None))

@@ -21,7 +21,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.export.opened import OpenedCrate
 from scopedepth.job.manifest import write_json
 from scopedepth.job.run import digests_of, sealed
-from scopedepth.study.layout import NAME_TABLES, RESULTS, STUDY_TABLES, Job
+from scopedepth.study.layout import NAME_TABLES, RESULTS, STUDY_TABLES, Job, weights_job
 from scopedepth.tables.frames import SCORES, read_scores
 from scopedepth.vocabulary.units import dataset_of
 
@@ -79,8 +79,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
                     f"{crates[0].path} {first.get(setting)}. Run one of them with the other's."
                 )
     protocols = _protocols(crates)
-    models = _union(crates, "models", MODEL_WORDS | {"weights"}, "fetch_weights")
-    datasets = _union(crates, "datasets", None, "")
+    models, datasets = _union(crates, "models"), _union(crates, "datasets")
     said = [f"Measured in {crate.measured_by}." for crate in crates]
     left_out = sorted({p for crate in crates for p in crate.study["study"]["protocols"]} - protocols.keys())
     if left_out:
@@ -133,9 +132,7 @@ def _protocols(crates: Sequence[OpenedCrate]) -> dict[str, Any]:
     return found
 
 
-def _union(
-    crates: Sequence[OpenedCrate], kind: str, words: frozenset[str] | None, rule: str
-) -> dict[str, Any]:
+def _union(crates: Sequence[OpenedCrate], kind: str) -> dict[str, Any]:
     """Return the specs of all crates; entries of one name are the same, as far as numbers depend on them."""
     found: dict[str, tuple[OpenedCrate, dict[str, Any]]] = {}
     for crate in crates:
@@ -146,10 +143,8 @@ def _union(
                 found[name] = crate, spec
                 continue
             other, known = found[name]
-            if words is None:
-                problem = _other_data(name, known, spec, other, crate)
-            else:
-                problem = _other_model(name, without(known, words), without(spec, words), other, crate, rule)
+            differs = _other_model if kind == "models" else _other_data
+            problem = differs(name, known, spec, other, crate)
             if problem:
                 raise ScopeDepthError(
                     f"{crate.path}: {name} is not what it is in {other.path}: {problem}. Rows of the two do not belong "
@@ -158,14 +153,15 @@ def _union(
     return {name: spec for name, (_, spec) in found.items()}
 
 
-def _other_model(
-    name: str, known: Any, spec: Any, one: OpenedCrate, other: OpenedCrate, rule: str
-) -> str | None:
-    if known != spec:
-        field = next(key for key in {**known, **spec} if known.get(key) != spec.get(key))
-        return f"its {field} is {spec.get(field)}, not {known.get(field)}"
-    manifest = Job(rule, (name,)).path("manifest").as_posix()
-    digests = [crate.json(manifest).get("digest") if crate.has(manifest) else None for crate in (one, other)]
+def _other_model(name: str, known: Any, spec: Any, one: OpenedCrate, other: OpenedCrate) -> str | None:
+    ours, theirs = (without(model, MODEL_WORDS, {"weights"}) for model in (known, spec))
+    if ours != theirs:
+        field = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
+        return f"its {field} is {theirs.get(field)}, not {ours.get(field)}"
+    digests = []
+    for model, crate in ((known, one), (spec, other)):
+        job = weights_job(model)
+        digests.append(None if job is None else crate.json(job.path("manifest").as_posix()).get("digest"))
     return None if digests[0] == digests[1] else "its weights have another digest"
 
 

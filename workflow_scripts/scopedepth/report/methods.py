@@ -11,6 +11,7 @@ from scopedepth.report.words import listed, metric_label, plural, preprocessing,
 from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.alignments import NAMES, alignment
 from scopedepth.vocabulary.lineage import LEVELS, MEANINGS
+from scopedepth.vocabulary.weights import FINETUNED
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -28,7 +29,7 @@ Cite = Callable[[str, str], str]
 
 def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
     """Return the methods of a study as plain text. `cite`: what to put after a model's or dataset's title."""
-    sentences = [compared(results, cite), *preprocessed(results)]
+    sentences = [compared(results, cite), *fine_tuned(results), *preprocessed(results)]
     sentences += [protocol_sentence(results, name) for name in results.protocol_names]
     sentences += intervals(results)
     sentences += timing_sentence(results)
@@ -76,6 +77,31 @@ def compared(results: Results, cite: Cite) -> str:
         + f" on {listed(where)}. Each model predicted every frame once, and every protocol was scored from that "
         "one prediction."
     )
+
+
+def fine_tuned(results: Results) -> list[str]:
+    """Return how each model was made that was fine-tuned here."""
+    sentences = []
+    for name in results.networks:
+        weights = results.models[name].get("weights") or {}
+        if weights.get("kind") != FINETUNED:
+            continue
+        recipe, holdout = weights["recipe"], weights["holdout"]
+        data = listed([
+            results.dataset_title(one["dataset"]) + (f" ({listed(one['sequences'])})" if one["sequences"] else "")
+            for one in weights["train"]
+        ])  # fmt: skip
+        chosen = (
+            "the last step was taken"
+            if holdout is None
+            else f"the step was chosen on {100 * holdout['share']:.0f} % of them, held out by {holdout['by']}"
+        )
+        sentences.append(
+            f"{results.model_title(name)} was fine-tuned from {results.model_title(weights['base'])} on sequences of "
+            f"{data} in {recipe['steps']} steps of {recipe['batch']} frames with a learning rate of "
+            f"{recipe['learning_rate']:g} ({listed(recipe['trains'])} learnt); {chosen}."
+        )
+    return sentences
 
 
 def preprocessed(results: Results) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scopedepth.job.run import read_record
 from scopedepth.report.html.parts.lines import Line, line_chart
 from scopedepth.report.html.parts.marks import Look
-from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, value_cell
+from scopedepth.report.html.parts.table import Cell, Column, Table, code, model_cell, value_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import count, higher_is_better, metric_label, metric_value, number, p_value
 from scopedepth.study.layout import Job
@@ -46,10 +47,10 @@ def training_of(results: Results, model: str) -> dict[str, Any] | None:
     return training if isinstance(training, dict) else None
 
 
-def change(results: Results, dataset: str, base: str, model: str) -> dict[str, Any]:
+def change(results: Results, dataset: str, base: str, model: str, protocol: str) -> dict[str, Any]:
     """Return the paired difference, after minus before, with its interval; Nones where there is none."""
     for row in results.comparisons:
-        if (row["dataset"], row["protocol"], row["metric"]) != (dataset, results.protocol, results.metric):
+        if (row["dataset"], row["protocol"], row["metric"]) != (dataset, protocol, results.metric):
             continue
         if (row["model_a"], row["model_b"]) == (model, base):
             return row
@@ -61,33 +62,38 @@ def change(results: Results, dataset: str, base: str, model: str) -> dict[str, A
 
 
 def change_table(results: Results, look: Mapping[str, Look], pairs: list[tuple[str, str]]) -> Table:
-    """Return a row for each dataset and fine-tuned model, the datasets that came closest in training first."""
+    """Return a row for each dataset, model and protocol, the datasets that came closest in training first."""
     label = metric_label(results.metric)
     columns = [
-        Column("Model"), Column("Dataset"), Column("It has seen in training"), Column("Before", number=True),
+        Column("Model"), Column("Dataset"), Column("It has seen in training"), Column("Protocol"),
+        Column("Before", number=True),
         Column("After", number=True),
         Column("After − before", number=True, tip="on the frames of both, with 95 % interval"),
         Column("p", number=True, tip="adjusted after Holm over all pairs of the dataset"),
         Column("Frames", number=True, tip="frames on which both have a number"),
     ]  # fmt: skip
-    rows = []
-    for dataset, (base, model) in sorted(
-        ((dataset, pair) for dataset in results.dataset_names for pair in pairs),
+    order = sorted(
+        product(results.dataset_names, pairs),
         key=lambda one: (LEVELS.index(results.seen(one[0], one[1][1])), results.dataset_names.index(one[0])),
-    ):
-        row = change(results, dataset, base, model)
-        before, after = (results.value(dataset, name) for name in (base, model))
+    )
+    rows = []
+    for (dataset, (base, model)), protocol in product(order, results.protocol_names):
+        if results.score(dataset, model, protocol) is None:
+            continue  # the protocol does not compute the metric
+        row = change(results, dataset, base, model, protocol)
+        before, after = (results.value(dataset, name, protocol) for name in (base, model))
         rows.append([
             model_cell(results, look, model, dataset),
             Cell(results.dataset_title(dataset)),
             Cell(MEANINGS[results.seen(dataset, model)], css="words"),
+            Cell(code(protocol), protocol),
             value_cell(metric_value(before, results.metric), before),
             value_cell(metric_value(after, results.metric), after),
             _change_cell(row, results.metric),
             value_cell(p_value(row["p_holm"]), row["p_holm"]),
             value_cell(count(row["n_frames"]), row["n_frames"]),
         ])  # fmt: skip
-    return Table(f"{label} before and after fine-tuning, under {results.protocol}", columns, rows)
+    return Table(f"{label} before and after fine-tuning", columns, rows)
 
 
 def _change_cell(row: Mapping[str, Any], metric: str) -> Cell:
