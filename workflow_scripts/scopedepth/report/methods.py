@@ -83,8 +83,8 @@ def fine_tuned(results: Results) -> list[str]:
     """Return how each model was made that was fine-tuned here."""
     sentences = []
     for name in results.networks:
-        weights = results.models[name].get("weights") or {}
-        if weights.get("kind") != FINETUNED:
+        weights = results.models[name]["weights"]
+        if weights["kind"] != FINETUNED:
             continue
         recipe, holdout = weights["recipe"], weights["holdout"]
         data = listed([
