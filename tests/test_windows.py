@@ -173,7 +173,7 @@ def test_a_window_that_fails_is_data(tmp_path: Path, data: Path, capsys: Any) ->
     assert manifest["frames"]["a"] == {"ok": 36, "nonfinite": 0, "failed": 7}
     status = PredictionStore(tmp_path / "out/m.zarr").sequences["a"].status()
     assert np.flatnonzero(status == 2).tolist() == list(range(12, 19))
-    assert "m, frames 12 to 18: ValueError: no" in capsys.readouterr().err
+    assert "m, a, frames 12 to 18: ValueError: no" in capsys.readouterr().err
 
 
 def test_pixels_without_an_answer_are_counted(tmp_path: Path, data: Path) -> None:
@@ -236,3 +236,17 @@ def test_look_ahead() -> None:
     assert Window(1).look_ahead == 0
     assert Window(32, 10).look_ahead == 21
     assert Window(32, 10, "later").look_ahead == 31
+
+
+def test_a_window_is_one_for_all_sequences(tmp_path: Path, data: Path) -> None:
+    other = """
+    def for_sequence(self, name):
+        return self if name == "a" else Other(None, "", {})
+
+
+class Other(Video):
+    window = {"frames": 3}
+"""
+    weights = own(tmp_path / "w", {"frames": 4}, CODE + other)
+    with pytest.raises(ScopeDepthError, match="another window for sequence b than for others"):
+        predict(data, weights, tmp_path / "out", 8)
