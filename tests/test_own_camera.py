@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import operations
 from project import ROOT
+from scopedepth.commands import plan as plan_command
 from scopedepth.config.load import select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import write_json
@@ -187,3 +189,17 @@ def test_frames_that_are_no_video_are_refused_at_planning(
     ):
         refuse_unfit(plan, MadeFrom(plan, tmp_path))
     return None
+
+
+def test_the_command_that_plans_refuses(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (weights / "rays.py").write_text("class Rays:\n    window = {'frames': 8}\n")
+    config = study_of("rays.py:Rays", weights)
+    config["datasets"]["two"]["frames"] = {"exclude": {"path": "bad.txt"}}
+    study = Plan(select_study(config), operations.SCRIPTS)
+    monkeypatch.setattr("scopedepth.commands.configuration.plan_of", lambda options: study)
+    parser = argparse.ArgumentParser()
+    plan_command.add_arguments(parser)
+    with pytest.raises(ScopeDepthError, match=r"dataset two is none.*frames\.exclude"):
+        plan_command.run(parser.parse_args(["--results", str(tmp_path)]))

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import operations
 from http_site import serve
 from partial import partial
+from project import ROOT
 from scopedepth.config.load import ConfigError, select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.weights import fetch_weights
@@ -274,3 +276,51 @@ def test_what_was_fetched_is_no_folder_of_code(
 def test_what_a_configuration_may_not_say(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         select_study(study(**options))
+
+
+MOGE = """
+import torch
+
+
+class MoGeModel(torch.nn.Module):
+    @classmethod
+    def from_pretrained(cls, path):
+        made = cls()
+        made.scale = torch.nn.Parameter(torch.load(path, weights_only=True)["scale"])
+        return made
+
+    def infer(self, image, num_tokens, fov_x, force_projection, use_fp16):
+        depth = self.scale * image[:, 0] * (1.0 if fov_x is None else fov_x)
+        return {"depth": torch.where(image[:, 2] > 0.5, torch.inf, depth).detach()}
+"""
+
+
+def test_the_adapter_of_moge(tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """config.yaml's entry beside a package of that name and version: masks are no answer, the camera is its angle."""
+    torch = pytest.importorskip("torch")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "moge"]:
+        monkeypatch.delitem(sys.modules, name)
+    (installed / "moge/model").mkdir(parents=True)
+    for file, content in (("__init__.py", ""), ("model/__init__.py", ""), ("model/v2.py", MOGE)):
+        (installed / "moge" / file).write_text(content)
+    info = installed / "dlr_moge-2.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dlr-moge\nVersion: 2.0.0\n")
+    weights = tmp_path / "w"
+    weights.mkdir()
+    torch.save({"scale": torch.tensor(3.0)}, weights / "model.pt")
+    entry = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"]["moge2_small"]
+    told = spec("python", entry["output"]["kind"], entry["output"]["unit"], **entry["options"])
+    told["options"]["folder"] = str(ROOT / told["options"]["folder"])
+    frames = scene(2, 24, 32)
+    model = load_model(told, weights, "cpu")
+    assert model.parameters == 1
+    expected = np.where(frames[..., 2] > 127, np.inf, frames[..., 0] * (3 / 255))
+    np.testing.assert_allclose(model.predict(frames), expected, rtol=1e-6)
+    assert 0.1 < np.isinf(expected).mean() < 0.9
+    told["options"]["code"] = "moge2.py:MoGe2WithCamera"
+    camera = np.array([[16.0, 0, 15.5], [0, 16, 11.5], [0, 0, 1]])  # a right angle across the width
+    found = load_model(told, weights, "cpu").with_camera(camera).predict(frames)
+    np.testing.assert_allclose(found, 90 * expected, rtol=1e-6)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "moge"]:
+        del sys.modules[name]

@@ -115,6 +115,8 @@ def test_a_view_stores_no_pixel(base: Path) -> None:
     manifest = read_manifest(store.with_suffix(".json"))
     assert manifest["digest"] == digest_tree(store)
     assert (manifest["view_of"], manifest["base_digest"]) == ("mine", digest_tree(base))
+    stored = read_manifest(base.with_suffix(".json"))["spec"]
+    assert manifest["base_chosen"] == {"frames": stored["frames"], "part": None}
     assert (manifest["sequences"]["left"]["width"], manifest["sequences"]["left"]["height"]) == (32, 21)
     page = json.loads(store.with_suffix(".page.json").read_text())
     assert (page["dataset"], page["frame_sizes"], page["frames"]) == ("cut", "32x21", 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "nothing remembered": {"frames": 7, "overlap": 2, "memory": False},
 }
 LENGTHS = {"a": 43, "b": 5}
+
+
+@pytest.fixture(autouse=True)
+def own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class's folder comes onto the path where it is imported."""
+    monkeypatch.setattr("sys.path", [*sys.path])
 
 
 @pytest.fixture
@@ -167,7 +174,7 @@ def test_a_window_that_fails_is_data(tmp_path: Path, data: Path, capsys: Any) ->
     assert manifest["frames"]["a"] == {"ok": 36, "nonfinite": 0, "failed": 7}
     status = PredictionStore(tmp_path / "out/m.zarr").sequences["a"].status()
     assert np.flatnonzero(status == 2).tolist() == list(range(12, 19))
-    assert "m, frames 12 to 18: ValueError: no" in capsys.readouterr().err
+    assert "m, a, frames 12 to 18: ValueError: no" in capsys.readouterr().err
 
 
 def test_pixels_without_an_answer_are_counted(tmp_path: Path, data: Path) -> None:
@@ -188,19 +195,18 @@ def test_frames_that_are_no_video_are_refused(
     tmp_path: Path, data: Path, chosen: dict[str, Any], words: str
 ) -> None:
     weights = own(tmp_path / "w", {"frames": 12, "overlap": 5})
-    write_json(manifest_of(data), {"digest": "x", "spec": {"name": "d", **chosen}})
+    write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": chosen})
     with pytest.raises(ScopeDepthError, match=words):
         predict(data, weights, tmp_path / "out", 8)
     # A view of it is no video either.
-    base = data.rename(tmp_path / "base.zarr")
-    manifest_of(data).rename(tmp_path / "base.json")
-    write_dataset(data, {"a": scene(3, 16, 24)})
-    write_json(manifest_of(data), {"digest": "x", "view_of": base.stem, "spec": {"name": "v"}})
+    view = {"dataset": "d", "view_of": "base", "spec": {"steps": []}, "base_chosen": chosen}
+    write_json(manifest_of(data), {"digest": "x", **view})
     with pytest.raises(ScopeDepthError, match=words):
         predict(data, weights, tmp_path / "out", 8)
     # Frames that begin later and are further apart are one.
-    write_json(manifest_of(base), {"digest": "x", "spec": {"frames": {"start": 3, "step": 2, "list": None}}})
-    assert predict(data, weights, tmp_path / "out", 8)["frames"]["a"]["ok"] == 3
+    video = {"frames": {"start": 3, "stop": None, "step": 2, "list": None, "exclude": None}, "part": None}
+    write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": video})
+    assert predict(data, weights, tmp_path / "out", 8)["frames"]["a"]["ok"] == LENGTHS["a"]
 
 
 @pytest.mark.parametrize(
@@ -231,3 +237,17 @@ def test_look_ahead() -> None:
     assert Window(1).look_ahead == 0
     assert Window(32, 10).look_ahead == 21
     assert Window(32, 10, "later").look_ahead == 31
+
+
+def test_a_window_is_one_for_all_sequences(tmp_path: Path, data: Path) -> None:
+    other = """
+    def for_sequence(self, name):
+        return self if name == "a" else Other(None, "", {})
+
+
+class Other(Video):
+    window = {"frames": 3}
+"""
+    weights = own(tmp_path / "w", {"frames": 4}, CODE + other)
+    with pytest.raises(ScopeDepthError, match="another window for sequence b than for others"):
+        predict(data, weights, tmp_path / "out", 8)

@@ -70,6 +70,8 @@ def make_view(spec: specs.Dataset, base: Path, store: Path, manifest: Path) -> N
         dataset=spec["name"],
         view_of=base.stem,
         base_digest=known["digest"],
+        # Which frames of its sequences the store holds, for who asks whether they are a video.
+        base_chosen={key: known.get("spec", {}).get(key) for key in ("frames", "part")},
         spec=dict(spec),
         sequences={
             name: count_frames(sequence, known["sequences"][name])

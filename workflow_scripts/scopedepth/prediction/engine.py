@@ -138,9 +138,8 @@ class Engine:
         """Yield each shard once it is complete, and None in between, once a window."""
         for name, of_sequence in groupby(missing, key=lambda shard: shard[0]):
             sequence = self.data.sequences[name]
-            model = for_frames(self.model.for_sequence(name), sequence)
-            if model.window is None:
-                raise ScopeDepthError(f"Model {model.name} asks for windows, but not for sequence {name}.")
+            model = self._model_for(name)
+            assert model.window is not None
             places = list(of_sequence)
             pieces = [
                 piece
@@ -156,7 +155,7 @@ class Engine:
             for piece, frames in self._windows_ahead(readers, sequence, pieces):
                 while places and places[0][2] < piece.end:
                     open_shards.append(self._empty(out, *places.pop(0)))
-                self._run_window(model, piece, frames, open_shards)
+                self._run_window(model, name, piece, frames, open_shards)
                 yield None
                 while open_shards and open_shards[0].stop <= piece.end:
                     yield open_shards.popleft()
@@ -174,8 +173,18 @@ class Engine:
         for due, reading in ahead:
             yield due, reading.result()
 
+    def _model_for(self, name: str) -> DepthModel:
+        """Return the model for a sequence; one that asks for other windows than for the rest is an error."""
+        model = for_frames(self.model.for_sequence(name), self.data.sequences[name])
+        if model.window != self.model.window:
+            raise ScopeDepthError(
+                f"Model {model.name} asks for another window for sequence {name} than for others; it must be one for "
+                "all."
+            )
+        return model
+
     def _run_window(
-        self, model: DepthModel, piece: Piece, frames: np.ndarray, shards: Iterable[Shard]
+        self, model: DepthModel, sequence: str, piece: Piece, frames: np.ndarray, shards: Iterable[Shard]
     ) -> None:
         """Run the model over one window and keep its answers; where it fails, the frames that would be kept fail."""
         answer, failure = None, None
@@ -192,7 +201,7 @@ class Engine:
                     f"({error})."
                 ) from error
             failure = error
-            where = f"{model.name}, frames {piece.kept} to {piece.end - 1}"
+            where = f"{model.name}, {sequence}, frames {piece.kept} to {piece.end - 1}"
             print(one_line(f"{where}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
         for shard in shards:
             first, stop = max(shard.start, piece.kept), min(shard.stop, piece.end)
@@ -221,7 +230,7 @@ class Engine:
         for (sequence, number, start, stop), first, last, reading in self._read_ahead(readers, missing):
             if shard is None or (shard.sequence, shard.number) != (sequence, number):
                 if shard is None or shard.sequence != sequence:
-                    model = for_frames(self.model.for_sequence(sequence), self.data.sequences[sequence])
+                    model = self._model_for(sequence)
                 shard = self._empty(out, sequence, number, start, stop)
             batch = Batch(shard, model, first, last)
             self._start(batch, reading.result())

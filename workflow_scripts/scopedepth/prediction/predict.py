@@ -103,14 +103,13 @@ def count_uncovered(sequence: PredictionSequence) -> int:
 
 def refuse_no_video(model: str, dataset: Path) -> None:
     """Raise a `ScopeDepthError` where the frames of a dataset store are no video for a model that asks for windows."""
-    known = manifest_of(dataset)
-    while known.is_file() and "view_of" in (said := read_manifest(known)):
-        known = manifest_of(dataset.with_name(f"{said['view_of']}.zarr"))
-    spec = read_manifest(known).get("spec", {}) if known.is_file() else {}
-    why = why_no_video(spec.get("frames", {}), spec.get("part"))
+    manifest = manifest_of(dataset)
+    known = read_manifest(manifest) if manifest.is_file() else {}
+    chosen = known.get("base_chosen", known.get("spec", {}))
+    why = why_no_video(chosen.get("frames") or {}, chosen.get("part"))
     if why is not None:
         raise ScopeDepthError(
-            f"Model {model} asks for windows of a video, and {spec.get('name', dataset)} is none: {why}."
+            f"Model {model} asks for windows of a video, and {known['dataset']} is none: {why}."
         )
 
 

@@ -117,7 +117,7 @@ class UserModel(DepthModel):
         return self._grids[height, width]
 
     def start_sequence(self) -> None:
-        if hasattr(self.user, "reset"):
+        if self.window is not None and hasattr(self.user, "reset"):
             self.user.reset()
 
     def preprocess(self, frames: np.ndarray) -> np.ndarray:
