@@ -64,7 +64,12 @@ def run(options: argparse.Namespace) -> int:
     bases = forecast_study(options.results, behind, [], None, published)
     total = forecast.dataset_gigabytes + bases.dataset_gigabytes
     print(format_forecast(replace(forecast, dataset_gigabytes=total)))
-    for name, spec in study.datasets.items():
+    corrupted = len(study.datasets) - len(study.shown_datasets)
+    if corrupted:
+        print(
+            f"{corrupted} corrupted views are predicted and scored as well: nothing is fetched or stored for them."
+        )
+    for name, spec in study.shown_datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
         if (said := without_depth(options.results, study, name)) is not None:
