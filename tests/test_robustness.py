@@ -401,7 +401,7 @@ def test_a_kind_of_your_own_as_the_page_shows_it(tmp_path: Path) -> None:
     assert [kind.name for kind in found] == ["stripes"]
     made: dict[str, Any] = {}
     exec(compile(code, "stripes.py", "exec"), made)
-    grey = np.full((24, 32, 3), 0.5, np.float32)
+    grey = np.full((240, 320, 3), 0.5, np.float32)
     striped = made["stripes"](Shot(grey, 0.1, None, "0", "0"))
     assert striped.dtype == np.float32
     assert np.abs(striped - 0.5).max() == pytest.approx(0.1, rel=0.05)
