@@ -146,6 +146,33 @@ def test_depth_moves_with_the_image(name: str) -> None:
         assert step.plane(rgb[None]).shape == (1, side, side, 3)
 
 
+@pytest.mark.parametrize("side", [160, 201])
+def test_depth_that_moved_is_that_of_a_camera_with_the_other_lens(side: int) -> None:
+    """A scene is a function of the ray; the other camera sees it along the rays of its own law, written out here."""
+    last = side - 1
+
+    def depth_along(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return 50 + 20 * np.sin(3 * u) + 10 * np.cos(4 * v)  # u, v: from the middle, the corner at 1, 1
+
+    def seen(factor: np.ndarray | float) -> np.ndarray:
+        return depth_along(u * factor, v * factor)
+
+    v, u = (2 * np.mgrid[:side, :side] - last) / last
+    clean = depth_along(u, v).astype(np.float32)
+    for severity in SEVERITIES:
+        for name, factor in (
+            ("zoom", 1 / CORRUPTIONS["zoom"].levels[severity - 1]),
+            (
+                "lens_distortion",
+                (1 + (k := CORRUPTIONS["lens_distortion"].levels[severity - 1]) * (u**2 + v**2) / 2)
+                / (1 + k),
+            ),
+        ):
+            made = Corrupt(name, "lens", severity, 0, "tube").plane(clean[None])[0]
+            # Half a pixel in both directions, at slopes of 60 and 40 over half a side.
+            assert np.abs(made - seen(factor)).max() <= (60 + 40) / last
+
+
 def test_what_a_tool_hides_has_no_depth() -> None:
     rgb, depth = scene(120)
     for severity, share in zip(SEVERITIES, CORRUPTIONS["tool"].levels, strict=True):
@@ -405,7 +432,7 @@ def test_a_kind_of_your_own_as_the_page_shows_it(tmp_path: Path) -> None:
     assert [kind.name for kind in found] == ["stripes"]
     made: dict[str, Any] = {}
     exec(compile(code, "stripes.py", "exec"), made)
-    grey = np.full((24, 32, 3), 0.5, np.float32)
+    grey = np.full((240, 320, 3), 0.5, np.float32)
     striped = made["stripes"](Shot(grey, 0.1, None, "0", "0"))
     assert striped.dtype == np.float32
     assert np.abs(striped - 0.5).max() == pytest.approx(0.1, rel=0.05)

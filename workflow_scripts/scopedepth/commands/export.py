@@ -177,7 +177,7 @@ def description(study: Study) -> str:
     """Return a sentence on what the study compares."""
     counts = [
         (len(study.models), "model"),
-        (len(study.datasets), "dataset"),
+        (len(study.shown_datasets), "dataset"),
         (len(study.protocols), "protocol"),
     ]
     models, datasets, protocols = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
@@ -186,7 +186,7 @@ def description(study: Study) -> str:
 
 def members(study: Study, results: Path = RESULTS) -> Iterator[Member]:
     """Yield the study's datasets and models with the digests of their files."""
-    for name, spec in study.datasets.items():
+    for name, spec in study.shown_datasets.items():
         yield Member("dataset", name, spec, _digest(Job("fetch_dataset", (stored_name(spec),)), results))
     for name, model in study.models.items():
         made = weights_job(model)

@@ -72,7 +72,12 @@ def run(options: argparse.Namespace) -> int:
             recipe = model["weights"]["recipe"]
             size = f"{recipe['steps']} steps of {recipe['batch']} frames"
             print(f"{name} is fine-tuned first, {size}: no figure here holds it.")
-    for name, spec in study.datasets.items():
+    corrupted = len(study.datasets) - len(study.shown_datasets)
+    if corrupted:
+        print(
+            f"{corrupted} corrupted views are predicted and scored as well: nothing is fetched or stored for them."
+        )
+    for name, spec in study.shown_datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")
         if (said := without_depth(options.results, study, name)) is not None:

@@ -2,9 +2,10 @@
 
 A function takes a `Shot` and returns the image that the camera would have given, float32 (h, w, 3) from 0 to 1. What
 it draws it takes from `Shot.frame` or `Shot.lens`: PCG64 keyed by seed, kind, sequence and frame, so that a frame
-comes out the same in each process, whichever frames are read with it, and a higher severity is more of the same draw.
+comes out the same in each process, whichever frames are read with it, and a higher severity is more of the same draw,
+but of shot noise.
 
-`python docs/describe_corruptions.py` lists the kinds in docs/robustness.md.
+`python docs/describe_protocols.py` lists the kinds in docs/robustness.md.
 """
 
 from __future__ import annotations

@@ -55,6 +55,9 @@ def robustness_rows(
     for corrupted, shown in [(first, clean), *views]:
         panel = replace(shown, dataset=clean.dataset)
         analysis, statuses = analysed(panel)
+        changes: list[Row] = [{} for _ in panel.models]
+        if corrupted.kind != CLEAN:
+            changes = _changes(study, protocol, panel.values[metric] - clean.values[metric], clean)
         for index, model in enumerate(panel.models):
             row: Row = {
                 "dataset": clean.dataset, "kind": corrupted.kind, "severity": corrupted.severity,
@@ -71,22 +74,26 @@ def robustness_rows(
                     "rank_low": int(ranking.low[index]),
                     "rank_high": int(ranking.high[index]),
                 }
-            if corrupted.kind != CLEAN and found is not None:
-                row |= _change(
-                    study, protocol, panel.values[metric][index] - clean.values[metric][index], clean
-                )
-            rows.append(row)
+            rows.append(row | (changes[index] if found is not None else {}))
     return rows
 
 
-def _change(study: Mapping[str, Any], protocol: Mapping[str, Any], series: np.ndarray, clean: Panel) -> Row:
-    """Return the mean of a series of differences (frame,) with its interval; nothing where no frame has one."""
-    known = ~np.isnan(series)
-    if not known.any():
-        return {}
+def _changes(
+    study: Mapping[str, Any], protocol: Mapping[str, Any], series: np.ndarray, clean: Panel
+) -> list[Row]:
+    """Return the mean of each series of differences (model, frame) with its interval; nothing of one without any."""
     drawn = study["bootstrap"]["replicates"], study["bootstrap"]["seed"]
-    found = estimate(clean, series[None], known, protocol["averaging"], *drawn)
-    return _ends("change", found.value[0], found.low[0], found.high[0])
+    rows: list[Row] = [{} for _ in series]
+    known = ~np.isnan(series)
+    # Those with the same frames together.
+    masks, which = np.unique(known, axis=0, return_inverse=True)
+    for number, mask in enumerate(masks):
+        alike = np.flatnonzero(which.ravel() == number)
+        if mask.any():
+            found = estimate(clean, series[alike], mask, protocol["averaging"], *drawn)
+            for place, model in enumerate(alike):
+                rows[model] = _ends("change", found.value[place], found.low[place], found.high[place])
+    return rows
 
 
 def _ends(name: str, value: float, low: float, high: float) -> Row:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import CORRUPTIONS, module_of
 from scopedepth.views import Planes, Step
 from scopedepth.vocabulary.corruptions import SEVERITIES
@@ -62,8 +63,12 @@ class Corrupt(Step):
     @cached_property
     def corruption(self) -> Corruption:
         """What is known of the kind."""
-        found: Corruption = next(one for one in self._module.CORRUPTIONS if one.name == self.name)
-        return found
+        made: dict[str, Corruption] = {one.name: one for one in self._module.CORRUPTIONS}
+        if self.name not in made:
+            raise ScopeDepthError(
+                f"A view names the corruption {self.name!r}, and {self.file}.py makes none. Make it again."
+            )
+        return made[self.name]
 
     @property
     def needs_depth(self) -> bool:
