@@ -207,7 +207,7 @@ def test_the_wheel_carries_the_workflow(environment: Path) -> None:
     (wheel,) = environment.parent.glob("*.whl")
     names = {name.partition(".data/data/share/scopedepth/")[2] for name in zipfile.ZipFile(wheel).namelist()}
     source = environment.parent / "source"
-    folders = ("rules", "schemas", "envs", "profiles", "demo_weights", "workflow_scripts")
+    folders = ("rules", "schemas", "envs", "profiles", "demo_weights", "model_classes", "workflow_scripts")
     wanted = {"Snakefile", "config.yaml", "citations.bib"} | {
         path.relative_to(source).as_posix()
         for folder in folders

@@ -32,7 +32,7 @@ from scopedepth.version import own_version
 CONFIGURATION = "config.yaml"
 RESOLVED = "study.json"
 # What the workflow consists of, and what a clone says of it.
-CODE = (WORKFLOW, "rules", "workflow_scripts", "profiles/default", "schemas", "envs")
+CODE = (WORKFLOW, "rules", "workflow_scripts", "model_classes", "profiles/default", "schemas", "envs")
 WORDS = ("README.md", "LICENSE", "CITATION.cff", "citations.bib", "pyproject.toml", "requirements.txt")
 LITTER = frozenset({"__pycache__", ".snakemake", ".ipynb_checkpoints"})
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
@@ -129,6 +137,13 @@ class ModelSpec(Spec):
     licence: str = Field("unknown", description="terms of the weights")
     citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the model is described")
+
+    @field_validator("options")
+    @classmethod
+    def _code_in_place(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Let a folder of code be one that comes with the workflow, as weights may be."""
+        folder = options.get("folder")
+        return {**options, "folder": in_place(folder)} if isinstance(folder, str) else options
 
     @model_validator(mode="after")
     def _known_options(self) -> ModelSpec:
