@@ -47,6 +47,9 @@ RUN: dict[str, Run] = {
     "snakemake --cores 2 --config study=finetune_demo": Run(
         "snakemake --cores 2 --config study=finetune_demo -n", says="rule finetune"
     ),
+    "snakemake --cores 2 --config study=robust_demo": Run(
+        "snakemake --cores 2 --config study=robust_demo -n", says="phantom_smoke_5"
+    ),
     "snakemake --cores 8 --config study=paper": Run("snakemake --cores 8 --config study=paper -n"),
     "snakemake --cores 8 --resources gpu=1 --config study=mine": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=mine -n", says="depth_anything_small"
@@ -117,7 +120,7 @@ RUN: dict[str, Run] = {
     "scopedepth init FOLDER": Run("scopedepth init another", says="scopedepth run"),
     "cd ~/studies/colon": Run("cd colon"),
     "scopedepth list": Run("cd colon && scopedepth list", says="colon  (chosen)"),
-    "scopedepth run": Run("cd colon && scopedepth run -n --quiet", says="report"),
+    "scopedepth run": Run("cd colon && scopedepth run -n", says="results/studies/colon/report.html"),
     "scopedepth run -n": Run("cd colon && scopedepth run -n", says="results/studies/colon/report.html"),
     "scopedepth run --cores 4 results/raw/phantom": Run(
         "cd colon && scopedepth run --cores 4 results/raw/phantom -n", says="rule fetch_dataset"

@@ -382,7 +382,9 @@ def test_the_files_of_a_datasets_lists(hamlyn: Path, tmp_path: Path, monkeypatch
     assert [source["path"] for source in lists_of(spec)] == [None, "bad.txt"]
     assert fetched_lists(spec) == {sha256: url}
     assert lists_of(trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn)) == []
-    with pytest.raises(ScopeDepthError, match=f"has not been fetched. Run: snakemake --cores 1 {fetched}"):
+    with pytest.raises(
+        ScopeDepthError, match=f"has not been fetched. Run: scopedepth run --cores 1 {fetched}"
+    ):
         choose_counted(spec, hamlyn, {sha256: fetched})
     with pytest.raises(ScopeDepthError, match=f"the list {url} has not been fetched.$"):
         choose(spec, hamlyn)

@@ -39,7 +39,10 @@ def test_a_checkpoints_own_code_is_not_run(tmp_path: Path) -> None:
     config["auto_map"] = {"AutoConfig": "mine.Mine", "AutoModelForDepthEstimation": "mine.Mine"}
     config["model_type"] = "something_new"
     (weights / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ScopeDepthError, match="does not load"):
+    with pytest.raises(
+        ScopeDepthError,
+        match=r"is of DPTForDepthEstimation .*model_type something_new.*Run its own code by the family python",
+    ):
         load_model(spec("transformers", "disparity"), weights, "cpu")
     assert not ran.exists()
 

@@ -652,6 +652,16 @@ def test_a_table_that_mixes_models_is_refused(bench: Bench, rng: np.random.Gener
         bench.run()
 
 
+def test_the_tables_have_the_same_bytes_each_time(bench: Bench, rng: np.random.Generator) -> None:
+    """In one process, too, in which memory holds what was there before."""
+    for model, level in (("a", 0.1), ("b", 0.2)):
+        bench.add(model, "p", noisy(rng, level))
+    first, *others = [
+        {name: path.read_bytes() for name, path in bench.run(f"run{number}").items()} for number in range(5)
+    ]
+    assert all(other == first for other in others)
+
+
 def test_corrupted_views_stand_in_tables_of_their_own(bench: Bench, rng: np.random.Generator) -> None:
     """Values, ranks and paired changes of each view; the other tables are those of the clean frames alone."""
     clean = {"a": noisy(rng, 0.1), "b": noisy(rng, 0.2)}

@@ -430,9 +430,10 @@ def _of_study(table: pa.Table, version: int, model: str, seen: Seen) -> pa.Table
     """Return a table of SCORES as part of FRAMES: with the protocol's version, and what was seen of its sequences."""
     versions = pa.array([version] * len(table), FRAMES.field("protocol_version").type)
     sequences = table["sequence"].combine_chunks()
-    levels = pa.DictionaryArray.from_arrays(
-        sequences.indices, pa.array([seen.of(model, name) for name in sequences.dictionary.to_pylist()])
-    )
+    # Each level once: of a dictionary that says one twice, pyarrow 26 writes places that it never filled.
+    names = sequences.dictionary.to_pylist()
+    by_name = pa.array([seen.of(model, name) for name in names], pa.string()).dictionary_encode()
+    levels = pa.DictionaryArray.from_arrays(by_name.indices.take(sequences.indices), by_name.dictionary)
     table = table.append_column("protocol_version", versions).append_column(COLUMN, levels)
     return table.select(FRAMES.names).cast(FRAMES)
 

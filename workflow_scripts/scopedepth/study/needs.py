@@ -224,8 +224,9 @@ class Needs:
         if self.is_baseline(model):
             return BASELINE_MEM_MB
         made = weights_job(self.study.model(model))
-        assert made is not None  # a network
-        return NETWORK_MEM_MB + WEIGHT_COPIES * bytes_below(made.path("files")) / MB
+        # A class of an installed package may have its weights in the package.
+        weights = 0 if made is None else bytes_below(made.path("files"))
+        return NETWORK_MEM_MB + WEIGHT_COPIES * weights / MB
 
 
 def matching_mb(dataset: specs.Dataset, threads: int) -> float:

@@ -239,7 +239,7 @@ def refuse_other_networks(weights: Path, name: str) -> None:
         config = json.loads((weights / "config.json").read_text("utf-8"))
         kind = config.get("model_type")
         written = ", ".join(config.get("architectures") or ["a class that is not stated"])
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, RecursionError, AttributeError, TypeError):
         return
     if kind is None or kind in CLASSES:
         return
