@@ -85,9 +85,10 @@ class OpenedCrate:
         """Who made the study, as far as the crate says it: authors, version of the code, when it ended."""
         root, run = self._entities.get("./", {}), self._entities.get("#run", {})
         given = root.get("author", [])
-        people = [self._entities.get(one.get("@id"), {}).get("name", "") for one in given] if isinstance(
-            given, list
-        ) else [self._entities.get(given.get("@id"), {}).get("name", "")]  # fmt: skip
+        authors = given if isinstance(given, list) else [given]
+        people = [
+            self._entities.get(one.get("@id"), {}).get("name", "") for one in authors if isinstance(one, dict)
+        ]
         version = str(self._entities.get("Snakefile", {}).get("version", "unknown"))
         version = re.sub(r"(?<=commit [0-9a-f]{10})[0-9a-f]+", "", version)
         who = ", ".join(str(name) for name in people if name)
