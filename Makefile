@@ -4,8 +4,6 @@
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11; do \
 	"$$name" -c "" 2>/dev/null && echo "$$name" && exit; done; echo python3)
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
-# Many tests wait for the programs that they start: with one process a core, half of the cores' time went by unused.
-WORKERS ?= $(shell echo $$(($(CORES) + 1)))
 VENV := .venv
 BIN := $(VENV)/bin
 # By way of Python: the first line of a script in bin/ holds a path, which may be long or hold a space.
@@ -43,7 +41,7 @@ demo: $(VENV)/.installed
 	@$(SNAKEMAKE) --cores $(CORES) --quiet rules progress
 
 test: $(VENV)/.installed-dev check
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet .
