@@ -38,8 +38,10 @@ try:
     # A module's user has targets of his own.
     alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
     check_targets(sys.argv[1:] if alone else [], PLAN, config)
+    # What each result is made from, as that lies on disk now: a parameter of every rule.
+    MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
     if workflow.is_main_process:
-        refuse_unfit(PLAN, MadeFrom(PLAN))
+        refuse_unfit(PLAN, MADE_FROM)
 except ScopeDepthError as error:
     sys.exit(f"scopedepth: error: {error}")
 # Whoever reads the configuration beside a job finds it written out. Addresses may hold what gives access to them: jobs
@@ -52,8 +54,6 @@ for name, spec in {**PLAN.study.base_models, **PLAN.study.models}.items():
     if spec["weights"]["kind"] != FINETUNED:
         config["models"][name]["weights"] = spec["weights"]
 config["fetched_lists"] = PLAN.fetched_lists()
-# What each result is made from, as that lies on disk now: a parameter of every rule.
-MADE_FROM = MadeFrom(PLAN, planning=workflow.is_main_process)
 # What each job asks of a cluster's scheduler.
 NEEDS = Needs(PLAN.study, CORES)
 # Bars for running jobs, where Snakemake runs in a terminal.

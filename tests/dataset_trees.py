@@ -13,8 +13,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from scopedepth.config.base import plain_spec
 from scopedepth.config.datasets import DatasetSpec
-from scopedepth.config.load import plain_spec
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.config.load import plain_spec
+from scopedepth.config.base import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
 from scopedepth.evaluation.pixels import Pixels

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from evaluation_fakes import FakeSequence, FakeStore, protocol  # noqa: E402
-from scopedepth.config.load import plain_spec  # noqa: E402
+from scopedepth.config.base import plain_spec  # noqa: E402
 from scopedepth.config.protocols import ProtocolSpec  # noqa: E402
 from scopedepth.evaluation import align, score  # noqa: E402
 from scopedepth.vocabulary import flags as bits  # noqa: E402

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scopedepth.config.base import Spec
+from scopedepth.config.base import Spec, plain_spec
 from scopedepth.config.datasets import DatasetSpec
 from scopedepth.config.lineage import facts_of
-from scopedepth.config.load import plain_spec
 from scopedepth.config.models import ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.config.studies import StudySpec

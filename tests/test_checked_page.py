@@ -13,7 +13,8 @@ import yaml
 import dataset_trees as trees
 from project import CONFIG
 from scopedepth.cli import main
-from scopedepth.config.load import check, plain_spec
+from scopedepth.config.base import plain_spec
+from scopedepth.config.load import check
 from scopedepth.datasets import choose
 from scopedepth.datasets.check import check_sequence, duplicates
 from scopedepth.datasets.place import point_to

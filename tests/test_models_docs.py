@@ -17,7 +17,8 @@ import yaml
 import tiny_models
 from http_site import serve
 from project import CONFIG, ROOT, Project, write_frames
-from scopedepth.config.load import plain_spec, select_study
+from scopedepth.config.base import plain_spec
+from scopedepth.config.load import select_study
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.fetch.weights import fetch_weights

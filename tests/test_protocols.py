@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from describe_protocols import pages
 from evaluation_fakes import Array, holed_depth, protocol, smooth_depth, terms, valid
-from scopedepth.config.load import plain_spec
+from scopedepth.config.base import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics

@@ -82,12 +82,10 @@ def save(network: Any, folder: Path, kind: str, **settings: Any) -> Path:
     return processor_file(folder, kind, **settings)
 
 
-def depth_anything(folder: Path) -> Path:
-    """A tiny Depth Anything of 70 x 98 or so, saved with its processor's settings."""
-    import torch
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+def _dinov2_parts() -> dict[str, Any]:
+    """Return a tiny DINOv2, and the sizes of what stands on it in both of Depth Anything's classes."""
+    from transformers import Dinov2Config
 
-    torch.manual_seed(0)
     backbone = Dinov2Config(
         hidden_size=24,
         num_hidden_layers=4,
@@ -98,12 +96,23 @@ def depth_anything(folder: Path) -> Path:
         reshape_hidden_states=False,
         apply_layernorm=True,
     )
+    return {
+        "backbone_config": backbone,
+        "reassemble_hidden_size": 24,
+        "neck_hidden_sizes": [8, 8, 8, 8],
+        "fusion_hidden_size": 8,
+        "head_hidden_size": 8,
+    }
+
+
+def depth_anything(folder: Path) -> Path:
+    """A tiny Depth Anything of 70 x 98 or so, saved with its processor's settings."""
+    import torch
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation
+
+    torch.manual_seed(0)
     config = DepthAnythingConfig(
-        backbone_config=backbone,
-        reassemble_hidden_size=24,
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-        head_hidden_size=8,
+        **_dinov2_parts(),
     )
     size = {"height": 70, "width": 70}
     return save(
@@ -238,25 +247,11 @@ def depth_pro(folder: Path, use_fov: bool = True) -> Path:
 def prompt_depth_anything(folder: Path) -> Path:
     """A tiny Prompt Depth Anything of 70 x 98 or so."""
     import torch
-    from transformers import Dinov2Config, PromptDepthAnythingConfig, PromptDepthAnythingForDepthEstimation
+    from transformers import PromptDepthAnythingConfig, PromptDepthAnythingForDepthEstimation
 
     torch.manual_seed(0)
-    backbone = Dinov2Config(
-        hidden_size=24,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        image_size=70,
-        patch_size=14,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-        reshape_hidden_states=False,
-        apply_layernorm=True,
-    )
     config = PromptDepthAnythingConfig(
-        backbone_config=backbone,
-        reassemble_hidden_size=24,
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-        head_hidden_size=8,
+        **_dinov2_parts(),
         depth_estimation_type="metric",
     )
     settings = {"size": {"height": 70, "width": 70}, "keep_aspect_ratio": True, "ensure_multiple_of": 14}

@@ -14,7 +14,7 @@ import yaml
 
 from conformance.arrays import Case, Frames, make
 from evaluation_fakes import FakeSequence, FakeStore
-from scopedepth.config.load import plain_spec
+from scopedepth.config.base import plain_spec
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.align import fit_unit, open_pairs, parts_to_fit
 from scopedepth.evaluation.score import Score, frame_scores

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.config.base import plain_spec
 from scopedepth.config.files import DEFAULT, default_files, read_all
-from scopedepth.config.load import check, plain_spec
+from scopedepth.config.load import check
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.maps import Places, Scored, ScoredFrames
 from scopedepth.evaluation.single import evaluate_frame

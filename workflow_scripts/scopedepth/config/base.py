@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,3 +15,8 @@ class Spec(BaseModel):
     """A part of the configuration: unknown fields are refused, values are not changed after checking."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def plain_spec(name: str, spec: Spec) -> Any:
+    """Return a checked entry as the rest of the library takes it: plain values, and its name; one of `specs`."""
+    return {"name": name, **spec.model_dump(mode="json")}

@@ -13,8 +13,9 @@ from fnmatch import filter as filter_names
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from scopedepth.config.base import plain_spec
 from scopedepth.config.datasets import STORED, VIEW, ViewSpec
 from scopedepth.config.finetuning import TRAINABLE, TunedSpec
 from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
@@ -289,11 +290,6 @@ def without(spec: Mapping[str, Any], *fields: Set[str]) -> dict[str, Any]:
     """Return `spec` without `fields`, so that they are no part of an identity."""
     left_out = frozenset().union(*fields)
     return {key: value for key, value in spec.items() if key not in left_out}
-
-
-def plain_spec(name: str, spec: BaseModel) -> Any:
-    """Return a checked entry as the rest of the library takes it: plain values, and its name; one of `specs`."""
-    return {"name": name, **spec.model_dump(mode="json")}
 
 
 def dataset_spec(name: str, checked: Configuration) -> specs.Dataset:

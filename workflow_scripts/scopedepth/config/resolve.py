@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scopedepth.config.base import plain_spec
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
 from scopedepth.config.finetuning import RecipeSpec, TunedSpec, resolved_tuned
 from scopedepth.config.models import ModelSpec
@@ -35,8 +36,7 @@ def resolved_dataset(
     """
     spec = datasets[name]
     if isinstance(spec, DatasetSpec):
-        stored: Any = {"name": name, **spec.model_dump(mode="json")}
-        return stored
+        return plain_spec(name, spec)
     if spec.view_of not in datasets:
         raise ScopeDepthError(
             f"datasets.{name}.view_of: {spec.view_of!r} is not known. It is to be one of: {', '.join(datasets)}."
@@ -105,6 +105,5 @@ def resolved_model(
     """
     spec = models[name]
     if isinstance(spec, ModelSpec):
-        published: Any = {"name": name, **spec.model_dump(mode="json")}
-        return published
+        return plain_spec(name, spec)
     return resolved_tuned(name, spec, resolved_model(spec.made_from, models, recipes), recipes[spec.recipe])

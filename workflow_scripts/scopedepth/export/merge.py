@@ -120,7 +120,7 @@ def _protocols(crates: Sequence[OpenedCrate]) -> dict[str, Any]:
         for name in found.keys() & own.keys():
             ours, theirs = (without(spec, PROTOCOL_WORDS) for spec in (found[name], own[name]))
             if ours != theirs:
-                field = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
+                field = _differing(ours, theirs)
                 raise ScopeDepthError(
                     f"{crate.path}: the protocol {name} is another one: its {field} is {theirs.get(field)}, and in "
                     f"{crates[0].path} {ours.get(field)}. Rename one of them, or run one study again."
@@ -156,13 +156,18 @@ def _union(crates: Sequence[OpenedCrate], kind: str) -> dict[str, Any]:
 def _other_model(name: str, known: Any, spec: Any, one: OpenedCrate, other: OpenedCrate) -> str | None:
     ours, theirs = (without(model, MODEL_WORDS, {"weights"}) for model in (known, spec))
     if ours != theirs:
-        field = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
+        field = _differing(ours, theirs)
         return f"its {field} is {theirs.get(field)}, not {ours.get(field)}"
     digests = []
     for model, crate in ((known, one), (spec, other)):
         job = weights_job(model)
         digests.append(None if job is None else crate.json(job.path("manifest").as_posix()).get("digest"))
     return None if digests[0] == digests[1] else "its weights have another digest"
+
+
+def _differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Return the first field in which two specs differ, which do."""
+    return next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
 
 
 def _other_data(name: str, known: Any, spec: Any, one: OpenedCrate, other: OpenedCrate) -> str | None:
