@@ -36,7 +36,7 @@ HALF_MADE = ".partial"
 
 STUDY_TABLES = (
     "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
-    "timing",
+    "reference", "timing",
 )  # fmt: skip
 # What the names in them stand for; made with the report, for they hold its words.
 NAME_TABLES = ("models", "metrics", "protocols")
@@ -65,6 +65,8 @@ LISTS = {
     "bases": "prepare",
     "predictions": "predict",
     "scores": "score",
+    # Of datasets that state the error of their reference.
+    "redraws": "redraw",
     "timings": "time",
 }
 MAKERS = {**ONE, **LISTS}
@@ -194,6 +196,14 @@ STAGES: dict[str, Stage] = {
             {"unit": STORE, "bases": ("store",), "prediction": STORE, "alignment": ("table",)},
             each="protocol",
         ),
+        # The same with the reference redrawn within its stated error.
+        Stage(
+            "redraw",
+            "redraws/{unit}/{model}/{protocol}",
+            {"table": ".parquet", "record": RECORD},
+            {"unit": STORE, "bases": ("store",), "prediction": STORE},
+            each="protocol",
+        ),
         # The record of a timing holds what was measured, beside the calls.
         Stage(
             "time",
@@ -211,6 +221,7 @@ STAGES: dict[str, Stage] = {
                 "bases": ("store",),
                 "predictions": STORE,
                 "scores": ("table",),
+                "redraws": ("table",),
                 "timings": ("table", "record"),
             },
         ),

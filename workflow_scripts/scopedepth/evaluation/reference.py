@@ -1,0 +1,204 @@
+"""A frame's reference depth drawn anew within its stated error (`reference_error` of a dataset).
+
+Local error is that of each pixel by itself, or of a small block: it is drawn for each frame. Shared error (calibration,
+registration, drift) has a few dimensions: one draw is that of the whole dataset, of a sequence where it drifts. What is
+drawn is keyed by dataset, sequence, frame and draw (PCG64), so that it is the same in each process and for each model.
+
+Disparity is d = f B / z with focal length f (px), baseline B (mm) and depth z (mm).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from scopedepth.errors import ScopeDepthError
+
+if TYPE_CHECKING:
+    from scopedepth.vocabulary import specs
+
+# Equally likely values that stand for a distribution.
+LEVELS = 4096
+# Neighbours whose depths differ by more than this share lie on both sides of an edge.
+JUMP = 0.05
+# Pixels farther than this share of a frame's are not trusted.
+FARTHEST = 0.8
+
+
+@dataclass(frozen=True)
+class Points:
+    """The pixels of one frame that are looked at.
+
+    at: their places in the flat frame (n,). depth: mm, float64 (n,). trusted: no edge, no rim, not far (n,).
+    map: the whole depth, float32 (h, w). sequence, frame: whose they are. chosen: class of each by kind of error.
+    """
+
+    at: NDArray[np.intp]
+    depth: NDArray[np.float64]
+    trusted: NDArray[np.bool_]
+    map: NDArray[np.float32]
+    sequence: str
+    frame: int
+    chosen: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+
+
+class StatedError:
+    """The error that is stated of a dataset's depth, for frames of one size and camera.
+
+    camera: 3x3 or None where the store knows none. A stated disparity without a focal length is a `ScopeDepthError`.
+    """
+
+    def __init__(self, spec: specs.StatedError, dataset: str, camera: NDArray[np.float64] | None) -> None:
+        self.spec, self.dataset = spec, dataset
+        focal = spec["focal"] or (None if camera is None else float(camera[0, 0]))
+        if spec["baseline"] is not None and focal is None:
+            raise ScopeDepthError(
+                f"datasets.{dataset}.reference_error.focal: the store knows no camera of its frames. State the focal "
+                "length, pixels."
+            )
+        self.focal_baseline = (focal or 1.0) * (spec["baseline"] or 1.0)
+        laws = {"disparity": spec["disparity"], "depth": spec["depth"]}
+        self.laws: dict[str, specs.LocalError] = {kind: law for kind, law in laws.items() if law is not None}
+        self.tables = {kind: law_table(law) for kind, law in self.laws.items()}
+
+    @property
+    def has_local(self) -> bool:
+        """Whether any error of single pixels is stated."""
+        return bool(self.laws or self.spec["quantisation"])
+
+    @property
+    def has_shared(self) -> bool:
+        """Whether any error is stated that frames share."""
+        return any(self.spec[name] for name in ("calibration", "registration", "drift"))  # type: ignore[literal-required]
+
+    def points(self, depth: NDArray[np.float32], at: NDArray[np.intp], sequence: str, frame: int) -> Points:
+        """Return the pixels `at` of a frame, whose depth (h, w) is finite there."""
+        edge, rim = edges_and_rims(depth, self.spec["reach"])
+        edge, rim, z = edge.flat[at], rim.flat[at], depth.flat[at].astype(np.float64)
+        far = z > np.quantile(z, FARTHEST) if z.size else np.zeros(0, bool)
+        near = {"disparity": self.focal_baseline / z, "depth": z}
+        chosen = {kind: _chosen(law, near[kind], edge, rim) for kind, law in self.laws.items()}
+        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, chosen)
+
+    def local(self, points: Points, draw: int) -> NDArray[np.float64]:
+        """Return the depth of each point with local error drawn once more, mm; NaN where it has none."""
+        draws = generator(self.dataset, points.sequence, points.frame, "local", draw)
+        moved = {"disparity": np.zeros(points.depth.size), "depth": np.zeros(points.depth.size)}
+        for kind, law in self.laws.items():
+            cells, count = _cells(points, law["grain"])
+            level = draws.integers(0, LEVELS, count, np.uint16)[cells]
+            moved[kind] += self.tables[kind][points.chosen[kind], level]
+        steps = self.spec["quantisation"]
+        if steps is not None:
+            moved[steps["of"]] += steps["step"] * (draws.random(points.depth.size, np.float32) - 0.5)
+        return self._moved(points.depth, moved["disparity"], moved["depth"])
+
+    def shared(self, points: Points, draw: int) -> NDArray[np.float64]:
+        """Return the depth of each point with one draw of what frames share, mm; NaN where it has none."""
+        normal = generator(self.dataset, "shared", draw).standard_normal(5)
+        wander = generator(self.dataset, points.sequence, "drift", draw).standard_normal(3)
+        drift, registration = self.spec["drift"], self.spec["registration"]
+        depth, along = points.depth, np.zeros(2)
+        if registration is not None:
+            along += registration["shift"] * normal[:2]
+        if drift is not None:
+            along += drift["shift"] * points.frame * wander[:2]
+        turn = np.radians(registration["rotation"]) * normal[2] if registration is not None else 0.0
+        if along.any() or turn:
+            depth = _displaced(points, along, turn)
+        moved = {"disparity": np.zeros(depth.size), "depth": np.zeros(depth.size)}
+        calibration = self.spec["calibration"]
+        if calibration is not None:
+            width = points.map.shape[1]
+            across = (points.at % width) / max(width - 1, 1) - 0.5
+            moved[calibration["of"]] += calibration["offset"] * normal[3] + calibration["tilt"] * normal[4] * across
+        if drift is not None:
+            moved["depth"] += drift["depth"] * points.frame * wander[2]
+        return self._moved(depth, moved["disparity"], moved["depth"])
+
+    def _moved(
+        self, depth: NDArray[np.float64], disparity: NDArray[np.float64], by: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if disparity.any():
+            moved = self.focal_baseline / depth + disparity
+            depth = self.focal_baseline / np.where(moved > 0, moved, np.nan)
+        return depth + by
+
+
+def generator(*key: Any) -> np.random.Generator:
+    """Return the generator of a key."""
+    digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+
+def law_table(law: specs.LocalError) -> NDArray[np.float64]:
+    """Return equally likely errors, (class, LEVELS): a normal law's, of its variance, or those between quantiles."""
+    middles = (np.arange(LEVELS) + 0.5) / LEVELS
+    if law["sigma"] is not None:
+        normal = ndtri(middles)
+        return np.asarray(law["sigma"] * normal / np.sqrt(np.mean(normal**2)))[None]
+    return np.array([np.interp(middles, law["probabilities"], one["errors"]) for one in law["classes"]])
+
+
+def edges_and_rims(depth: NDArray[np.float32], reach: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where (h, w) a jump of depth is within `reach` pixels, and where a pixel without depth is."""
+    known = np.isfinite(depth)
+    edge = np.zeros(depth.shape, bool)
+    with np.errstate(invalid="ignore"):
+        for axis in (0, 1):
+            first, second = (np.take(depth, range(k, depth.shape[axis] - 1 + k), axis) for k in (0, 1))
+            jump = np.abs(first - second) > JUMP * np.minimum(first, second)
+            for k in (0, 1):
+                side = edge[k : k - 1 or None] if axis == 0 else edge[:, k : k - 1 or None]
+                side |= jump
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = [cv2.dilate(one.astype(np.uint8), kernel).astype(bool) for one in (edge, ~known)]
+    return near[0], near[1]
+
+
+def _chosen(
+    law: specs.LocalError, value: NDArray[np.float64], edge: NDArray[np.bool_], rim: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Return the first class of a law that fits each pixel."""
+    chosen = np.zeros(value.size, np.intp)
+    for index, one in reversed(list(enumerate(law["classes"]))):
+        fits = {"rim": rim, "edge": edge, "anywhere": np.ones(value.size, bool)}[one["where"]]
+        if one["below"] is not None:
+            fits = fits & (value < one["below"])
+        chosen[fits] = index
+    return chosen
+
+
+def _cells(points: Points, grain: int) -> tuple[NDArray[np.intp], int]:
+    """Return the block that each point lies in, and how many blocks there are."""
+    if grain == 1:
+        return np.arange(points.at.size), points.at.size
+    height, width = points.map.shape
+    across = -(-width // grain)
+    rows, columns = np.divmod(points.at, width)
+    return rows // grain * across + columns // grain, -(-height // grain) * across
+
+
+def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+    """Return the depth at places moved by `along` (x, y) after a turn about the frame's middle, between four pixels.
+
+    NaN outside of the frame, and where one of the four has no depth.
+    """
+    height, width = points.map.shape
+    rows, columns = np.divmod(points.at, width)
+    y, x = rows - (height - 1) / 2, columns - (width - 1) / 2
+    across = x * np.cos(turn) - y * np.sin(turn) + along[0] + (width - 1) / 2
+    down = x * np.sin(turn) + y * np.cos(turn) + along[1] + (height - 1) / 2
+    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
+    left, top = (np.clip(np.floor(one).astype(np.intp), 0, most - 2) for one, most in ((across, width), (down, height)))
+    u, v = across - left, down - top
+    upper = points.map[top, left] * (1 - u) + points.map[top, left + 1] * u
+    lower = points.map[top + 1, left] * (1 - u) + points.map[top + 1, left + 1] * u
+    return np.where(inside, upper * (1 - v) + lower * v, np.nan)
