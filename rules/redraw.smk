@@ -16,7 +16,7 @@ rule redraw:
     threads: 1
     resources:
         mem_mb=NEEDS.compare_mem_mb,
-        runtime=NEEDS.score_runtime,
+        runtime=NEEDS.redraw_runtime,
     params:
         **params_of("redraw"),
     script:

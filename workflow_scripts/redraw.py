@@ -18,6 +18,7 @@ with rule_job(snakemake):
     parts = specs_of(snakemake)
     redraw_unit(
         protocols={name: spec["protocol"] for name, spec in parts.items()},
+        # That of the unit's dataset, which the parts share.
         error=next((spec["error"] for spec in parts.values()), None),
         dataset=Path(snakemake.input.unit_store),
         predictions=Path(snakemake.input.prediction_store),

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 
 from scopedepth.config.base import Spec
 
-Sourced = Annotated[str, Field(min_length=1, description="where the numbers come from: a paper, a measurement")]
+Sourced = Annotated[
+    str, Field(min_length=1, description="where the numbers come from: a paper, a measurement")
+]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Space = Literal["disparity", "depth"]
 
@@ -54,11 +56,15 @@ class LocalError(Spec):
             raise ValueError("probabilities: the levels must grow")
         for index, one in enumerate(self.classes):
             if len(one.errors) != len(levels):
-                raise ValueError(f"classes[{index}].errors: {len(one.errors)} numbers for {len(levels)} probabilities")
+                raise ValueError(
+                    f"classes[{index}].errors: {len(one.errors)} numbers for {len(levels)} probabilities"
+                )
             if any(a > b for a, b in pairwise(one.errors)):
                 raise ValueError(f"classes[{index}].errors: quantiles do not fall")
         if self.classes and (self.classes[-1].where != "anywhere" or self.classes[-1].below is not None):
-            raise ValueError("classes: the last one must be for where: anywhere, without below: each pixel has a class")
+            raise ValueError(
+                "classes: the last one must be for where: anywhere, without below: each pixel has a class"
+            )
         return self
 
 
@@ -67,7 +73,9 @@ class Calibration(Spec):
 
     of: Space = Field("disparity", description="what is off: disparity (px) or depth (mm)")
     offset: Spread = Field(0.0, description="standard deviation of an offset of the whole frame")
-    tilt: Spread = Field(0.0, description="standard deviation of the change from one side of the frame to the other")
+    tilt: Spread = Field(
+        0.0, description="standard deviation of the change from one side of the frame to the other"
+    )
     source: Sourced
 
 
@@ -101,9 +109,15 @@ class StatedError(Spec):
     focal: float | None = Field(
         None, gt=0, description="focal length, pixels of the frames; null: that of the frames' own camera"
     )
-    baseline: float | None = Field(None, gt=0, description="distance of the two cameras, mm; for what is of disparity")
-    reach: int = Field(4, ge=1, le=64, description="how far from a jump or a hole edges and rims reach, pixels")
-    disparity: LocalError | None = Field(None, description="error of each pixel's disparity, px; null: not assessed")
+    baseline: float | None = Field(
+        None, gt=0, description="distance of the two cameras, mm; for what is of disparity"
+    )
+    reach: int = Field(
+        4, ge=1, le=64, description="how far from a jump or a hole edges and rims reach, pixels"
+    )
+    disparity: LocalError | None = Field(
+        None, description="error of each pixel's disparity, px; null: not assessed"
+    )
     depth: LocalError | None = Field(None, description="error of each pixel's depth, mm; null: not assessed")
     quantisation: Quantisation | None = Field(None, description="steps of what is stored; null: not assessed")
     calibration: Calibration | None = Field(None, description="shared by all frames; null: not assessed")
@@ -112,7 +126,14 @@ class StatedError(Spec):
 
     @model_validator(mode="after")
     def _says_something(self) -> StatedError:
-        parts = (self.disparity, self.depth, self.quantisation, self.calibration, self.registration, self.drift)
+        parts = (
+            self.disparity,
+            self.depth,
+            self.quantisation,
+            self.calibration,
+            self.registration,
+            self.drift,
+        )
         if not any(parts):
             raise ValueError(
                 "reference_error states no error: give one of disparity, depth, quantisation, calibration, "

@@ -38,7 +38,8 @@ DRAWS = 20
 FRAMES = 100
 HELD_PIXELS = 40_000_000
 # Of a frame every third pixel, all where there are few, and at most so many.
-STEP, FEW, PIXELS = 3, 3000, 40_000
+STEP, FEW, PIXELS = 3, 3000, 20_000
+
 
 @dataclass(frozen=True)
 class Look:
@@ -46,13 +47,13 @@ class Look:
 
     counts: NDArray[np.bool_]
     outputs: NDArray[np.floating]
-    low: float
-    high: float
+    low: np.float32
+    high: np.float32
 
-    def pixels(self, depth: NDArray[np.float64]) -> Pixels:
+    def pixels(self, depth: NDArray[np.float32]) -> Pixels:
         """Return the pixels that count where the points have these depths (n,); NaN: none."""
         inside = (depth >= self.low) & (depth <= self.high) & self.counts
-        x, y = self.outputs[inside], depth[inside].astype(np.float32)
+        x, y = (self.outputs, depth) if inside.all() else (self.outputs[inside], depth[inside])
         return Pixels(x, y, np.empty(x.size + 1, np.float32), int(np.count_nonzero(x <= 0)))
 
 
@@ -66,7 +67,7 @@ class Seen:
 
 def redraw_unit(
     protocols: Mapping[str, specs.Protocol],
-    error: specs.StatedError,
+    error: specs.StatedError | None,
     dataset: Path,
     predictions: Path,
     keys: Mapping[str, str],
@@ -77,14 +78,17 @@ def redraw_unit(
     protocols: the specs by name; out: tables by protocol. dataset, predictions: stores. keys: dataset and model names.
     A protocol that gives none of the metrics of this model has a table without rows.
     """
-    if not protocols:
+    if not protocols or error is None:
         return
     pairs = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
     stated = {
-        sequence: StatedError(error, keys["dataset"], pair.data.intrinsics) for sequence, pair in pairs.items()
+        sequence: StatedError(error, keys["dataset"], pair.data.intrinsics)
+        for sequence, pair in pairs.items()
     }
     places = chosen_frames({sequence: pair.data for sequence, pair in pairs.items()})
-    with progress(f"redraw {keys['model']}, {protocols_in_words(protocols)}", sum(map(len, places.values()))) as advance:
+    with progress(
+        f"redraw {keys['model']}, {protocols_in_words(protocols)}", sum(map(len, places.values()))
+    ) as advance:
         seen = [
             frame
             for sequence, pair in pairs.items()
@@ -145,7 +149,7 @@ def looks_at(
             if redrawn_terms(every[number]).metrics and frame.status(number) == codes.OK:
                 pixels, need = frame.pixels(number), needed[number]
                 inside, outputs = pixels.valid.flat[points.at], pixels.output.flat[points.at]
-                looks[name] = Look(inside, outputs, float(need.low), float(need.high))
+                looks[name] = Look(inside, outputs, need.low, need.high)
         yield Seen(points, looks)
 
 
@@ -169,7 +173,7 @@ def redrawn(pairs: Mapping[str, Pair], stated: Mapping[str, StatedError], seen: 
             if part == OBSERVED:
                 depths.append(points.depth)
             elif part == TRUSTED:
-                depths.append(np.where(points.trusted, points.depth, np.nan))
+                depths.append(np.where(points.trusted, points.depth, np.float32(np.nan)))
             else:
                 depths.append((error.local if part == LOCAL else error.shared)(points, draw))
         for protocol in protocols:

@@ -36,17 +36,18 @@ FARTHEST = 0.8
 class Points:
     """The pixels of one frame that are looked at.
 
-    at: their places in the flat frame (n,). depth: mm, float64 (n,). trusted: no edge, no rim, not far (n,).
-    map: the whole depth, float32 (h, w). sequence, frame: whose they are. chosen: class of each by kind of error.
+    at: their places in the flat frame (n,). depth: mm, float32 (n,). trusted: no edge, no rim, not far (n,).
+    map: the whole depth, float32 (h, w). sequence, frame: whose they are. laws: by kind of local error what each point
+    draws from: where its class begins in the flat table, its block (n,), and how many blocks there are.
     """
 
     at: NDArray[np.intp]
-    depth: NDArray[np.float64]
+    depth: NDArray[np.float32]
     trusted: NDArray[np.bool_]
     map: NDArray[np.float32]
     sequence: str
     frame: int
-    chosen: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+    laws: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], int]] = field(default_factory=dict)
 
 
 class StatedError:
@@ -76,31 +77,34 @@ class StatedError:
     @property
     def has_shared(self) -> bool:
         """Whether any error is stated that frames share."""
-        return any(self.spec[name] for name in ("calibration", "registration", "drift"))  # type: ignore[literal-required]
+        return any(self.spec[name] for name in ("calibration", "registration", "drift"))
 
     def points(self, depth: NDArray[np.float32], at: NDArray[np.intp], sequence: str, frame: int) -> Points:
         """Return the pixels `at` of a frame, whose depth (h, w) is finite there."""
-        edge, rim = edges_and_rims(depth, self.spec["reach"])
-        edge, rim, z = edge.flat[at], rim.flat[at], depth.flat[at].astype(np.float64)
+        edge, rim = (one.flat[at] for one in edges_and_rims(depth, self.spec["reach"]))
+        z = depth.flat[at]
         far = z > np.quantile(z, FARTHEST) if z.size else np.zeros(0, bool)
         near = {"disparity": self.focal_baseline / z, "depth": z}
-        chosen = {kind: _chosen(law, near[kind], edge, rim) for kind, law in self.laws.items()}
-        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, chosen)
+        laws = {
+            kind: (LEVELS * _classes(law, near[kind], edge, rim), *_blocks(at, depth.shape, law["grain"]))
+            for kind, law in self.laws.items()
+        }
+        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, laws)
 
-    def local(self, points: Points, draw: int) -> NDArray[np.float64]:
+    def local(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with local error drawn once more, mm; NaN where it has none."""
         draws = generator(self.dataset, points.sequence, points.frame, "local", draw)
-        moved = {"disparity": np.zeros(points.depth.size), "depth": np.zeros(points.depth.size)}
-        for kind, law in self.laws.items():
-            cells, count = _cells(points, law["grain"])
-            level = draws.integers(0, LEVELS, count, np.uint16)[cells]
-            moved[kind] += self.tables[kind][points.chosen[kind], level]
+        moved: dict[str, NDArray[np.float32]] = {}
+        for kind, (classes, blocks, count) in points.laws.items():
+            level = draws.integers(0, LEVELS, count, np.uint16)
+            moved[kind] = self.tables[kind].take(classes + level[blocks])
         steps = self.spec["quantisation"]
         if steps is not None:
-            moved[steps["of"]] += steps["step"] * (draws.random(points.depth.size, np.float32) - 0.5)
-        return self._moved(points.depth, moved["disparity"], moved["depth"])
+            by = np.float32(steps["step"]) * (draws.random(points.depth.size, np.float32) - np.float32(0.5))
+            moved[steps["of"]] = moved.get(steps["of"], np.float32(0)) + by
+        return self._moved(points.depth, moved)
 
-    def shared(self, points: Points, draw: int) -> NDArray[np.float64]:
+    def shared(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with one draw of what frames share, mm; NaN where it has none."""
         normal = generator(self.dataset, "shared", draw).standard_normal(5)
         wander = generator(self.dataset, points.sequence, "drift", draw).standard_normal(3)
@@ -113,23 +117,28 @@ class StatedError:
         turn = np.radians(registration["rotation"]) * normal[2] if registration is not None else 0.0
         if along.any() or turn:
             depth = _displaced(points, along, turn)
-        moved = {"disparity": np.zeros(depth.size), "depth": np.zeros(depth.size)}
+        moved: dict[str, NDArray[np.float32]] = {}
         calibration = self.spec["calibration"]
         if calibration is not None:
             width = points.map.shape[1]
             across = (points.at % width) / max(width - 1, 1) - 0.5
-            moved[calibration["of"]] += calibration["offset"] * normal[3] + calibration["tilt"] * normal[4] * across
+            by = calibration["offset"] * normal[3] + calibration["tilt"] * normal[4] * across
+            moved[calibration["of"]] = by.astype(np.float32)
         if drift is not None:
-            moved["depth"] += drift["depth"] * points.frame * wander[2]
-        return self._moved(depth, moved["disparity"], moved["depth"])
+            by = np.full(depth.size, drift["depth"] * points.frame * wander[2], np.float32)
+            moved["depth"] = moved.get("depth", np.float32(0)) + by
+        return self._moved(depth, moved)
 
     def _moved(
-        self, depth: NDArray[np.float64], disparity: NDArray[np.float64], by: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        if disparity.any():
-            moved = self.focal_baseline / depth + disparity
-            depth = self.focal_baseline / np.where(moved > 0, moved, np.nan)
-        return depth + by
+        self, depth: NDArray[np.float32], by: Mapping[str, NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        if "disparity" in by:
+            focal_baseline = np.float32(self.focal_baseline)
+            disparity = focal_baseline / depth + by["disparity"]
+            with np.errstate(divide="ignore"):
+                depth = focal_baseline / disparity
+            depth[disparity <= 0] = np.nan
+        return depth + by["depth"] if "depth" in by else depth
 
 
 def generator(*key: Any) -> np.random.Generator:
@@ -138,13 +147,14 @@ def generator(*key: Any) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 
-def law_table(law: specs.LocalError) -> NDArray[np.float64]:
+def law_table(law: specs.LocalError) -> NDArray[np.float32]:
     """Return equally likely errors, (class, LEVELS): a normal law's, of its variance, or those between quantiles."""
     middles = (np.arange(LEVELS) + 0.5) / LEVELS
     if law["sigma"] is not None:
         normal = ndtri(middles)
-        return np.asarray(law["sigma"] * normal / np.sqrt(np.mean(normal**2)))[None]
-    return np.array([np.interp(middles, law["probabilities"], one["errors"]) for one in law["classes"]])
+        return (law["sigma"] * normal / np.sqrt(np.mean(normal**2)))[None].astype(np.float32)
+    rows = [np.interp(middles, law["probabilities"] or [], one["errors"]) for one in law["classes"]]
+    return np.array(rows, np.float32)
 
 
 def edges_and_rims(depth: NDArray[np.float32], reach: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -163,8 +173,8 @@ def edges_and_rims(depth: NDArray[np.float32], reach: int) -> tuple[NDArray[np.b
     return near[0], near[1]
 
 
-def _chosen(
-    law: specs.LocalError, value: NDArray[np.float64], edge: NDArray[np.bool_], rim: NDArray[np.bool_]
+def _classes(
+    law: specs.LocalError, value: NDArray[np.float32], edge: NDArray[np.bool_], rim: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Return the first class of a law that fits each pixel."""
     chosen = np.zeros(value.size, np.intp)
@@ -176,29 +186,25 @@ def _chosen(
     return chosen
 
 
-def _cells(points: Points, grain: int) -> tuple[NDArray[np.intp], int]:
-    """Return the block that each point lies in, and how many blocks there are."""
-    if grain == 1:
-        return np.arange(points.at.size), points.at.size
-    height, width = points.map.shape
+def _blocks(at: NDArray[np.intp], shape: tuple[int, ...], grain: int) -> tuple[NDArray[np.intp], int]:
+    """Return the block that each pixel of a frame (h, w) lies in, and how many blocks there are."""
+    height, width = shape
     across = -(-width // grain)
-    rows, columns = np.divmod(points.at, width)
+    rows, columns = np.divmod(at, width)
     return rows // grain * across + columns // grain, -(-height // grain) * across
 
 
-def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArray[np.float32]:
     """Return the depth at places moved by `along` (x, y) after a turn about the frame's middle, between four pixels.
 
     NaN outside of the frame, and where one of the four has no depth.
     """
     height, width = points.map.shape
-    rows, columns = np.divmod(points.at, width)
-    y, x = rows - (height - 1) / 2, columns - (width - 1) / 2
-    across = x * np.cos(turn) - y * np.sin(turn) + along[0] + (width - 1) / 2
-    down = x * np.sin(turn) + y * np.cos(turn) + along[1] + (height - 1) / 2
-    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
-    left, top = (np.clip(np.floor(one).astype(np.intp), 0, most - 2) for one, most in ((across, width), (down, height)))
-    u, v = across - left, down - top
-    upper = points.map[top, left] * (1 - u) + points.map[top, left + 1] * u
-    lower = points.map[top + 1, left] * (1 - u) + points.map[top + 1, left + 1] * u
-    return np.where(inside, upper * (1 - v) + lower * v, np.nan)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    moved = np.column_stack([turned, middle + along - turned @ middle])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    found = cv2.warpAffine(
+        points.map, moved, (width, height), flags=how, borderMode=cv2.BORDER_CONSTANT, borderValue=(np.nan,)
+    )
+    return np.asarray(found, np.float32).flat[points.at]

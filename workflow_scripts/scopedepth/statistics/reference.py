@@ -1,8 +1,8 @@
 """Which comparisons of models withstand the stated error of the reference.
 
-The reference that was measured is the truth and one draw of its error. A further draw on top of it moves a difference of
-two models about as far as the first one did: local error is reversed, 2 * observed - mean of redraws. What frames share
-(calibration, pose) has a few dimensions and no mean to be reversed: its draws are spread about what was observed. The
+The reference that was measured is the truth and one draw of its error. A further draw on top of it moves a difference
+of two models about as far as the first one did: local error is reversed, 2 * observed - mean of redraws. What frames
+share (calibration, pose) has a few dimensions and is not reversed: its draws are spread about what was observed. The
 interval is the hull of both, with Student's quantile after Bonferroni over the pairs. docs/reference-error.md has the
 derivation, and how often it holds.
 """
@@ -81,7 +81,10 @@ def verdict(difference: float, drawn: Redraws, pairs: int) -> Verdict:
         return Verdict(np.nan, np.nan, FAILED_DRAWS)
     local, shared = (one[np.isfinite(one)] - drawn.observed for one in (drawn.local, drawn.shared))
     half = float(np.hypot(_half(local, pairs), _half(shared, pairs)))
-    ends = difference - (local.mean() if len(local) else 0.0), difference + (shared.mean() if len(shared) else 0.0)
+    ends = (
+        difference - (local.mean() if len(local) else 0.0),
+        difference + (shared.mean() if len(shared) else 0.0),
+    )
     low, high = float(min(ends) - half), float(max(ends) + half)
     if low <= 0 <= high:
         return Verdict(low, high, WITHIN_ERROR)
@@ -141,7 +144,9 @@ def _judged(row: Row, drawn: Redraws, pairs: int) -> Row:
     }
 
 
-def read_redraws(paths: Sequence[Path], averaging: Mapping[str, str]) -> dict[tuple[str, str, str, str], Redraws]:
+def read_redraws(
+    paths: Sequence[Path], averaging: Mapping[str, str]
+) -> dict[tuple[str, str, str, str], Redraws]:
     """Return the redraws by dataset, model, protocol and metric, averaged over sequences as protocols say."""
     tables: dict[tuple[str, str, str], list[Row]] = {}
     for path in paths:

@@ -32,5 +32,7 @@ REDRAWS = pa.schema(
             for name in REDRAWN
         ),
     ],
-    metadata={"description": "one row a sequence, part and draw: what the stated error does to a model's metrics"},
+    metadata={
+        "description": "one row a sequence, part and draw: what the stated error does to a model's metrics"
+    },
 )

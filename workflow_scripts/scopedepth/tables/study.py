@@ -304,7 +304,9 @@ REFERENCE = pa.schema(
         column("metric", KEY, "name of the metric: abs_rel, rmse or delta1"),
         column("model_a", KEY, "the first model"),
         column("model_b", KEY, "the second model"),
-        column("difference", pa.float64(), "value of the first minus value of the second, as in `comparisons`"),
+        column(
+            "difference", pa.float64(), "value of the first minus value of the second, as in `comparisons`"
+        ),
         column(
             "reference_low",
             pa.float64(),

@@ -33,6 +33,7 @@ from scopedepth.report.html.sections import (
     provenance,
     ranking,
     realtime,
+    reference,
     robustness,
     scores,
     sequences,
@@ -61,6 +62,7 @@ SECTIONS = [
     ("sequences", "Sequences"),
     ("depth", "Depth"),
     ("robustness", "Robustness"),
+    ("reference", "Reference"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
     ("timing", "Time"),
@@ -111,8 +113,13 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     found = provenance.records(results)
     speeds = speed(results, look)
     tuned = tuning.tuning(results, look)
+    assessed = reference.reference(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
-    has = {"tuning": tuned is not None, "robustness": bool(results.study.get("robustness"))}
+    has = {
+        "tuning": tuned is not None,
+        "robustness": bool(results.study.get("robustness")),
+        "reference": bool(assessed),
+    }
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -149,6 +156,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
+        "reference": assessed,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
