@@ -5,8 +5,8 @@
 Each study is a seed of the stereo phantom: two sequences of three frames, the demonstration's five networks and two
 baselines. Frames are rendered and predicted once and kept in the folder CACHE. Each seed is three studies, by what is
 wrong with the reference: `matched` (what the stereo matcher gives), `calibration` (the same with disparity off by an
-offset and a tilt) and `misregistration` (the same, shifted and turned). What is stated of the matcher's error was measured on
-other seeds (--calibrate prints it); that of the other two is what they are drawn from.
+offset and a tilt) and `misregistration` (the same, shifted and turned). What is stated of the
+matcher was measured on other seeds (--calibrate prints it); that of the other two is what they are drawn from.
 
 A study holds where no resolved pair of models is in the other order with the exact depth of the same pixels. Beside it
 stand other metrics, images that are degraded before they are matched, and models that blur edges as the matcher does.

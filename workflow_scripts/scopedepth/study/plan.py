@@ -279,7 +279,7 @@ class Plan:
             "time": job.values[1:],
             "align": job.values[2:],
             "score": job.values[2:],
-            "redraw": (job.values[0], job.values[2]),
+            "redraw": job.values[::2],
         }
         return self._spec(job.rule, keys.get(job.rule, job.values))
 
