@@ -38,9 +38,8 @@ from scopedepth.datasets.rectify.stereo import (
     disparity_limit,
     match,
 )
-from scopedepth.evaluation import redraw
 from scopedepth.evaluation.protocol import terms_for
-from scopedepth.evaluation.redraw import Look, Seen, chosen_pixels, redrawn_terms
+from scopedepth.evaluation.redraw import Look, Seen, chosen_pixels, draws_of, redrawn, redrawn_terms, scores
 from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, generator
 from scopedepth.phantom.camera import Camera
 from scopedepth.phantom.scene import render_depth
@@ -246,12 +245,11 @@ def study_of(path: Path, kind: str, law: Any, protocol: Any, worse: str = "") ->
             truth.append(full.pixels(true_depth.flat[every]))
         pairs = {sequence: SimpleNamespace(terms={"p": terms}) for sequence, _ in frames}
         began = time.process_time()
-        drawn = redraw.redrawn(
-            pairs, {sequence: references[place][1] for place, (sequence, _) in enumerate(frames)}, seen
-        )["p"]
+        errors = {sequence: references[place][1] for place, (sequence, _) in enumerate(frames)}
+        drawn = {one: redrawn(pairs, errors, seen, *one)["p"] for one in draws_of(errors.values())}
         seconds += time.process_time() - began
         means = {key: one.mean(axis=0) for key, one in drawn.items()}
-        plain[model], exact[model] = (redraw.scores(terms, one).mean(axis=0) for one in (whole, truth))
+        plain[model], exact[model] = (scores(terms, one).mean(axis=0) for one in (whole, truth))
         for index, metric in enumerate(REDRAWN):
             values.setdefault(metric, {})[model] = Redraws(
                 means[OBSERVED, 0][index], means[TRUSTED, 0][index],

@@ -6,7 +6,7 @@ A sample of frames and pixels is looked at: what is asked for is how a score mov
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,10 @@ FRAMES = 100
 HELD_PIXELS = 40_000_000
 # Of a frame every third pixel, all where there are few, and at most so many.
 STEP, FEW, PIXELS = 3, 3000, 20_000
+
+
+# Scores (frame, metric) of the frames that are seen, by protocol, part and draw.
+Found = dict[str, dict[tuple[str, int], NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,18 @@ def redraw_unit(
         for sequence, pair in pairs.items()
     }
     places = chosen_frames({sequence: pair.data for sequence, pair in pairs.items()})
-    with progress(
-        f"redraw {keys['model']}, {protocols_in_words(protocols)}", sum(map(len, places.values()))
-    ) as advance:
-        seen = [
-            frame
-            for sequence, pair in pairs.items()
-            for frame in looks_at(pair, stated[sequence], places[sequence], advance)
-        ]
-        found = redrawn(pairs, stated, seen)
+    seen = [
+        frame
+        for sequence, pair in pairs.items()
+        for frame in looks_at(pair, stated[sequence], places[sequence])
+    ]
+    found: Found = {protocol: {} for protocol in protocols}
+    draws = draws_of(stated.values())
+    with progress(f"redraw {keys['model']}, {protocols_in_words(protocols)}", len(draws), "draws") as advance:
+        for draw in draws:
+            for protocol, values in redrawn(pairs, stated, seen, *draw).items():
+                found[protocol][draw] = values
+            advance()
     for protocol in protocols:
         columns: dict[str, list[Any]] = {name: [] for name in REDRAWS.names}
         for row in _rows(pairs, protocol, seen, found):
@@ -127,15 +134,12 @@ def chosen_pixels(depth: NDArray[np.float32]) -> NDArray[np.intp]:
     return known[:: max(step, -(-known.size // PIXELS))]
 
 
-def looks_at(
-    pair: Pair, stated: StatedError, places: Sequence[int], advance: Callable[[], None]
-) -> Iterator[Seen]:
+def looks_at(pair: Pair, stated: StatedError, places: Sequence[int]) -> Iterator[Seen]:
     """Yield what is looked at of some frames of a sequence."""
     every = list(pair.terms.values())
     workspace, needed = Workspace(), needs(every, np.dtype(np.float32))
     data, predicted = pair.data, pair.predicted
     for place in places:
-        advance()
         status = stored_status(*(int(one.status(place, place + 1)[0]) for one in (data, predicted)))
         if status != codes.OK:
             continue
@@ -153,36 +157,34 @@ def looks_at(
         yield Seen(points, looks)
 
 
-# Scores (frame, metric) of the frames that are seen, by protocol, part and draw.
-Found = dict[str, dict[tuple[str, int], NDArray[np.float64]]]
+def draws_of(every: Iterable[StatedError]) -> list[tuple[str, int]]:
+    """Return part and number of all that is scored: the depth as it is, and the draws."""
+    stated = list(every)
+    draws = [(LOCAL, draw) for draw in range(DRAWS) if any(one.has_local for one in stated)]
+    draws += [(SHARED, draw) for draw in range(DRAWS) if any(one.has_shared for one in stated)]
+    return [(OBSERVED, 0), (TRUSTED, 0), *draws]
 
 
-def redrawn(pairs: Mapping[str, Pair], stated: Mapping[str, StatedError], seen: Sequence[Seen]) -> Found:
-    """Return the scores of the depth as it is, and of all draws."""
-    if not seen:
-        return {}
-    errors = [stated[frame.points.sequence] for frame in seen]
-    draws = [(LOCAL, draw) for draw in range(DRAWS if errors[0].has_local else 0)]
-    draws += [(SHARED, draw) for draw in range(DRAWS if errors[0].has_shared else 0)]
-    protocols = list(next(iter(pairs.values())).terms)
-    found: Found = {protocol: {} for protocol in protocols}
-    for part, draw in [(OBSERVED, 0), (TRUSTED, 0), *draws]:
-        depths = []
-        for error, frame in zip(errors, seen, strict=True):
-            points = frame.points
-            if part == OBSERVED:
-                depths.append(points.depth)
-            elif part == TRUSTED:
-                depths.append(np.where(points.trusted, points.depth, np.float32(np.nan)))
-            else:
-                depths.append((error.local if part == LOCAL else error.shared)(points, draw))
-        for protocol in protocols:
-            values = np.full((len(seen), len(REDRAWN)), np.nan)
-            for group in _together(pairs, protocol, seen):
-                pixels = [seen[place].looks[protocol].pixels(depths[place]) for place in group]
-                terms = pairs[seen[group[0]].points.sequence].terms[protocol]
-                values[group] = scores(redrawn_terms(terms), pixels)
-            found[protocol][part, draw] = values
+def redrawn(
+    pairs: Mapping[str, Pair], stated: Mapping[str, StatedError], seen: Sequence[Seen], part: str, draw: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the scores (frame, metric) of one draw by protocol; NaN for frames without a look, or without a number."""
+    depths = []
+    for frame in seen:
+        points, error = frame.points, stated[frame.points.sequence]
+        if part == OBSERVED:
+            depths.append(points.depth)
+        elif part == TRUSTED:
+            depths.append(np.where(points.trusted, points.depth, np.float32(np.nan)))
+        else:
+            depths.append((error.local if part == LOCAL else error.shared)(points, draw))
+    found = {}
+    for protocol in next(iter(pairs.values())).terms:
+        found[protocol] = np.full((len(seen), len(REDRAWN)), np.nan)
+        for group in _together(pairs, protocol, seen):
+            pixels = [seen[place].looks[protocol].pixels(depths[place]) for place in group]
+            terms = pairs[seen[group[0]].points.sequence].terms[protocol]
+            found[protocol][group] = scores(redrawn_terms(terms), pixels)
     return found
 
 

@@ -99,15 +99,21 @@ def sentences(
     known = {name: both for name, both in kept.items() if both[1]}
     if not known:
         return ["No two models could be compared."]
-    said = [
-        f"Before sampling the order of {n} of {plural(total, 'pair')} stands by {metric_label(name)}."
-        for name, (n, total) in known.items()
+    each = [f"{n} of {plural(total, 'pair')} by {metric_label(name)}" for name, (n, total) in known.items()]
+    # The number of pairs is mostly the same, and then said once.
+    same = len({total for _, total in known.values()}) == 1
+    each = [
+        one.replace(" pairs", "").replace(" pair", "") if place and same else one
+        for place, one in enumerate(each)
     ]
     shares = {name: n / total for name, (n, total) in known.items()}
-    least = [name for name, share in shares.items() if share == min(shares.values())]
-    if min(shares.values()) < max(shares.values()):
-        verb = "withstands" if len(least) == 1 else "withstand"
-        said.append(f"{listed([metric_label(name) for name in least])} {verb} least.")
+    least = [metric_label(name) for name, share in shares.items() if share == min(shares.values())]
+    apart = (
+        f": {listed(least)} withstand{'s' if len(least) == 1 else ''} least"
+        if len(least) < len(shares)
+        else ""
+    )
+    said = [f"Before sampling the order stands of {listed(each)}{apart}."]
     return [*said, *first_place(results, dataset, rows, shown)]
 
 
