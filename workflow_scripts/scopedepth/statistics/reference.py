@@ -24,6 +24,7 @@ from scopedepth.tables.redraws import REDRAWS
 from scopedepth.vocabulary.reference import (
     FAILED_DRAWS,
     LOCAL,
+    NO_TRUSTED,
     NOT_ASSESSED,
     OBSERVED,
     REDRAWN,
@@ -89,6 +90,8 @@ def verdict(difference: float, drawn: Redraws, pairs: int) -> Verdict:
     if low <= 0 <= high:
         return Verdict(low, high, WITHIN_ERROR)
     # Edges, rims and what is far are where a stated error is least to be trusted.
+    if np.isnan(drawn.trusted):
+        return Verdict(low, high, NO_TRUSTED)
     agrees = drawn.trusted * np.sign(difference) >= MARGIN * abs(difference)
     return Verdict(low, high, RESOLVED if agrees else UNTRUSTED)
 
