@@ -42,6 +42,7 @@ from scopedepth.tables.redraws import REDRAWS
 from scopedepth.vocabulary.reference import (
     FAILED_DRAWS,
     LOCAL,
+    NO_TRUSTED,
     NOT_ASSESSED,
     OBSERVED,
     REDRAWN,
@@ -419,7 +420,7 @@ def test_why_an_order_stands_or_not() -> None:
         (MARGIN, RESOLVED),
         (0.99 * MARGIN, UNTRUSTED),
         (-1.0, UNTRUSTED),
-        (np.nan, UNTRUSTED),
+        (np.nan, NO_TRUSTED),
     ):
         assert verdict(1.0, redraws(1.0, draws, trusted=trusted), 1).reason == reason
     lost = draws.copy()

@@ -327,8 +327,9 @@ REFERENCE = pa.schema(
             "reason",
             KEY,
             "resolved; within the reference's error; other on trusted pixels: there the difference is of the other "
-            "sign, or less than a quarter; no trusted pixels; within the sampling interval: the error leaves the order, p_holm does not; "
-            "draws failed: too few of them gave a number; not assessed; or the status in `comparisons`",
+            "sign, or less than a quarter; no trusted pixels; within the sampling interval: the error leaves the "
+            "order, p_holm does not; draws failed: too few of them gave a number; not assessed; or the status in "
+            "`comparisons`",
         ),
         SEEN.with_name("seen_in_training_a"),
         SEEN.with_name("seen_in_training_b"),

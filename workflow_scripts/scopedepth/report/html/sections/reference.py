@@ -12,6 +12,7 @@ from scopedepth.report.results import Results, Row
 from scopedepth.report.words import higher_is_better, listed, metric_label, metric_value, number, plural
 from scopedepth.vocabulary.reference import (
     FAILED_DRAWS,
+    NO_TRUSTED,
     REDRAWN,
     RESOLVED,
     UNTRUSTED,
@@ -24,6 +25,7 @@ SIGNS = {
     WITHIN_ERROR: ("error", "q6"),
     UNTRUSTED: ("trusted", "q4"),
     WITHIN_SAMPLING: ("sampling", "q2"),
+    NO_TRUSTED: ("trusted", "q4"),
     FAILED_DRAWS: ("draws", ""),
 }
 COUNTED = (RESOLVED, WITHIN_SAMPLING, UNTRUSTED, WITHIN_ERROR)
@@ -120,9 +122,7 @@ def sentences(
 def standing(rows: Sequence[Row], metric: str) -> tuple[int, int]:
     """Return how many pairs the reference's error leaves in their order, and of how many."""
     reasons = Counter(row["reason"] for row in rows if row["metric"] == metric)
-    return reasons[RESOLVED] + reasons[WITHIN_SAMPLING], sum(
-        reasons[name] for name in (*COUNTED, FAILED_DRAWS)
-    )
+    return reasons[RESOLVED] + reasons[WITHIN_SAMPLING], sum(reasons[name] for name in (RESOLVED, *SIGNS))
 
 
 def first_place(results: Results, dataset: str, rows: Sequence[Row], metric: str) -> list[str]:
