@@ -213,7 +213,14 @@ def study_of(path: Path, kind: str, law: Any, protocol: Any, worse: str = "") ->
         true = StatedError({**error, "baseline": float(lens[1])}, f"truth of {path.stem}", camera)
         if stated.has_shared:
             everything = Points(
-                np.arange(depth.size), depth.ravel(), np.ones(depth.size, bool), depth, sequence, place
+                np.arange(depth.size),
+                depth.ravel(),
+                np.ones(depth.size, bool),
+                depth,
+                sequence,
+                place,
+                {},
+                None,
             )
             depth = true.shared(everything, 0).reshape(depth.shape)
         references.append((depth, stated))

@@ -24,7 +24,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import redraw as redraw_stage
 from scopedepth.evaluation import score as score_stage
-from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, generator, law_table
+from scopedepth.evaluation.reference import DRAWS, Points, StatedError, edges_and_rims, generator, law_table
 from scopedepth.report.html.sections.reference import stated_words
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.reference import (
@@ -345,10 +345,20 @@ def test_without_any_draw_it_is_the_score(run: Run, scope: str) -> None:
         own = [row for row in scored if row["sequence"] == sequence and row["status"] == "ok"]
         rows = [row for row in found if row["sequence"] == sequence]
         assert {(row["n_frames"], row["n_looked_at"]) for row in rows} == {(frames, len(own))}
-        assert [row["part"] for row in rows] == [OBSERVED, TRUSTED] + [LOCAL] * redraw_stage.DRAWS
+        assert [row["part"] for row in rows] == [OBSERVED, TRUSTED] + [LOCAL] * DRAWS
         for name in REDRAWN:
             assert rows[0][name] == pytest.approx(np.mean([row[name] for row in own]), rel=1e-9)
         assert len({row["abs_rel"] for row in rows}) == len(rows)
+
+
+def test_a_frame_whose_pixels_that_count_are_not_looked_at_is_left_out(run: Run) -> None:
+    depth = np.full((2, 60, 60), 500.0)  # too far, but for one pixel that every third one misses
+    depth[:, 0, 1] = 50.0
+    depth[1] = 50.0
+    spec = protocol(alignment={"method": "median", "min_pixels": 1}, depth_range={"min": 1, "max": 300})
+    rows = run(spec, depth, depth, {"depth": NOISE})
+    assert {row["n_looked_at"] for row in rows} == {1}
+    assert all(row["abs_rel"] is not None for row in rows)
 
 
 def test_a_known_sigma_gives_the_known_error(run: Run) -> None:

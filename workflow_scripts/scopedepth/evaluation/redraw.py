@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from scopedepth.evaluation.alignment import Fit, fit_frame
 from scopedepth.evaluation.frames import stored_status
 from scopedepth.evaluation.pixels import Frame, Pixels, Workspace, needs
 from scopedepth.evaluation.protocol import Terms
-from scopedepth.evaluation.reference import Points, StatedError
+from scopedepth.evaluation.reference import DRAWS, Points, StatedError
 from scopedepth.evaluation.scope import Joint
 from scopedepth.evaluation.score import score_frame
 from scopedepth.job.progress import progress
@@ -33,12 +34,11 @@ from scopedepth.vocabulary.reference import LOCAL, OBSERVED, REDRAWN, SHARED, TR
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
-DRAWS = 20
 # Of a unit at most so many frames, evenly spaced, and fewer where they are large: so many pixels of depth are held.
 FRAMES = 100
 HELD_PIXELS = 40_000_000
 # Of a frame every third pixel, all where there are few, and at most so many.
-STEP, FEW, PIXELS = 3, 3000, 20_000
+STEP, FEW, PIXELS = 3, 3000, 15_000
 
 
 # Scores (frame, metric) of the frames that are seen, by protocol, part and draw.
@@ -57,8 +57,20 @@ class Look:
     def pixels(self, depth: NDArray[np.float32]) -> Pixels:
         """Return the pixels that count where the points have these depths (n,); NaN: none."""
         inside = (depth >= self.low) & (depth <= self.high) & self.counts
-        x, y = (self.outputs, depth) if inside.all() else (self.outputs[inside], depth[inside])
-        return Pixels(x, y, np.empty(x.size + 1, np.float32), int(np.count_nonzero(x <= 0)))
+        y = depth[inside]
+        if y.size < self._all.x.size or not y.size:
+            x = self.outputs[inside]
+            return Pixels(x, y, np.empty(x.size + 1, np.float32), int(np.count_nonzero(x <= 0)))
+        # The same outputs each time: what is known of them is looked for once.
+        found = Pixels(self._all.x, y, np.empty(y.size + 1, np.float32), self._all.not_positive)
+        found.once("ends of x", self._all.ends_x)
+        found.once("middle of x", self._all.middle_x)
+        return found
+
+    @cached_property
+    def _all(self) -> Pixels:
+        x = self.outputs[self.counts]
+        return Pixels(x, x, np.empty(x.size + 1, np.float32), int(np.count_nonzero(x <= 0)))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,6 +25,7 @@ from scopedepth.errors import ScopeDepthError
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
+DRAWS = 20
 # Equally likely values that stand for a distribution.
 LEVELS = 4096
 # Neighbours whose depths differ by more than this share lie on both sides of an edge.
@@ -37,8 +39,9 @@ class Points:
     """The pixels of one frame that are looked at.
 
     at: their places in the flat frame (n,). depth: mm, float32 (n,). trusted: no edge, no rim, not far (n,).
-    map: the whole depth, float32 (h, w). sequence, frame: whose they are. laws: by kind of local error what each point
-    draws from: where its class begins in the flat table, its block (n,), and how many blocks there are.
+    map: the whole depth, float32 (h, w). sequence, frame: whose they are. laws: by kind of local error where each
+    point's class begins in the flat table (n,), its block (n,), and what each block drew, uint16 (DRAWS, block).
+    steps: what each point drew of a step, uint16 (DRAWS, n); None: nothing is stored in steps.
     """
 
     at: NDArray[np.intp]
@@ -47,7 +50,14 @@ class Points:
     map: NDArray[np.float32]
     sequence: str
     frame: int
-    laws: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], int]] = field(default_factory=dict)
+    laws: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint16]]]
+    steps: NDArray[np.uint16] | None
+
+    @cached_property
+    def across(self) -> NDArray[np.float32]:
+        """Where each point lies across the frame, from -1/2 at the left to 1/2 at the right."""
+        width = self.map.shape[1]
+        return ((self.at % width) / max(width - 1, 1) - 0.5).astype(np.float32)
 
 
 class StatedError:
@@ -68,6 +78,7 @@ class StatedError:
         laws = {"disparity": spec["disparity"], "depth": spec["depth"]}
         self.laws: dict[str, specs.LocalError] = {kind: law for kind, law in laws.items() if law is not None}
         self.tables = {kind: law_table(law) for kind, law in self.laws.items()}
+        self._drawn: dict[Any, NDArray[np.float64]] = {}
 
     @property
     def has_local(self) -> bool:
@@ -85,29 +96,30 @@ class StatedError:
         z = depth.flat[at]
         far = z > np.quantile(z, FARTHEST) if z.size else np.zeros(0, bool)
         near = {"disparity": self.focal_baseline / z, "depth": z}
-        laws = {
-            kind: (LEVELS * _classes(law, near[kind], edge, rim), *_blocks(at, depth.shape, law["grain"]))
-            for kind, law in self.laws.items()
-        }
-        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, laws)
+        draws = generator(self.dataset, sequence, frame, "local")
+        laws = {}
+        for kind, law in self.laws.items():
+            count, blocks = _blocks(at, depth.shape, law["grain"])
+            drawn = draws.integers(0, LEVELS, (DRAWS, count), np.uint16)
+            laws[kind] = LEVELS * _classes(law, near[kind], edge, rim), blocks, drawn
+        steps = draws.integers(0, LEVELS, (DRAWS, z.size), np.uint16) if self.spec["quantisation"] else None
+        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, laws, steps)
 
     def local(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with local error drawn once more, mm; NaN where it has none."""
-        draws = generator(self.dataset, points.sequence, points.frame, "local", draw)
         moved: dict[str, NDArray[np.float32]] = {}
-        for kind, (classes, blocks, count) in points.laws.items():
-            level = draws.integers(0, LEVELS, count, np.uint16)
-            moved[kind] = self.tables[kind].take(classes + level[blocks])
+        for kind, (classes, blocks, drawn) in points.laws.items():
+            moved[kind] = self.tables[kind].take(classes + drawn[draw].take(blocks))
         steps = self.spec["quantisation"]
-        if steps is not None:
-            by = np.float32(steps["step"]) * (draws.random(points.depth.size, np.float32) - np.float32(0.5))
+        if steps is not None and points.steps is not None:
+            # Middles of equal parts of a step.
+            by = np.float32(steps["step"] / LEVELS) * (points.steps[draw] - np.float32(LEVELS / 2 - 0.5))
             moved[steps["of"]] = moved.get(steps["of"], np.float32(0)) + by
         return self._moved(points.depth, moved)
 
     def shared(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with one draw of what frames share, mm; NaN where it has none."""
-        normal = generator(self.dataset, "shared", draw).standard_normal(5)
-        wander = generator(self.dataset, points.sequence, "drift", draw).standard_normal(3)
+        normal, wander = self._normal("shared", draw), self._normal(points.sequence, "drift", draw)
         drift, registration = self.spec["drift"], self.spec["registration"]
         depth, along = points.depth, np.zeros(2)
         if registration is not None:
@@ -120,14 +132,18 @@ class StatedError:
         moved: dict[str, NDArray[np.float32]] = {}
         calibration = self.spec["calibration"]
         if calibration is not None:
-            width = points.map.shape[1]
-            across = (points.at % width) / max(width - 1, 1) - 0.5
-            by = calibration["offset"] * normal[3] + calibration["tilt"] * normal[4] * across
-            moved[calibration["of"]] = by.astype(np.float32)
+            by = np.float32(calibration["tilt"] * normal[4]) * points.across
+            moved[calibration["of"]] = by + np.float32(calibration["offset"] * normal[3])
         if drift is not None:
             by = np.full(depth.size, drift["depth"] * points.frame * wander[2], np.float32)
             moved["depth"] = moved.get("depth", np.float32(0)) + by
         return self._moved(depth, moved)
+
+    def _normal(self, *key: Any) -> NDArray[np.float64]:
+        """Return five normal numbers of a key, which is that of many frames."""
+        if key not in self._drawn:
+            self._drawn[key] = generator(self.dataset, *key).standard_normal(5)
+        return self._drawn[key]
 
     def _moved(
         self, depth: NDArray[np.float32], by: Mapping[str, NDArray[np.float32]]
@@ -135,9 +151,8 @@ class StatedError:
         if "disparity" in by:
             focal_baseline = np.float32(self.focal_baseline)
             disparity = focal_baseline / depth + by["disparity"]
-            with np.errstate(divide="ignore"):
-                depth = focal_baseline / disparity
-            depth[disparity <= 0] = np.nan
+            disparity[disparity <= 0] = np.nan
+            depth = focal_baseline / disparity
         return depth + by["depth"] if "depth" in by else depth
 
 
@@ -186,12 +201,11 @@ def _classes(
     return chosen
 
 
-def _blocks(at: NDArray[np.intp], shape: tuple[int, ...], grain: int) -> tuple[NDArray[np.intp], int]:
-    """Return the block that each pixel of a frame (h, w) lies in, and how many blocks there are."""
-    height, width = shape
-    across = -(-width // grain)
-    rows, columns = np.divmod(at, width)
-    return rows // grain * across + columns // grain, -(-height // grain) * across
+def _blocks(at: NDArray[np.intp], shape: tuple[int, ...], grain: int) -> tuple[int, NDArray[np.intp]]:
+    """Return how many blocks of a frame (h, w) some pixels lie in, and the number of each pixel's."""
+    rows, columns = np.divmod(at, shape[1])
+    found, number = np.unique(rows // grain * shape[1] + columns // grain, return_inverse=True)
+    return found.size, number
 
 
 def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArray[np.float32]:
@@ -207,4 +221,4 @@ def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArr
     found = cv2.warpAffine(
         points.map, moved, (width, height), flags=how, borderMode=cv2.BORDER_CONSTANT, borderValue=(np.nan,)
     )
-    return np.asarray(found, np.float32).flat[points.at]
+    return np.asarray(found, np.float32).ravel().take(points.at)
