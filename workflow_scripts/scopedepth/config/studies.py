@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.datasets import CORRUPTION_KINDS, DatasetEntry
-from scopedepth.config.finetuning import RecipeSpec
+from scopedepth.config.finetuning import RecipeSpec, by_amount
 from scopedepth.config.models import ModelEntry
 from scopedepth.config.protocols import ProtocolSpec
 
@@ -132,3 +132,8 @@ class Configuration(Spec):
     protocols: dict[Name, ProtocolSpec] = Field(description="the protocols, by name")
     timings: dict[Name, Timing] = Field({}, description="ways to measure speed, by name")
     execution: Execution = Field(Execution(), description="how jobs run; changes no number")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_amount(cls, given: Any) -> Any:
+        return by_amount(given)

@@ -351,18 +351,18 @@ class Plan:
     def _tuning_spec(self, name: str) -> dict[str, Any]:
         """What decides how a model is fine-tuned, beside the base's weights and the data, which are known by digest.
 
-        Whose a sequence is counts where patients are held out.
+        Which videos are the same, and whose they are, counts where some are held out or folds are made.
         """
         model = self.study.model(name)
         tuning = tuning_of(model)
         recipe = without(tuning["recipe"], RECIPE_WORDS)
         decide = reached(self.study.people, *(one["dataset"] for one in tuning["train"]))
-        by_patient = tuning["holdout"] is not None and tuning["holdout"]["by"] == "patient"
+        apart = tuning["holdout"] or tuning["folds"]
         return {
             **without(tuning, {"kind"}),
             "recipe": recipe,
             "model": without(model, MODEL_WORDS, NOT_FOR_PREDICT),
-            "people": {name: self.study.people[name] for name in sorted(decide)} if by_patient else {},
+            "people": {name: self.study.people[name] for name in sorted(decide)} if apart else {},
         }
 
     def _facts(self) -> dict[str, Any]:

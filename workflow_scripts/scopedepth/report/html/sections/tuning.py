@@ -27,6 +27,7 @@ def tuning(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
     return {
         "table": change_table(results, look, pairs),
         "curve": curve(results, look, records),
+        "amount": amount(results, look, records),
         "training": training_table(results, look, records) if records else None,
     }
 
@@ -107,11 +108,35 @@ def _change_cell(row: Mapping[str, Any], metric: str) -> Cell:
     return Cell(text, difference, repr(difference), "bad" if worse else "")
 
 
+def amount(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return the headline's metric over the frames learnt from; None where no recipe learnt from several amounts.
+
+    A line is a base, a recipe and a dataset; it begins with the base itself, at 0.
+    """
+    several: dict[tuple[str, str], list[str]] = {}
+    for model in records:
+        weights = tuning_of(results.models[model])
+        several.setdefault((weights["base"], weights["recipe"]["name"]), []).append(model)
+    looks = iter(look.values())
+    lines = []
+    for (base, recipe), models in several.items():
+        counts = {model: float(records[model]["frames"]) for model in models}
+        if len(set(counts.values())) < 2:
+            continue
+        for dataset in results.dataset_names:
+            values = [(0.0, base), *((counts[model], model) for model in models)]
+            points = sorted((at, results.value(dataset, model, results.protocol)) for at, model in values)
+            title = f"{results.model_title(base)}, {recipe}, on {results.dataset_title(dataset)}"
+            lines.append(Line(title, next(looks, look[base]), points))
+    label = metric_label(results.metric)
+    return line_chart(lines, f"{label} by frames learnt from", "frames learnt from", label, size=(640, 300))
+
+
 def curve(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return the loss on the frames that were watched, over the steps."""
+    """Return the loss on the frames that were watched, over the steps; of folds the first one's."""
     lines = [
         Line(
-            results.model_title(model),
+            results.model_title(model) + (", fold 1" if "folds" in training else ""),
             look[model],
             [(float(one["step"]), one["watched_loss"]) for one in training["curve"]],
         )
@@ -133,11 +158,16 @@ def training_table(
         Column("Device"),
     ]  # fmt: skip
     rows = []
-    for model, training in records.items():
+    every = [
+        (model, one, f", fold {number + 1}" if "folds" in training else "")
+        for model, training in records.items()
+        for number, one in enumerate(training.get("folds", [training]))
+    ]
+    for model, training, fold in every:
         recipe = tuning_of(results.models[model])["recipe"]
         rows.append([
             model_cell(results, look, model),
-            Cell(f"{recipe['name']}, {recipe['steps']} steps of {recipe['batch']}"),
+            Cell(f"{recipe['name']}, {recipe['steps']} steps of {recipe['batch']}{fold}"),
             value_cell(count(training["frames"]), training["frames"]),
             Cell(", ".join(training["held_out"]) or "nothing", css="words"),
             value_cell(count(training["learning_parameters"]), training["learning_parameters"]),
