@@ -170,6 +170,13 @@ def _amounts(name: str, spec: Any) -> dict[str, Any]:
     return made
 
 
+def _told(spec: TunedSpec) -> list[str]:
+    """Return what tells models of one base and recipe apart."""
+    counts = [one.frames for one in spec.train if isinstance(one.frames, int)]
+    amount = [f"{sum(counts)} frames"] if len(counts) == len(spec.train) else []
+    return [*amount, *([] if spec.folds is None else ["folds"])]
+
+
 def resolved_tuned(name: str, spec: TunedSpec, base: specs.Model, recipe: RecipeSpec) -> specs.Model:
     """Return the plain spec of a fine-tuned model: that of its base, with weights of its own.
 
@@ -178,7 +185,7 @@ def resolved_tuned(name: str, spec: TunedSpec, base: specs.Model, recipe: Recipe
     tuned: Any = {
         **base,
         "name": name,
-        "title": spec.title or f"{base['title'] or spec.made_from}, {spec.recipe}",
+        "title": spec.title or ", ".join([base["title"] or spec.made_from, spec.recipe, *_told(spec)]),
         "weights": {
             "kind": FINETUNED,
             "base": spec.made_from,

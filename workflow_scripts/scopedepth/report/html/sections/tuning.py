@@ -27,7 +27,7 @@ def tuning(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
     return {
         "table": change_table(results, look, pairs),
         "curve": curve(results, look, records),
-        "amount": amount(results, look, records),
+        "amounts": amounts(results, look, records),
         "training": training_table(results, look, records) if records else None,
     }
 
@@ -108,28 +108,38 @@ def _change_cell(row: Mapping[str, Any], metric: str) -> Cell:
     return Cell(text, difference, repr(difference), "bad" if worse else "")
 
 
-def amount(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return the headline's metric over the frames learnt from; None where no recipe learnt from several amounts.
+def amounts(
+    results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, Any]]:
+    """Return for each dataset the headline's metric over the frames learnt from, where several amounts were.
 
-    A line is a base, a recipe and a dataset; it begins with the base itself, at 0.
+    A line is a base and a recipe, with the mark of the model that learnt from most; it begins with the base, at 0.
     """
-    several: dict[tuple[str, str], list[str]] = {}
-    for model in records:
+    several: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for model, training in records.items():
         weights = tuning_of(results.models[model])
-        several.setdefault((weights["base"], weights["recipe"]["name"]), []).append(model)
-    looks = iter(look.values())
-    lines = []
+        if weights["folds"] is None:
+            several.setdefault((weights["base"], weights["recipe"]["name"]), []).append(
+                (training["frames"], model)
+            )
+    lines: dict[str, list[Line]] = {dataset: [] for dataset in results.dataset_names}
     for (base, recipe), models in several.items():
-        counts = {model: float(records[model]["frames"]) for model in models}
-        if len(set(counts.values())) < 2:
+        if len({count for count, _ in models}) < 2:
             continue
-        for dataset in results.dataset_names:
-            values = [(0.0, base), *((counts[model], model) for model in models)]
-            points = sorted((at, results.value(dataset, model, results.protocol)) for at, model in values)
-            title = f"{results.model_title(base)}, {recipe}, on {results.dataset_title(dataset)}"
-            lines.append(Line(title, next(looks, look[base]), points))
+        for dataset, drawn in lines.items():
+            points = [
+                (float(count), results.value(dataset, model, results.protocol))
+                for count, model in sorted([(0, base), *models])
+            ]
+            drawn.append(Line(f"{results.model_title(base)}, {recipe}", look[max(models)[1]], points))
     label = metric_label(results.metric)
-    return line_chart(lines, f"{label} by frames learnt from", "frames learnt from", label, size=(640, 300))
+    charts = {
+        results.dataset_title(dataset): line_chart(
+            drawn, f"{label} on {results.dataset_title(dataset)}", "frames learnt from", label
+        )
+        for dataset, drawn in lines.items()
+    }
+    return [(title, chart) for title, chart in charts.items() if chart is not None]
 
 
 def curve(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]) -> Any:
