@@ -121,6 +121,14 @@ class Study:
         """Return the spec of a model of the study, or of one that a model of the study is fine-tuned from."""
         return self.models[name] if name in self.models else self.base_models[name]
 
+    @property
+    def parameters(self) -> dict[str, int | None]:
+        """How many parameters each model has, 0 of a baseline, None where nobody has said."""
+        return {
+            name: 0 if model["family"] == "baseline" else model["parameters"]
+            for name, model in self.models.items()
+        }
+
     def stored(self) -> list[str]:
         """Return the names of the datasets that are fetched: of views those behind them."""
         every = [*self.datasets.values(), *self.bases.values()]

@@ -156,7 +156,8 @@ class Needs:
     def predict_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
         size = unit_size([input.unit_manifest])
         rows = [row for row in timing_rows(self.study.name) if row["model"] == wildcards.model]
-        forecast = plan_study([size], [wildcards.model], rows, device=self._device(wildcards.model))
+        device, parameters = self._device(wildcards.model), self.study.parameters
+        forecast = plan_study([size], [wildcards.model], rows, device=device, parameters=parameters)
         return attempt * math.ceil(START_MINUTES + MARGIN * 60 * forecast.hours)
 
     def predict_disk_mb(self, wildcards: Any, input: Any) -> int:
