@@ -181,6 +181,6 @@ def named_first(rows: Iterable[Row]) -> Row | None:
     worse = [
         row
         for row in rows
-        if (row["excess"] or 0) > 0 and row["p_holm"] is not None and row["p_holm"] < SIGNIFICANCE
+        if (row.get("excess") or 0) > 0 and row["p_holm"] is not None and row["p_holm"] < SIGNIFICANCE
     ]
     return max(worse, key=lambda row: row["excess"], default=None)
