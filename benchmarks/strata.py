@@ -2,11 +2,11 @@
 
     python benchmarks/strata.py [--studies 100] [--factor 1.5] [--cost]
 
-Each simulated study has two networks on six sequences of eight frames (tests/strata_study.py): one errs `factor` times as
-much in one stratum, each stratum in turn, the other is alike everywhere. Errors are smooth over the image, and differ in
-level from sequence to sequence. Counted: how often the planted stratum is named first, how often another or none is, and
-how often anything is named of the even network, which is a false alarm. `--cost`: processor time of scoring with and
-without the sums, in turns in one run, on the frames of benchmarks/score.py.
+Each simulated study has two networks on six sequences of eight frames (tests/strata_study.py): one errs `factor` times
+as much in one stratum, each stratum in turn, the other is alike everywhere. Errors are smooth over the image, and
+differ in level from sequence to sequence. Counted: how often the planted stratum is named first, how often another or
+none is, and how often anything is named of the even network, which is a false alarm. `--cost`: processor time of
+scoring with and without the sums, in turns in one run, on the frames of benchmarks/score.py. Last line: JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Simulated studies of a network that is worse in one stratum, for the test and the benchmark of what is named first."""
+"""Simulated studies of a network that is worse in one stratum: what is named first?"""
 
 from __future__ import annotations
 
@@ -49,9 +49,11 @@ def scene(rng: np.random.Generator) -> tuple[Array, Array, Array]:
 
 
 def error(rng: np.random.Generator) -> Array:
-    """Return smooth relative errors of one frame."""
-    coarse = cv2.resize(rng.standard_normal((12, 16)), SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
-    return np.asarray(coarse + 0.5 * rng.standard_normal(SHAPE))
+    """Return smooth relative errors of one frame, as large at its border as inside."""
+    wide = rng.standard_normal((SHAPE[0] + 48, SHAPE[1] + 48))
+    smooth = cv2.GaussianBlur(wide, (0, 0), 6)[24:-24, 24:-24]
+    # A Gaussian's sum of squares is 1 / (4 pi sigma^2).
+    return np.asarray(smooth * (2 * 6 * np.sqrt(np.pi)) + 0.5 * rng.standard_normal(SHAPE))
 
 
 def look(depth: Array, flags: Array, image: Array, prediction: Array) -> Frame:
