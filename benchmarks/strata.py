@@ -25,12 +25,14 @@ for folder in ("workflow_scripts", "tests", "benchmarks"):
 
 import score  # noqa: E402
 from scopedepth.evaluation.score import score_unit  # noqa: E402
+from scopedepth.job.heap import keep_freed_memory  # noqa: E402
 from scopedepth.vocabulary.strata import PART, without_part  # noqa: E402
 from strata_study import PLANTED, simulated  # noqa: E402
 
 
 def cost(frames: int = 60, rounds: int = 5) -> dict[str, list[float]]:
     """Return the milliseconds a frame without and with strata, the least of all rounds, by number of protocols."""
+    keep_freed_memory()  # as jobs do
     found = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

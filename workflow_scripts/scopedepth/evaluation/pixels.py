@@ -111,6 +111,7 @@ class Workspace:
             self._key = (shape, dtype)
             self.scratch = np.empty(shape[0] * shape[1] + 1, dtype)
             self._free: dict[str, list[NDArray[Any]]] = {}
+            self.kept: dict[str, tuple[NDArray[Any], Any]] = {}
         self._used: dict[str, int] = {}
 
     def take(self, kind: str) -> NDArray[Any]:
@@ -202,6 +203,14 @@ class Frame:
             return pixels.valid
         need = self.needs[place]
         return self._mask(self.every[place], need, need.low, need.high)
+
+    def kept(self, what: str, made_from: NDArray[Any], make: Callable[[], T]) -> T:
+        """Return ``make()``, called once for successive frames that have the same `made_from`."""
+        before = self._workspace.kept.get(what)
+        if before is None or not np.array_equal(before[0], made_from):
+            before = self._workspace.kept[what] = made_from, make()
+        found: T = before[1]
+        return found
 
     def status(self, place: int) -> int:
         """Return whether the pixels under the terms at `place` can be used, or why not."""

@@ -73,12 +73,19 @@ def cells_of(frame: Frame, place: int) -> NDArray[np.uint8]:
     _filled(depth, flags, high, low, inside)
     side = min(depth.shape)
     high, low = cv2.dilate(high, _square(side * NEAR_EDGE)), cv2.erode(low, _square(side * NEAR_EDGE))
-    inner = cv2.erode(inside, _square(side * RING), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    inner = frame.kept("inner", inside, lambda: _inner(inside, side * RING))
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     near, middle = _thirds(depth.view(np.int32), frame.counted(place))
     cells = np.empty(depth.size + 1, np.uint8)
     _number(depth.view(np.int32), flags, grey, high, low, inner, near, middle, cells)
     return cells[: _gathered(valid, cells)]
+
+
+def _inner(inside: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
+    """Return where the image circle, 1 in `inside` (h, w), goes on for `reach` each way; it ends where the frame does."""
+    import cv2
+
+    return np.asarray(cv2.erode(inside, _square(reach), borderType=cv2.BORDER_CONSTANT, borderValue=0))
 
 
 def _square(reach: float) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from scopedepth.statistics.panel import Panel, group_paths, sequence_names
 from scopedepth.tables.frames import STRATA_SUMS, STRATUM_SUMS
 from scopedepth.tables.io import read_table
 from scopedepth.vocabulary.metrics import METRICS
-from scopedepth.vocabulary.strata import STRATA, WHOLE
+from scopedepth.vocabulary.strata import STRATA
 
 Row = dict[str, Any]
 # A frame says something of a stratum that has this share of its pixels or more.
@@ -147,7 +147,9 @@ def _metric_rows(
                 "ci_low": _number(both.low[place]), "ci_high": _number(both.high[place]),
             }  # fmt: skip
             at = len(cells) + place
-            if partition != WHOLE and not np.isnan(ratio[place]):
+            # A stratum that has all pixels is the whole: there is nothing to test.
+            is_whole = row["n_pixels"] == int(strata.n[0, model].sum())
+            if not is_whole and not np.isnan(ratio[place]):
                 worse = -1 if METRICS[metric].higher_is_better else 1
                 row |= {
                     "ratio": _number(ratio[place]), "ratio_ci_low": _number(both.low[at]),
