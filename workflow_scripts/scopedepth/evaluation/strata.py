@@ -82,7 +82,7 @@ def cells_of(frame: Frame, place: int) -> NDArray[np.uint8]:
 
 
 def _inner(inside: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
-    """Return where the image circle, 1 in `inside` (h, w), goes on for `reach` each way; it ends where the frame does."""
+    """Return where the image circle, 1 in `inside` (h, w), goes on for `reach` each way; it ends with the frame."""
     import cv2
 
     return np.asarray(cv2.erode(inside, _square(reach), borderType=cv2.BORDER_CONSTANT, borderValue=0))
