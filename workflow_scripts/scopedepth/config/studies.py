@@ -90,6 +90,11 @@ class StudySpec(Spec):
     bootstrap: Bootstrap = Field(Bootstrap(), description="how intervals are drawn")
     timing: Name | None = Field(None, description="one of `timings`; null measures no speed")
     robustness: Robustness | None = Field(None, description="corruptions to withstand; null: none")
+    strata: bool = Field(
+        False,
+        description="tell where in the image models fail (near, far, edges, ...), under the headline's protocol: "
+        "docs/strata.md",
+    )
     allow_seen: bool = Field(
         False,
         description="rank models on frames that they were trained on too, which the report then says first; otherwise "

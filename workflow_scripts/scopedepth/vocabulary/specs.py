@@ -383,6 +383,7 @@ class Study(TypedDict):
     bootstrap: Bootstrap
     timing: Timing | None
     robustness: Robustness | None
+    strata: bool
     allow_seen: bool
     notes: NotRequired[list[str]]
     name: str

@@ -37,6 +37,7 @@ from scopedepth.report.html.sections import (
     scores,
     sequences,
     skill,
+    strata,
     timing,
     tuning,
 )
@@ -60,6 +61,7 @@ SECTIONS = [
     ("tuning", "Before and after"),
     ("sequences", "Sequences"),
     ("depth", "Depth"),
+    ("strata", "Where it fails"),
     ("robustness", "Robustness"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
@@ -113,6 +115,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     tuned = tuning.tuning(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
     has = {"tuning": tuned is not None, "robustness": bool(results.study.get("robustness"))}
+    has["strata"] = bool(results.study.get("strata"))
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -149,6 +152,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
+        "strata": strata.strata(results, look) if results.study.get("strata") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
