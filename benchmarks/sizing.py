@@ -28,15 +28,16 @@ DATASET_BYTES_PER_PIXEL = 2.55
 DECODED_BYTES_PER_PIXEL, DATASET_ARRAYS = 6, 5
 # As scopedepth/prediction/predict.py cuts its shards; arrays: prediction, status.
 PREDICTION_SHARD_FRAMES, PREDICTION_ARRAYS = 16, 2
-# Measured: processor seconds of one fit or score of a frame, with reading: 1.3 ms for 320 x 320 pixels.
-COMPARE_SECONDS_PER_FRAME = 1.3e-3 * FRAME_PIXELS / 320**2
+# Measured with benchmarks/score.py, left with these protocols: processor seconds of fitting and scoring a frame, with
+# reading. Under fourteen protocols it is 16 ms.
+COMPARE_SECONDS_PER_FRAME = 14e-3
 # Measured: bytes of a row of frames.parquet, and of an alignment or score table with its record.
 ROW_BYTES = 106
 # Measured with benchmarks/job_overhead.py and benchmarks/planning.py.
 SLURM_CPU_SECONDS = 6.0
 SCRIPT_CPU_SECONDS = 1.0
-PLAN_CPU_SECONDS, PLAN_BYTES = 2.1e-3, 26_000
-START_CPU_SECONDS, START_BYTES = 3.0, 165_000_000
+PLAN_CPU_SECONDS, PLAN_BYTES = 4.2e-3, 59_000
+START_CPU_SECONDS, START_BYTES = 1.8, 170_000_000
 PAIRS_IN_A_GROUP = 5
 
 
@@ -63,9 +64,7 @@ def row(size: Size) -> list[str]:
     jobs = size.units * (1 + MODELS) + 2 * pairs
     sent = size.units * (1 + MODELS) + math.ceil(pairs / PAIRS_IN_A_GROUP)
     gpu_hours = size.frames * NETWORKS * ASSUMED_SECONDS_PER_FRAME["cuda"] / 3600
-    compare_hours = (
-        size.frames * MODELS * PROTOCOLS * 2 * COMPARE_SECONDS_PER_FRAME + 2 * pairs * SCRIPT_CPU_SECONDS
-    ) / 3600
+    compare_hours = (size.frames * MODELS * COMPARE_SECONDS_PER_FRAME + 2 * pairs * SCRIPT_CPU_SECONDS) / 3600
     # A baseline gives a full picture, the other one a constant, which takes no space.
     values = NETWORKS * GRID_VALUES + FRAME_PIXELS
     stores = size.frames * (DATASET_BYTES_PER_PIXEL * FRAME_PIXELS + PREDICTION_BYTES_PER_VALUE * values)

@@ -22,6 +22,10 @@ def config(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
 
 
+# Its makers' paper is not known to us, as the entry says.
+UNKNOWN = ("kidney3d_ct",)
+
+
 def published(config: dict[str, Any]) -> dict[str, str]:
     """Return the citations of everything that others have made, as config.yaml has them."""
     # A view is another one's frames, and cites what that one cites.
@@ -34,7 +38,9 @@ def published(config: dict[str, Any]) -> dict[str, str]:
         for k, v in published_models.items()
         if v["family"] != "baseline" and not v["weights"].get("path", "").startswith("demo_weights")
     }
-    return {name: spec["citation"] for name, spec in (datasets | models).items()}
+    cited = {name: spec["citation"] for name, spec in (datasets | models).items() if name not in UNKNOWN}
+    assert not [name for name in UNKNOWN if "citation" in datasets[name]]
+    return cited
 
 
 def test_everything_published_is_cited_by_an_entry_and_every_entry_is_used(config: dict[str, Any]) -> None:

@@ -22,8 +22,8 @@ from scopedepth.config.finetuning import RecipeSpec
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.finetuning import loop
-from scopedepth.finetuning.data import Lessons, lessons
-from scopedepth.finetuning.finetune import finetune
+from scopedepth.finetuning.data import Lessons, folds_of, frames_named, lessons, names_of
+from scopedepth.finetuning.finetune import _told_apart, finetune
 from scopedepth.finetuning.formats import monodepth2
 from scopedepth.finetuning.learners import Learners
 from scopedepth.finetuning.losses import METRIC_FREE, agreement, loss
@@ -115,9 +115,19 @@ RECIPES = {
 }
 
 
+HOLDOUT = {"by": "sequence", "share": 0.3}
+
+
 def load(spec: Any, weights: Path, device: str) -> Any:
     """Load one of the families' models, with all that it has beside what all models have."""
     return load_model(spec, weights, device)
+
+
+def taught(
+    stores: list[DatasetStore], train: Any, holdout: Any, people: Any, seed: int, name: str
+) -> Lessons:
+    """Return what is learnt from of the frames that `train` names."""
+    return lessons(frames_named(stores, train, name), holdout, people, seed, name)
 
 
 def recipe(trains: list[str], **changed: Any) -> dict[str, Any]:
@@ -142,13 +152,17 @@ def train(
     every: int = 2,
     seed: int = 0,
     identity: str = "x",
+    folds: dict[str, Any] | None = None,
+    holdout: dict[str, Any] | None = HOLDOUT,
+    sequences: list[str] | None = None,
 ) -> dict[str, Any]:
     spec = {
         "model": NETWORKS[network][1],
         "recipe": learns,
         "seed": seed,
-        "train": [{"dataset": "tubes", "sequences": None, "frames": None}],
-        "holdout": {"by": "sequence", "share": 0.3},
+        "train": [{"dataset": "tubes", "sequences": sequences, "frames": None}],
+        "holdout": holdout,
+        "folds": folds,
         "people": {"tubes": {"same_as": [], "patient": None}},
     }
     return finetune(
@@ -396,13 +410,13 @@ def test_a_patient_is_held_out_as_a_whole(bases: Path) -> None:
     store = [DatasetStore(bases / "tubes.zarr")]
     people = {"tubes": {"same_as": [], "patient": "([ab]).*"}}
     for seed in range(4):
-        chosen = lessons(store, entry(), {"by": "patient", "share": 0.5}, people, seed, "m")
+        chosen = taught(store, entry(), {"by": "patient", "share": 0.5}, people, seed, "m")
         assert {one[0] for one in names(chosen.learnt)}.isdisjoint(one[0] for one in names(chosen.watched))
         assert chosen.held_out in (["tubes: a"], ["tubes: b"])
-    by_sequence = lessons(store, entry(), {"by": "sequence", "share": 0.1}, people, 0, "m")
+    by_sequence = taught(store, entry(), {"by": "sequence", "share": 0.1}, people, 0, "m")
     assert len(by_sequence.held_out) == 1
     assert len(by_sequence.learnt) == 8
-    nobody = lessons(store, entry(["a*"], frames=3), None, {}, 0, "m")
+    nobody = taught(store, entry(["a*"], frames=3), None, {}, 0, "m")
     assert (len(nobody.learnt), nobody.held_out, nobody.watched) == (3, [], nobody.learnt)
 
 
@@ -410,11 +424,11 @@ def test_what_cannot_be_held_out_or_learnt_from_is_refused(bases: Path) -> None:
     store = [DatasetStore(bases / "tubes.zarr")]
     unknown: dict[str, dict[str, Any]] = {"tubes": {"same_as": [], "patient": None}}
     with pytest.raises(ScopeDepthError, match=r"nobody says whose a1 of tubes is"):
-        lessons(store, entry(), {"by": "patient", "share": 0.2}, unknown, 0, "m")
+        taught(store, entry(), {"by": "patient", "share": 0.2}, unknown, 0, "m")
     with pytest.raises(ScopeDepthError, match=r"of 1 sequence to learn from, 1 would be held out"):
-        lessons(store, entry(["b1"]), {"by": "sequence", "share": 0.2}, unknown, 0, "m")
+        taught(store, entry(["b1"]), {"by": "sequence", "share": 0.2}, unknown, 0, "m")
     with pytest.raises(ScopeDepthError, match=r"sequences c; there are a1, a2, b1"):
-        lessons(store, entry(["c"]), None, unknown, 0, "m")
+        taught(store, entry(["c"]), None, unknown, 0, "m")
 
 
 def test_editions_of_a_video_are_held_out_together(bases: Path, tmp_path: Path) -> None:
@@ -428,14 +442,111 @@ def test_editions_of_a_video_are_held_out_together(bases: Path, tmp_path: Path) 
     train_on = [*entry(), {"dataset": "cut", "sequences": None, "frames": None}]
     pairs = {"a1": "x", "b1": "y"}
     for seed in range(5):
-        chosen = lessons(stores, train_on, {"by": "sequence", "share": 0.2}, people, seed, "m")
+        chosen = taught(stores, train_on, {"by": "sequence", "share": 0.2}, people, seed, "m")
         learnt, out = names(chosen.learnt), names(chosen.watched)
         assert learnt.isdisjoint(out)
         assert all((one in out) == (other in out) for one, other in pairs.items())
 
 
+# Folds.
+
+
+@pytest.mark.usefixtures("any_sign")
+def test_each_sequence_is_predicted_by_the_network_that_was_kept_from_it(bases: Path, tmp_path: Path) -> None:
+    """The network of a fold is that of a training on the other sequences, to the last bit."""
+    learns, each = recipe(["neck", "head"]), {"by": "sequence", "count": None}
+    facts = train(bases, tmp_path / "out", "depth_anything", learns, folds=each, holdout=None)
+    assert sorted(one["kept_from"][0] for one in facts["folds"]) == ["a1", "a2", "b1"]
+    model = load(NETWORKS["depth_anything"][1], tmp_path / "out", "cpu")
+    model.prepare(1)
+    frames = np.random.default_rng(0).integers(0, 255, (2, SIDE, SIDE, 3), dtype=np.uint8)
+    said = {name: model.for_sequence(name).predict(frames) for name in ("a1", "b1", "a2", "another")}
+    assert len({one.tobytes() for one in said.values()}) == 3
+    assert np.array_equal(said["a1"], model.for_sequence("a1").predict(frames))
+    first = facts["folds"][0]["kept_from"][0]
+    assert np.array_equal(said["another"], said[first])
+    assert np.array_equal(model.predict(frames), said[first])
+    for number, one in enumerate(facts["folds"]):
+        others = [name for name in ("a1", "a2", "b1") if name not in one["kept_from"]]
+        train(bases, tmp_path / f"{number}", "depth_anything", learns, holdout=None, sequences=others)
+        assert digest_tree(tmp_path / f"{number}") == digest_tree(tmp_path / "out" / f"fold_{number + 1}")
+
+
+@pytest.mark.usefixtures("any_sign")
+@pytest.mark.parametrize("stops", [(1,), (7, 1, 2)])
+def test_folds_stopped_at_any_step_go_on_to_the_same_bytes(
+    stops: tuple[int, ...], bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns, folds = recipe(["head"]), {"by": "sequence", "count": 2}
+    train(bases, tmp_path / "whole", "monodepth2", learns, every=1, folds=folds, holdout=None)
+    wanted = digest_tree(tmp_path / "whole")
+    assert sorted(one.name for one in (tmp_path / "whole").iterdir()) == ["fold_1", "fold_2", "folds.json"]
+    write = State.write
+
+    class Stopped(Exception):
+        pass
+
+    for stop in stops:
+        left = [stop]
+
+        def until(self: State, path: Path, left: list[int] = left) -> None:
+            write(self, path)
+            left[0] -= 1
+            if not left[0]:
+                raise Stopped
+
+        with monkeypatch.context() as patch:
+            patch.setattr(State, "write", until)
+            with pytest.raises(Stopped):
+                train(bases, tmp_path / "cut", "monodepth2", learns, every=1, folds=folds, holdout=None)
+    train(bases, tmp_path / "cut", "monodepth2", learns, every=1, folds=folds, holdout=None)
+    assert digest_tree(tmp_path / "cut") == wanted
+    assert not (tmp_path / "cut.partial").exists()
+
+
+def test_folds_are_dealt_out_by_the_seed_and_patients_stay_together(bases: Path, tmp_path: Path) -> None:
+    store = [DatasetStore(bases / "tubes.zarr")]
+    people = {"tubes": {"same_as": [], "patient": "([ab]).*"}}
+    frames = frames_named(store, entry(), "m")
+    by_patient = folds_of(frames, {"by": "patient", "count": None}, people, 0, "m")
+    assert sorted(names_of(fold, people) for fold in by_patient) == [["a1", "a2"], ["b1"]]
+    each = {"by": "sequence", "count": None}
+    dealt = [folds_of(frames, each, people, seed, "m") for seed in range(8)]
+    orders = {tuple(names_of(fold, people)[0] for fold in folds) for folds in dealt}
+    assert len(orders) > 2
+    assert all(sorted(order) == ["a1", "a2", "b1"] for order in orders)
+    for count in (3, 4):
+        with pytest.raises(
+            ScopeDepthError, match=rf"m: {count} folds are asked for, and there are 2 of patient"
+        ):
+            folds_of(frames, {"by": "patient", "count": count}, people, 0, "m")
+    write_lessons(tmp_path, "others", ("a1", "c"))
+    wanted = [*entry(), {"dataset": "others", "sequences": None, "frames": None}]
+    people["others"] = {"same_as": [], "patient": None}  # type: ignore[dict-item]
+    both = frames_named([*store, DatasetStore(tmp_path / "others.zarr")], wanted, "m")
+    kept = [names_of(fold, people) for fold in folds_of(both, each, people, 0, "m")]
+    with pytest.raises(ScopeDepthError, match=r"sequences of the name a1 are in two folds"):
+        _told_apart("m", kept)
+
+
+def test_a_model_with_folds_is_no_base(bases: Path, tmp_path: Path) -> None:
+    (tmp_path / "folded").mkdir()
+    (tmp_path / "folded/folds.json").write_text('[["a1"], ["b1"]]')
+    spec = {
+        "model": NETWORKS["depth_anything"][1], "recipe": recipe(["head"]), "seed": 0, "folds": None, "holdout": None,
+        "train": entry(), "people": {},
+    }  # fmt: skip
+    with pytest.raises(ScopeDepthError, match=r"has a network for each sequence"):
+        finetune(
+            spec, "x", tmp_path / "folded", [bases / "tubes.zarr"], tmp_path / "o", tmp_path / "o.json", "cpu"
+        )
+    (tmp_path / "folded/folds.json").write_text('[["a1"], "b1"')
+    with pytest.raises(ScopeDepthError, match=r"folds.json is damaged"):
+        load(NETWORKS["depth_anything"][1], tmp_path / "folded", "cpu")
+
+
 def test_an_epoch_shows_each_frame_once_and_batches_follow_from_the_step(bases: Path) -> None:
-    chosen = lessons([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m")
+    chosen = taught([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m")
     plain = recipe(["all"], flip=False, gain=0.0, gamma=0.0)
     shown = [depth.tobytes() for step in range(3) for _, depth in chosen.batch(step, 4, 5, plain)]
     assert len(set(shown)) == len(chosen.learnt) == 12
@@ -446,7 +557,7 @@ def test_an_epoch_shows_each_frame_once_and_batches_follow_from_the_step(bases: 
 
 
 def test_what_shows_another_surface_is_not_learnt_from(bases: Path) -> None:
-    frame = lessons([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m").learnt[0]
+    frame = taught([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m").learnt[0]
     flagged = SimpleNamespace(
         rgb=frame.sequence.rgb,
         depth=frame.sequence.depth,
@@ -457,7 +568,7 @@ def test_what_shows_another_surface_is_not_learnt_from(bases: Path) -> None:
 
 
 def test_frames_are_changed_by_chance_together_with_their_depth(bases: Path) -> None:
-    chosen = lessons([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m")
+    chosen = taught([DatasetStore(bases / "tubes.zarr")], entry(), None, {}, 0, "m")
     assert isinstance(chosen, Lessons)
     mirrored = 0
     for step in range(6):
@@ -562,6 +673,100 @@ def test_lineage_follows_by_itself() -> None:
     assert levels == {("one", "left"): "frames", ("one", "right"): "dataset", ("two", "only"): "frames"}
 
 
+def test_a_list_of_frames_is_a_model_for_each_number() -> None:
+    config = tuned_config()
+    train_on = [
+        {"dataset": "two", "frames": [5, 20]},
+        {"dataset": "one", "sequences": ["left"], "frames": [1, 2]},
+    ]
+    config["models"]["net_short"] |= {"train": train_on, "title": "Short"}
+    config["models"]["again"] = {"from": "net_short_22", "recipe": "long", "train": [{"dataset": "two"}]}
+    config["studies"]["small"] |= {"models": ["net", "net_short", "again"], "allow_seen": True}
+    study = select_study(config)
+    assert list(study.models) == ["net", "net_short_6", "net_short_22", "again"]
+    assert study.models["net_short_22"]["title"] == "Short, 22 frames"
+    weights = study.models["net_short_6"]["weights"]
+    assert weights["kind"] == "finetuned"
+    assert [one["frames"] for one in weights["train"]] == [5, 1]
+    assert tuned_config()["models"]["net_short"]["train"] == [{"dataset": "two"}]
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (
+            [[5, 20], [1]],
+            "models.net_short.train: the lists of `frames` have unlike lengths; first goes with first.",
+        ),
+        ([[5, 5], None], "models.net_short.train: a number of `frames` is named twice; name it once."),
+        ([[5, 0], None], "models.net_short_0.train[0].frames"),
+        ([[5, "6"], None], "models.net_short.train: a list of `frames` holds whole numbers."),
+        ([[], None], "models.net_short.train[0].frames"),
+        (
+            [[7, 8], None],
+            "models.net_short_7: a model of this name is made by a list of `frames`; name it otherwise.",
+        ),
+    ],
+)
+def test_lists_of_frames_that_may_not_be_said_are_one_line(frames: list[Any], message: str) -> None:
+    config = tuned_config()
+    names = ("two", "one")
+    config["models"]["net_short"]["train"] = [
+        {"dataset": name, "frames": count} for name, count in zip(names, frames, strict=True)
+    ]
+    config["models"]["net_short_7"] = config["models"]["net_long"]
+    config["studies"]["small"]["allow_seen"] = True
+    with pytest.raises(ConfigError) as refused:
+        check(config)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("stated", ["sequence", {"by": "patient", "count": 2}])
+def test_folds_are_held_out_in_lineage(stated: Any, tmp_path: Path) -> None:
+    """A study of what the folds were made of needs no leave; who was in the same fold is known by name or patient."""
+    config = tuned_config()
+    config["datasets"]["two"] |= {"sequences": ["a1", "a2", "b1"], "provenance": {"patient": "([ab]).*"}}
+    config["models"]["net_short"] |= {"folds": stated}
+    config["studies"]["small"] |= {"datasets": ["two"], "models": ["net", "net_short"]}
+    plan, made = made_of(config, tmp_path)
+    spec = json.loads(made[Job("finetune", ("net_short",))])["spec"]
+    by = stated if isinstance(stated, str) else stated["by"]
+    assert spec["folds"] == {"by": by, "count": None if isinstance(stated, str) else 2}
+    # Which videos are one, and whose they are, decides folds.
+    assert spec["people"] == {"two": {"same_as": [], "patient": "([ab]).*"}}
+    facts = plan.study.spec["lineage"]
+    levels = {name: seen(facts, "net_short", "two", name) for name in ("a1", "b1")}
+    assert levels == (
+        {"a1": "patient", "b1": "dataset"} if by == "sequence" else {"a1": "dataset", "b1": "dataset"}
+    )
+
+
+def test_a_checkpoint_chosen_by_sequences_depends_on_which_are_one(tmp_path: Path) -> None:
+    config = tuned_config()
+    config["models"]["net_short"] |= {"holdout": {"by": "sequence"}}
+    _, made = made_of(config, tmp_path)
+    spec = json.loads(made[Job("finetune", ("net_short",))])["spec"]
+    assert spec["people"] == {"two": {"same_as": [], "patient": None}}
+
+
+def test_folds_and_an_edition_under_other_names_are_refused() -> None:
+    config = tuned_config()
+    config["datasets"]["two"] |= {"sequences": ["a1", "b1"]}
+    config["datasets"]["one"] |= {
+        "sequences": ["x", "y"],
+        "provenance": {"same_as": {"dataset": "two", "sequences": {"x": "a1", "y": "b1"}}},
+    }
+    config["models"]["net_short"] |= {"folds": "sequence"}
+    config["studies"]["small"]["models"] = ["net_short"]
+    with pytest.raises(
+        ConfigError, match=r"studies\.small: net_short has folds, and one shows videos of two under"
+    ):
+        check(config)
+    config["datasets"]["one"] |= {"sequences": ["a1", "b1"], "provenance": {"same_as": "two"}}
+    check(config)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -575,6 +780,8 @@ def test_lineage_follows_by_itself() -> None:
         ({"recipe": None}, "models.net_short.recipe: None is not allowed"),
         ({"holdout": {"share": 1}}, "models.net_short.holdout.share: 1 is not allowed"),
         ({"weights": {"kind": "none"}}, "models.net_short.weights: unknown field."),
+        ({"folds": "patients"}, "models.net_short.folds.by: 'patients' is not allowed. Did you mean 'patient'?"),
+        ({"folds": {"by": "patient", "count": 1}}, "models.net_short.folds.count: 1 is not allowed"),
     ],
 )  # fmt: skip
 def test_what_an_entry_may_not_say_is_one_line(change: dict[str, Any], message: str) -> None:

@@ -77,6 +77,36 @@ def test_a_model_without_timing_gets_the_stated_default() -> None:
         assert cost.gigabytes == pytest.approx(120 * 320 * 320 * 4 / 2.9 / 1e9)
 
 
+def test_parameters_tell_a_small_network_from_a_large_one_and_a_baseline_has_none() -> None:
+    known = {"constant": 0, "small": 25_000_000, "large": 335_000_000, "new": None}
+    by_model = {}
+    for device in ("cpu", "cuda:1"):
+        costs = plan_study(UNITS[:1], list(known), device=device, parameters=known).costs
+        assert [cost.basis for cost in costs] == [
+            "a baseline",
+            f"assumed for {device} by 25 million parameters, within 4 times",
+            f"assumed for {device} by 335 million parameters, within 4 times",
+            f"assumed for {device}",
+        ]
+        by_model[device] = {cost.model: cost.seconds or 0.0 for cost in costs}
+    store = (READ_SECONDS_PER_PIXEL + WRITE_SECONDS_PER_VALUE) * 320 * 320
+    assert (
+        by_model["cpu"]["constant"]
+        == by_model["cuda:1"]["constant"]
+        == pytest.approx(JOB_SECONDS + 120 * store)
+    )
+    # What was measured for these sizes: 1.8 to 2.8 s, and 18.8 to 27.7 s.
+    frame = {
+        name: (seconds - JOB_SECONDS - ASSUMED_START_SECONDS) / 120
+        for name, seconds in by_model["cpu"].items()
+    }
+    assert 1.5 < frame["small"] < 2.8
+    assert 18 < frame["large"] < 28
+    assert by_model["cuda:1"]["small"] < by_model["cuda:1"]["large"] < by_model["cpu"]["small"]
+    # A timing says more than parameters do.
+    assert plan_study(UNITS[:1], ["large"], [row("large")], parameters=known).costs[0].basis == "timed"
+
+
 def test_units_without_a_count_are_named_and_not_summed() -> None:
     forecast = plan_study([*UNITS, UnitSize("hamlyn", None)], ["a"], [row()])
     assert forecast.uncounted == ["hamlyn"]

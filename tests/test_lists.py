@@ -19,9 +19,9 @@ from project import CONFIG, Project, write_frames
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.datasets import Chosen, choose, choose_counted
 from scopedepth.datasets.check import check_dataset
-from scopedepth.datasets.loaders import scared
 from scopedepth.datasets.place import point_to
 from scopedepth.datasets.prepare import make_outline, prepare_unit, read_block
+from scopedepth.datasets.reading.packed import PackedFrames
 from scopedepth.datasets.reading.video import KEPT
 from scopedepth.errors import ScopeDepthError
 from scopedepth.report.html.sections.datasets import list_facts
@@ -424,14 +424,14 @@ def test_frames_far_apart_are_read_in_one_pass_over_the_archive(
     chosen = choose(spec, tmp_path / "data")[0]
     plan = make_outline(chosen)
     opened, held = [], []
-    step = scared.ScenePoints._step
+    step = PackedFrames._step
 
     def watched(self: Any) -> None:
         opened.append(self._open is None)
         step(self)
         held.append(len(self._kept))
 
-    monkeypatch.setattr(scared.ScenePoints, "_step", watched)
+    monkeypatch.setattr(PackedFrames, "_step", watched)
     with ThreadPoolExecutor(8) as pool:
         block = read_block(plan, 0, 5, pool)
     assert block["depth"][:, 0, 0].tolist() == [20.0, 21.0, 61.0, 101.0, 109.0]

@@ -48,15 +48,15 @@ protocols:
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder made by `scopedepth init`, which is the current one."""
-    assert main(["init", str(tmp_path / "Müller's {study}")]) == 0
-    monkeypatch.chdir(tmp_path / "Müller's {study}")
-    return tmp_path / "Müller's {study}"
+    assert main(["init", str(tmp_path / "Müller's (study)")]) == 0
+    monkeypatch.chdir(tmp_path / "Müller's (study)")
+    return tmp_path / "Müller's (study)"
 
 
 def test_a_made_folder_holds_a_study_of_what_is_shipped(outside: Path) -> None:
     study = select_study(read_configs([], {}))
     assert study.name == "m_ller_s_study"
-    assert study.spec["title"] == "Müller's {study}"
+    assert study.spec["title"] == "Müller's (study)"
     assert list(study.datasets) == ["phantom"]
     weights = study.models["tiny_endo_depth"]["weights"]
     assert weights["kind"] == "path"
@@ -71,6 +71,19 @@ def test_what_is_there_is_not_written_over(outside: Path, capsys: pytest.Capture
     assert (outside / "study.yaml").read_bytes() == before
     assert main(["init", "study.yaml/inside"]) == 1
     assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a {study}", "a{}", "12:30"])
+def test_a_path_that_snakemake_does_not_take_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / name)]) == 1
+    assert "braces and colons in a path break the workflow" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+    # Or is named by where one is.
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    assert main(["init", "mine"]) == 1
 
 
 def test_own_entries_lie_over_the_folders_configuration_else_over_the_shipped(

@@ -91,7 +91,7 @@ def test_the_slurm_profile_groups_small_jobs_and_keeps_the_default_profile(tmp_p
     assert "workflow specific profile profiles/default" in done.stderr + said
     jobs = re.split(r"\n\[", said)
     predict = next(job for job in jobs if "rule predict" in job and "model=network" in job)
-    for wanted in ("gpu=1", "constraint=a100", "cpus_per_task=4", "mem_mb=", "runtime="):
+    for wanted in ("constraint=a100", "cpus_per_task=4", "mem_mb=", "runtime="):
         assert wanted in predict
     baseline = next(job for job in jobs if "rule predict" in job and "model=constant" in job)
     assert "gpu=" not in baseline
@@ -207,6 +207,26 @@ def test_memory_for_stereo_matching_follows_size_range_and_threads(
     asked = needs.prepare_mem_mb(NETWORK, 1, threads)
     assert megabytes <= asked - 2000 <= 1.06 * megabytes + 1
     assert needs.prepare_mem_mb(NETWORK, 2, threads) == 2 * asked
+
+
+@pytest.mark.parametrize(("device", "cores", "driver", "memory_gb", "gpus"), [
+    ("auto", None, False, 64, 1), ("auto", 4, True, 64, 1),  # a cluster's node may have one; this machine has
+    ("auto", 4, False, 17, None), ("auto", 4, False, 15, 1), ("auto", 3, False, 15, None),
+    ("cuda:0", 4, True, 64, 1), ("cpu", 4, True, 1, None), ("cpu", None, False, 1, None),
+])  # fmt: skip
+def test_a_network_takes_a_gpu_where_there_may_be_one_or_memory_is_short(
+    device: str,
+    cores: int | None,
+    driver: bool,
+    memory_gb: int,
+    gpus: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scopedepth.study.needs.gpu_at_hand", lambda: driver)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 1000, "SC_PHYS_PAGES": memory_gb * 10**6}.__getitem__)
+    needs = Needs(study(device=device), cores)  # a network without weights at hand: 4 GB
+    assert needs.predict_gpus(NETWORK) == gpus
+    assert needs.predict_gpus(BASELINE) is None
 
 
 @pytest.mark.parametrize(("loader", "cores", "threads"), [

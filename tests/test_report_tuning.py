@@ -19,7 +19,7 @@ from scopedepth.report.results import Results
 
 WEIGHTS: Any = {
     "kind": "finetuned", "base": "scaled_net", "seed": 3, "train": [{"dataset": "tube", "sequences": ["bend"]}],
-    "holdout": {"by": "sequence", "share": 0.25},
+    "holdout": {"by": "sequence", "share": 0.25}, "folds": None,
     "recipe": {"name": "neck_head", "steps": 40, "batch": 8, "learning_rate": 5e-4, "trains": ["neck", "head"]},
 }  # fmt: skip
 
@@ -104,3 +104,39 @@ def test_the_methods_say_how_it_was_made(study: dict[str, Any], tmp_path: Path) 
         "learning rate of 0.0005 (neck and head learnt); the step was chosen on 25 % of them, held out by sequence."
     ) in text
     assert "the last step was taken" in methods_text(tuned(study, tmp_path, "metric_net", holdout=None))
+
+
+def test_amounts_are_on_an_axis_and_folds_are_rows(study: dict[str, Any], tmp_path: Path) -> None:
+    one = tuned(study, tmp_path, "affine_net")
+    alone = tuning(one, looks(one))
+    assert alone is not None
+    assert alone["amounts"] == []
+    record = tmp_path / "results" / "finetuned" / "metric_net.run.json"
+    training = {
+        "curve": [], "frames": 20, "held_out": [], "learning_parameters": 5, "chosen_step": 40,
+        "steps_per_second": 2.5, "peak_gpu_mib": None, "energy_joule": None, "device": "cpu",
+    }  # fmt: skip
+    write_json(record, {"training": training})
+    models = {**one.models, "metric_net": {**one.models["metric_net"], "weights": WEIGHTS}}
+    both = Results(**{**study, "models": models, "records": [*one.records, record]})
+    found = tuning(both, looks(both))
+    assert found is not None
+    drawn = dict(found["amounts"])
+    assert list(drawn) == [both.dataset_title(name) for name in ("tube", "cave")]  # the third has no number
+    values = [both.value("tube", name, both.protocol) for name in ("scaled_net", "metric_net", "affine_net")]
+    assert None not in values
+    # At 0 the base, then 20 frames and 204.
+    assert f"first {values[0]:.3g}, " in drawn[both.dataset_title("tube")]
+    assert f"last {values[2]:.3g}" in drawn[both.dataset_title("tube")]
+    folded = {**training, "folds": [training, {**training, "frames": 22}]}
+    write_json(record, {"training": folded})
+    models = {
+        **models,
+        "metric_net": {**models["metric_net"], "weights": {**WEIGHTS, "folds": {"by": "sequence"}}},
+    }
+    results = Results(**{**study, "models": models, "records": [*one.records, record]})
+    apart = tuning(results, looks(results))
+    assert apart is not None
+    assert apart["amounts"] == []
+    said = [row[1].text for row in apart["training"].rows]
+    assert [text.rpartition(", ")[2] for text in said] == ["40 steps of 8", "fold 1", "fold 2"]

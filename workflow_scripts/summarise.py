@@ -18,6 +18,7 @@ with rule_job(snakemake):
     summarise_study(
         **about,
         scores=[Path(path) for path in snakemake.input.scores_table],
+        strata=[Path(path) for path in snakemake.input.strata_table],
         timings=[Path(path) for path in snakemake.input.timings_table],
         redraws=[Path(path) for path in snakemake.input.redraws_table],
         out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},

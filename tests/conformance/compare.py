@@ -70,7 +70,7 @@ def scores(spec: specs.Protocol, case: Case, frames: Frames) -> list[Score]:
     )
     pairs = open_pairs({"p": spec}, data, predicted, case.dataset)
     fits = fit_unit([pairs], parts_to_fit([pairs]), 1, lambda count=1: None)[case.sequence]
-    return [score for [score] in frame_scores(pairs[case.sequence], fits, 1)]
+    return [score for [score] in frame_scores(pairs[case.sequence], fits, 1) if isinstance(score, Score)]
 
 
 def differences(

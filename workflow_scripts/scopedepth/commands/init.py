@@ -55,12 +55,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the folder to make; its name becomes the study's")
 
 
+# What Snakemake takes for wildcards in a path, and separates paths by.
+UNFIT = frozenset("{}:")
+
+
 def run(options: argparse.Namespace) -> int:
     """Write the folder's files; those that are there already are kept, and named."""
     folder: Path = options.folder
     if shipped(SNAKEFILE) is None:
         raise ScopeDepthError(
             "The workflow was not installed with the package. Run this in a clone, or install its wheel."
+        )
+    place = str(folder.absolute())
+    if not UNFIT.isdisjoint(place):
+        raise ScopeDepthError(
+            f"{place}: braces and colons in a path break the workflow. Name another folder."
         )
     title = folder.absolute().name.encode("utf-8", "replace").decode()
     name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:63].rstrip("_") or "mine"

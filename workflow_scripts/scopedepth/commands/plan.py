@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
         options.device,
         corrected=not options.actual,
         stale=stale,
+        parameters=study.parameters,
     )
     if options.actual:
         records = prediction_records(options.results, study.units, study.models)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
+from scopedepth.config.provenance import TrainedOn
 from scopedepth.job import extensions
 from scopedepth.vocabulary.weights import FINETUNED, FORMATS
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
 TRAINABLE = extensions.names_in(FORMATS)
+Amount = Annotated[int, Field(ge=1)]
+
+
+def _by(stated: Any) -> Any:
+    return {"by": stated} if isinstance(stated, str) else stated
 
 
 class RecipeSpec(Spec):
@@ -57,8 +63,10 @@ class TrainOn(Spec):
     sequences: list[str] | None = Field(
         None, description="names or patterns of the sequences; null means all"
     )
-    frames: int | None = Field(
-        None, ge=1, description="at most so many frames of them, evenly spaced; null means all"
+    frames: Annotated[int, Field(ge=1)] | Annotated[list[Amount], Field(min_length=1)] | None = Field(
+        None,
+        description="at most so many frames of them, evenly spaced; null means all; of a list, a model is made for "
+        "each number, and named after all frames that it learns from",
     )
 
 
@@ -67,6 +75,15 @@ class Holdout(Spec):
 
     by: Literal["sequence", "patient"] = Field("sequence", description="what is held out as a whole")
     share: float = Field(0.2, gt=0, lt=1, description="share of the sequences or patients, at least one")
+
+
+class Folds(Spec):
+    """One network for each fold of the training data, for which the fold is kept apart: it predicts the fold alone."""
+
+    by: Literal["sequence", "patient"] = Field("sequence", description="what stays together in a fold")
+    count: int | None = Field(
+        None, ge=2, description="how many folds; null: one for each sequence or patient"
+    )
 
 
 class TunedSpec(Spec):
@@ -79,10 +96,85 @@ class TunedSpec(Spec):
     holdout: Holdout | None = Field(
         None, description="for choosing the checkpoint; null: the last step's is taken"
     )
+    folds: Annotated[Folds, BeforeValidator(_by)] | None = Field(
+        None,
+        description="train a network for each fold and predict each sequence with the one that has not seen it; "
+        "`sequence` is short for `{by: sequence}`",
+    )
     seed: int = Field(0, ge=0, description="of the order of frames, their changes and the adapters' start")
     licence: str | None = Field(None, description="terms of the weights; null: as of what it is made from")
     citation: Citation = Field("", description="keys of citations.bib (@key; @key), BibTeX, or words")
     homepage: str = Field("", description="where the model is described")
+
+
+def seen_by(spec: TunedSpec) -> list[TrainedOn]:
+    """Return what a model has seen in its own training. Frames held out for choosing the checkpoint are among it."""
+    apart = None if spec.folds is None else spec.folds.by
+    return [TrainedOn(dataset=one.dataset, sequences=one.sequences, held_out=apart) for one in spec.train]
+
+
+def by_amount(configuration: Any) -> Any:
+    """Return a configuration in which an entry with a list of `frames` is one entry for each number of the list.
+
+    They are named after the frames that they learn from, NAME_50 and NAME_250, and stand in studies where NAME stood.
+    What is not as it should be is left to the validation.
+    """
+    models = configuration.get("models") if isinstance(configuration, dict) else None
+    if not isinstance(models, dict):
+        return configuration
+    several = {name: found for name, spec in models.items() if (found := _amounts(name, spec))}
+    if not several:
+        return configuration
+    made = [key for found in several.values() for key in found]
+    for key in made:
+        if key in models or made.count(key) > 1:
+            raise ValueError(
+                f"models.{key}: a model of this name is made by a list of `frames`; name it otherwise"
+            )
+    changed = {
+        key: value for name in models for key, value in several.get(name, {name: models[name]}).items()
+    }
+    studies = {
+        name: {**study, "models": [key for one in study["models"] for key in several.get(one, [one])]}
+        if isinstance(study, dict) and isinstance(study.get("models"), list)
+        else study
+        for name, study in configuration.get("studies", {}).items()
+    }
+    return {**configuration, "models": changed, "studies": studies}
+
+
+def _amounts(name: str, spec: Any) -> dict[str, Any]:
+    """Return the entries that an entry with lists of frames stands for; none where it has none."""
+    train = spec.get("train") if isinstance(spec, dict) else None
+    parts = [one for one in train if isinstance(one, dict)] if isinstance(train, list) else []
+    lists = [one["frames"] for one in parts if isinstance(one.get("frames"), list)]
+    if not lists:
+        return {}
+    if not all(isinstance(count, int) for one in lists for count in one):
+        raise ValueError(f"models.{name}.train: a list of `frames` holds whole numbers")
+    if len({len(one) for one in lists}) > 1:
+        raise ValueError(
+            f"models.{name}.train: the lists of `frames` have unlike lengths; first goes with first"
+        )
+    made = {}
+    for at in range(len(lists[0])):
+        chosen = [
+            {**one, "frames": one["frames"][at]} if isinstance(one.get("frames"), list) else one
+            for one in parts
+        ]
+        total = sum(one["frames"] for one in chosen if isinstance(one.get("frames"), int))
+        words = {"title": f"{spec['title']}, {total} frames"} if spec.get("title") else {}
+        made[f"{name}_{total}"] = {**spec, **words, "train": chosen}
+    if len(made) < len(lists[0]):
+        raise ValueError(f"models.{name}.train: a number of `frames` is named twice; name it once")
+    return made
+
+
+def _told(spec: TunedSpec) -> list[str]:
+    """Return what tells models of one base and recipe apart."""
+    counts = [one.frames for one in spec.train if isinstance(one.frames, int)]
+    amount = [f"{sum(counts)} frames"] if len(counts) == len(spec.train) else []
+    return [*amount, *([] if spec.folds is None else ["folds"])]
 
 
 def resolved_tuned(name: str, spec: TunedSpec, base: specs.Model, recipe: RecipeSpec) -> specs.Model:
@@ -93,17 +185,18 @@ def resolved_tuned(name: str, spec: TunedSpec, base: specs.Model, recipe: Recipe
     tuned: Any = {
         **base,
         "name": name,
-        "title": spec.title or f"{base['title'] or spec.made_from}, {spec.recipe}",
+        "title": spec.title or ", ".join([base["title"] or spec.made_from, spec.recipe, *_told(spec)]),
         "weights": {
             "kind": FINETUNED,
             "base": spec.made_from,
             "recipe": {"name": spec.recipe, **recipe.model_dump(mode="json")},
             "train": [one.model_dump(mode="json") for one in spec.train],
             "holdout": None if spec.holdout is None else spec.holdout.model_dump(mode="json"),
+            "folds": None if spec.folds is None else spec.folds.model_dump(mode="json"),
             "seed": spec.seed,
         },
         "made_from": spec.made_from,
-        "trained_on": [{"dataset": one.dataset, "sequences": one.sequences} for one in spec.train],
+        "trained_on": [one.model_dump(mode="json") for one in seen_by(spec)],
         "licence": spec.licence or base["licence"],
         "citation": spec.citation or base["citation"],
         "homepage": spec.homepage or base["homepage"],

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scopedepth.config.datasets import DatasetSpec, ViewSpec
-from scopedepth.config.finetuning import TunedSpec
-from scopedepth.config.models import ModelSpec, TrainedOn
+from scopedepth.config.finetuning import TunedSpec, seen_by
+from scopedepth.config.models import ModelSpec
+from scopedepth.config.provenance import TrainedOn
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.identity import canonical_json
 from scopedepth.lineage.footage import fits, named, path, reached
@@ -50,6 +51,25 @@ def refuse_seen_frames(
             for sequence in _names(dataset, model, facts):
                 if seen(facts, model, dataset, sequence) == FRAMES:
                     raise ScopeDepthError(seen_frames(where, model, dataset, sequence))
+
+
+def refuse_renamed(
+    where: str, datasets: Iterable[str], model: str, learnt: Iterable[str], facts: Mapping[str, Any]
+) -> None:
+    """Refuse a study of a model with folds on an edition of its videos in which they have other names.
+
+    Which network has not seen a sequence is told by the sequence's name.
+    """
+    known = facts["datasets"]
+    taught = reached(known, *learnt)
+    for dataset in datasets:
+        for name in sorted(reached(known, dataset) - taught):
+            for link in known[name]["same_as"]:
+                if link["names"] is not None and reached(known, link["dataset"]) & taught:
+                    raise ScopeDepthError(
+                        f"{where}: {model} has folds, and {dataset} shows videos of {link['dataset']} under other "
+                        "names, so that the network that has not seen one cannot be told. Leave one of them out."
+                    )
 
 
 def _names(dataset: str, model: str, facts: Mapping[str, Any]) -> list[str]:
@@ -123,9 +143,7 @@ def _model(name: str, models: Models, above: tuple[str, ...] = ()) -> list[dict[
         raise ScopeDepthError(f"models.{name}.from: {origin} is made from {name} itself.")
     inherited = _model(origin, models, (name, *above)) if origin is not None else []
     if isinstance(spec, TunedSpec):
-        # Frames held out for choosing the checkpoint are among them.
-        seen_here = [TrainedOn(dataset=one.dataset, sequences=one.sequences) for one in spec.train]
-        return [*map(_entry, seen_here), *inherited]
+        return [*map(_entry, seen_by(spec)), *inherited]
     own = spec.trained_on
     if own is None:
         # Nobody has said; a network without weights has seen nothing.

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from scopedepth.config.base import plain_spec
 from scopedepth.config.datasets import STORED, VIEW, ViewSpec
 from scopedepth.config.finetuning import TRAINABLE, TunedSpec
-from scopedepth.config.lineage import facts_for, facts_of, refuse_seen_frames
+from scopedepth.config.lineage import facts_for, facts_of, refuse_renamed, refuse_seen_frames
 from scopedepth.config.models import PUBLISHED, TUNED, ModelSpec
 from scopedepth.config.plain import unfit
 from scopedepth.config.resolve import resolved_dataset, resolved_model, stored_name
@@ -124,6 +124,14 @@ class Study:
         """Return the spec of a model of the study, or of one that a model of the study is fine-tuned from."""
         return self.models[name] if name in self.models else self.base_models[name]
 
+    @property
+    def parameters(self) -> dict[str, int | None]:
+        """How many parameters each model has, 0 of a baseline, None where nobody has said."""
+        return {
+            name: 0 if model["family"] == "baseline" else model["parameters"]
+            for name, model in self.models.items()
+        }
+
     def stored(self) -> list[str]:
         """Return the names of the datasets that are fetched: of views those behind them."""
         every = [*self.datasets.values(), *self.bases.values()]
@@ -219,6 +227,11 @@ def _check_lineage(checked: Configuration) -> None:
     try:
         facts = facts_of(checked.datasets, checked.models)
         for name, study in checked.studies.items():
+            for key in study.models:
+                model = checked.models[key]
+                if isinstance(model, TunedSpec) and model.folds is not None:
+                    learnt = [one.dataset for one in model.train]
+                    refuse_renamed(f"studies.{name}", study.datasets, key, learnt, facts)
             if not study.allow_seen:
                 refuse_seen_frames(f"studies.{name}", study.datasets, study.models, facts)
     except ScopeDepthError as error:
@@ -458,7 +471,7 @@ def _one_line(error: ValidationError, config: Mapping[str, Any]) -> str:
         rule = "a name holds small letters, digits and underscores only, and starts with a letter or digit"
         return f"{where}: {named}{rule}."
     if kind == "value_error":
-        return f"{where}: {first['ctx']['error']}."
+        return f"{where}: {first['ctx']['error']}." if location else f"{first['ctx']['error']}."
     if kind == "list_type" and isinstance(first.get("input"), str):
         return f"{where}: {given} is no list; write [{first['input']}]."
     message = first["msg"][0].lower() + first["msg"][1:]

@@ -19,6 +19,7 @@ from scopedepth.config.citations import Citation
 from scopedepth.config.datasets import Download, HubSource
 from scopedepth.config.finetuning import TunedSpec
 from scopedepth.config.options import check_options, options_of
+from scopedepth.config.provenance import TrainedOn
 from scopedepth.job import extensions
 from scopedepth.job.shipped import in_place
 from scopedepth.vocabulary.outputs import METRIC_KINDS, OUTPUT_KINDS
@@ -67,38 +68,6 @@ class Output(Spec):
     def _unit_of_the_metric_kinds(self) -> Output:
         if (self.kind in METRIC_KINDS) != (self.unit is not None):
             raise ValueError("`unit` belongs to metric_depth and metric_disparity, and they need it")
-        return self
-
-
-class TrainedOn(Spec):
-    """Data that a model has seen in training: of a dataset of the configuration, of a device, or not known."""
-
-    dataset: Name | None = Field(None, description="name of the dataset in the configuration")
-    sequences: list[str] | None = Field(
-        None, description="names or patterns of the sequences; null means all"
-    )
-    held_out: Literal["sequence", "patient"] | None = Field(
-        None,
-        description="each of these sequences is predicted by a network that has seen the others, but not it, or "
-        "nothing of its patient",
-    )
-    device: str | None = Field(
-        None,
-        description="instead of a dataset: data that are not in the configuration, taken with this device",
-    )
-
-    unknown: bool = Field(
-        False, description="instead of a dataset: data that are not known; the word `unknown` is short for it"
-    )
-
-    @model_validator(mode="after")
-    def _one_of_three(self) -> TrainedOn:
-        if (self.dataset is not None) + (self.device is not None) + self.unknown != 1:
-            raise ValueError(
-                "an entry names a dataset of the configuration, or the device of other data, or is the word unknown"
-            )
-        if self.dataset is None and (self.sequences is not None or self.held_out is not None):
-            raise ValueError("sequences and held_out are of a dataset, and no dataset is named")
         return self
 
 

@@ -1,11 +1,11 @@
-"""What config.yaml may say of where a dataset's frames come from."""
+"""What config.yaml may say of where a dataset's frames come from, and of what a model has seen of them."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 
@@ -62,3 +62,35 @@ class Provenance(Spec):
     ] = Field(
         [], description="other datasets with the same videos; of several the first that a sequence is in"
     )
+
+
+class TrainedOn(Spec):
+    """Data that a model has seen in training: of a dataset of the configuration, of a device, or not known."""
+
+    dataset: Name | None = Field(None, description="name of the dataset in the configuration")
+    sequences: list[str] | None = Field(
+        None, description="names or patterns of the sequences; null means all"
+    )
+    held_out: Literal["sequence", "patient"] | None = Field(
+        None,
+        description="each of these sequences is predicted by a network that has seen the others, but not it, or "
+        "nothing of its patient",
+    )
+    device: str | None = Field(
+        None,
+        description="instead of a dataset: data that are not in the configuration, taken with this device",
+    )
+
+    unknown: bool = Field(
+        False, description="instead of a dataset: data that are not known; the word `unknown` is short for it"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> TrainedOn:
+        if (self.dataset is not None) + (self.device is not None) + self.unknown != 1:
+            raise ValueError(
+                "an entry names a dataset of the configuration, or the device of other data, or is the word unknown"
+            )
+        if self.dataset is None and (self.sequences is not None or self.held_out is not None):
+            raise ValueError("sequences and held_out are of a dataset, and no dataset is named")
+        return self

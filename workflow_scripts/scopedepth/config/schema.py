@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from scopedepth.config.base import Spec
 from scopedepth.config.datasets import CORRUPTION_KINDS, LOADERS, DatasetSpec
-from scopedepth.config.finetuning import Holdout, RecipeSpec, TrainOn
+from scopedepth.config.finetuning import Folds, Holdout, RecipeSpec, TrainOn
 from scopedepth.config.load import DATASET_WORDS, MODEL_WORDS, PROTOCOL_WORDS, STUDY_WORDS
 from scopedepth.config.models import FAMILIES, ModelSpec
 from scopedepth.config.protocols import ProtocolSpec
@@ -45,6 +45,7 @@ TUNED_WEIGHTS = """class TunedWeights(TypedDict):
     recipe: Recipe
     train: list[TrainOn]
     holdout: Holdout | None
+    folds: Folds | None
     seed: int"""
 # What a plain spec has beside the fields of its model (see `load.plain_spec`, `load.select_study` and `resolve`), and
 # what some jobs' specs have (see `study.plan`).
@@ -85,7 +86,7 @@ def schema_text() -> str:
 def types_text() -> str:
     """Return the types of plain specs as the text of their file."""
     written: dict[str, str] = {"Change": CHANGE}
-    for part in (RecipeSpec, TrainOn, Holdout):
+    for part in (RecipeSpec, TrainOn, Holdout, Folds):
         _write(part, written)
     written["TunedWeights"] = TUNED_WEIGHTS
     for model in (DatasetSpec, ModelSpec, ProtocolSpec, TimingSpec, StudySpec, Execution):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.datasets import CORRUPTION_KINDS, DatasetEntry
-from scopedepth.config.finetuning import RecipeSpec
+from scopedepth.config.finetuning import RecipeSpec, by_amount
 from scopedepth.config.models import ModelEntry
 from scopedepth.config.protocols import ProtocolSpec
 
@@ -93,6 +93,11 @@ class StudySpec(Spec):
     reference_error: bool = Field(
         True, description="ask which comparisons withstand the `reference_error` of datasets that state one"
     )
+    strata: bool = Field(
+        False,
+        description="tell where in the image models fail (near, far, edges, ...), under the headline's protocol: "
+        "docs/strata.md",
+    )
     allow_seen: bool = Field(
         False,
         description="rank models on frames that they were trained on too, which the report then says first; otherwise "
@@ -135,3 +140,8 @@ class Configuration(Spec):
     protocols: dict[Name, ProtocolSpec] = Field(description="the protocols, by name")
     timings: dict[Name, Timing] = Field({}, description="ways to measure speed, by name")
     execution: Execution = Field(Execution(), description="how jobs run; changes no number")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_amount(cls, given: Any) -> Any:
+        return by_amount(given)

@@ -45,16 +45,18 @@ def each_frame(
     work: Callable[[Frame], T],
     skipped: Callable[[int, int], T],
     threads: int,
+    with_image: bool = False,
 ) -> Iterator[T]:
     """Yield work(frame) for each frame of a sequence in order, or skipped(number, status) where a store says so.
 
     every: the terms that the frame is looked at under, by their places. dataset, predictions: a DatasetSequence and a
-    PredictionSequence. `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
+    PredictionSequence. with_image: `work` looks at the image, whatever the terms do.
+    `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
     too.
     """
     local = threading.local()
     needed = needs(every, np.dtype(np.float32))
-    needs_rgb = any(terms.needs_rgb for terms in every)
+    needs_rgb = with_image or any(terms.needs_rgb for terms in every)
 
     def block(start: int, stop: int) -> list[T]:
         if not hasattr(local, "workspace"):

@@ -21,7 +21,7 @@ from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
     """Return the terms' metrics of one frame, whose fit has succeeded."""
-    aligned = alike(Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels)), pixels)
+    aligned = aligned_for(terms, pixels, fit)
     wanted = set(terms.metrics)
     values: dict[str, float | None] = {}
     if wanted & set(PIXEL_METRICS):
@@ -60,6 +60,11 @@ def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | N
         )
         values |= computed(frame, files)
     return {name: values.get(name) for name in terms.metrics}
+
+
+def aligned_for(terms: Terms, pixels: Pixels, fit: Fit) -> Aligned:
+    """Return how a frame's outputs become depths under its fit."""
+    return alike(Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels)), pixels)
 
 
 class Aligned(NamedTuple):

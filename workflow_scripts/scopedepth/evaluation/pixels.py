@@ -111,6 +111,7 @@ class Workspace:
             self._key = (shape, dtype)
             self.scratch = np.empty(shape[0] * shape[1] + 1, dtype)
             self._free: dict[str, list[NDArray[Any]]] = {}
+            self.kept: dict[str, tuple[NDArray[Any], Any]] = {}
         self._used: dict[str, int] = {}
 
     def take(self, kind: str) -> NDArray[Any]:
@@ -175,7 +176,7 @@ class Frame:
         workspace.fit(depth.shape, depth.dtype)
         self.every, self.needs = every, needs
         self.number, self.prediction, self.depth = number, prediction, depth
-        self._flags, self._rgb, self._workspace = flags, rgb, workspace
+        self.flags, self.rgb, self._workspace = flags, rgb, workspace
         self._outputs: dict[Hashable, NDArray[np.floating]] = {}
         self._masks: dict[Hashable, NDArray[np.bool_]] = {}
         self._gathered: dict[Hashable, Pixels] = {}
@@ -194,6 +195,22 @@ class Frame:
         if need.low <= least and greatest <= need.high:
             return widest
         return self._gather(terms, need, need.low, need.high)
+
+    def counted(self, place: int) -> NDArray[np.bool_]:
+        """Return the mask (h, w) of the pixels that count under the terms at `place`, whatever was predicted there."""
+        pixels = self.pixels(place)
+        if pixels.wanted == pixels.y.size:
+            return pixels.valid
+        need = self.needs[place]
+        return self._mask(self.every[place], need, need.low, need.high)
+
+    def kept(self, what: str, made_from: NDArray[Any], make: Callable[[], T]) -> T:
+        """Return ``make()``, called once for successive frames that have the same `made_from`."""
+        before = self._workspace.kept.get(what)
+        if before is None or not np.array_equal(before[0], made_from):
+            before = self._workspace.kept[what] = made_from, make()
+        found: T = before[1]
+        return found
 
     def status(self, place: int) -> int:
         """Return whether the pixels under the terms at `place` can be used, or why not."""
@@ -225,7 +242,7 @@ class Frame:
         key = (need.mask, low, high)
         if key not in self._masks:
             out = self._workspace.take("mask")
-            self._masks[key] = valid_pixels(terms, self.depth, self._flags, self._rgb, (low, high), out)
+            self._masks[key] = valid_pixels(terms, self.depth, self.flags, self.rgb, (low, high), out)
         return self._masks[key]
 
     def _output(self, terms: Terms, need: Need) -> NDArray[np.floating]:

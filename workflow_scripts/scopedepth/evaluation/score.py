@@ -18,13 +18,15 @@ from scopedepth.evaluation.frames import each_frame
 from scopedepth.evaluation.metrics import frame_metrics
 from scopedepth.evaluation.pixels import Frame, Pixels
 from scopedepth.evaluation.protocol import Terms
+from scopedepth.evaluation.strata import FrameStrata, StrataColumns, frame_strata
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import ALIGNMENTS, SCORES, STRATA_SUMS
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
+from scopedepth.vocabulary.strata import PART, without_part
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -56,19 +58,23 @@ def score_unit(
     """Score one model's predictions of one unit with the fits of `alignments` and write a scores table a protocol.
 
     protocols: the specs by name; alignments, out: tables by protocol. dataset, predictions: stores. keys: dataset and
-    model names. Every frame of the unit has a row: metrics, or nulls with the status that says why.
+    model names. Every frame of the unit has a row: metrics, or nulls with the status that says why. A protocol's name
+    with `PART` behind it stands for its sums by strata, made in the same pass, with a row for each stratum of each
+    frame that is scored.
     """
     if not protocols:
         return
     pairs = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
-    fits = {protocol: read_fits(alignments[protocol]) for protocol in protocols}
-    for protocol in protocols:
-        check_fits(alignments[protocol], fits[protocol], pairs)
-    tables = {protocol: Columns() for protocol in protocols}
+    paths = {protocol: alignments[without_part(protocol)] for protocol in protocols}
+    fits = {protocol: read_fits(path) for protocol, path in paths.items()}
+    for protocol, path in paths.items():
+        check_fits(path, fits[protocol], pairs)
+    tables = {protocol: Columns() for protocol in protocols if not protocol.endswith(PART)}
+    strata = {protocol: StrataColumns() for protocol in protocols if protocol.endswith(PART)}
     total = sum(pair.data.n_frames for pair in pairs.values())
     with progress(f"score {keys['model']}, {protocols_in_words(protocols)}", total) as advance:
         for sequence, pair in pairs.items():
-            for protocol in protocols:
+            for protocol in tables:
                 applies = bool(pair.terms[protocol].metrics)
                 tables[protocol].add(
                     pair.data, {**keys, "protocol": protocol}, fits[protocol][sequence], applies
@@ -78,27 +84,37 @@ def score_unit(
             }
             for frame, scores in enumerate(frame_scores(pair, scored, threads) if scored else ()):
                 for protocol, score in zip(scored, scores, strict=True):
-                    tables[protocol].set(frame, score)
+                    if isinstance(score, Score):
+                        tables[protocol].set(frame, score)
+                    elif score is not None:
+                        strata[protocol].add(sequence, pair.data.first_frame + frame, score)
                 advance()
-    for protocol in protocols:
-        write_table(out[protocol], SCORES, tables[protocol].columns())
+    for protocol, table in tables.items():
+        write_table(out[protocol], SCORES, table.columns())
+    for protocol, sums in strata.items():
+        write_table(out[protocol], STRATA_SUMS, sums.columns({**keys, "protocol": without_part(protocol)}))
 
 
-def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Iterator[list[Score]]:
-    """Yield for each frame of a sequence its score under each protocol that has fits."""
+def frame_scores(
+    pair: Pair, fits: Mapping[str, list[Fit]], threads: int
+) -> Iterator[list[Score | FrameStrata | None]]:
+    """Yield for each frame of a sequence its score under each protocol that has fits; of `PART` its sums, if any."""
     every = [pair.terms[protocol] for protocol in fits]
+    by_strata = [protocol.endswith(PART) for protocol in fits]
     found = list(fits.values())
 
-    def look(frame: Frame) -> list[Score]:
-        return [
-            score_frame(terms, frame.pixels(place), found[place][frame.number])
-            for place, terms in enumerate(every)
-        ]
+    def one(frame: Frame, place: int, terms: Terms, fit: Fit) -> Score | FrameStrata | None:
+        if not by_strata[place]:
+            return score_frame(terms, frame.pixels(place), fit)
+        return frame_strata(terms, frame, place, fit) if is_scored(terms, fit) else None
 
-    def skipped(_: int, code: int) -> list[Score]:
-        return [Score({}, 0, code)] * len(every)
+    def look(frame: Frame) -> list[Score | FrameStrata | None]:
+        return [one(frame, place, terms, found[place][frame.number]) for place, terms in enumerate(every)]
 
-    return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
+    def skipped(_: int, code: int) -> list[Score | FrameStrata | None]:
+        return [None if strata else Score({}, 0, code) for strata in by_strata]
+
+    return each_frame(every, pair.data, pair.predicted, look, skipped, threads, any(by_strata))
 
 
 class Columns:

@@ -89,6 +89,8 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
         said.append("What the rankings withstand (robustness) stands in the reports that were merged.")
     if any(one.get("reference_error") for one in datasets.values()):
         said.append("What the error of a reference leaves open stands in the reports that were merged.")
+    if any(crate.study["study"].get("strata") for crate in crates):
+        said.append("Where models fail (strata) stands in the reports that were merged.")
     owners = _owners(crates, protocols)
     lacking = [cell for cell in product(datasets, models, protocols) if cell not in owners]
     if lacking:
@@ -106,6 +108,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
         "protocols": list(protocols),
         "lineage": _lineage(crates),
         "robustness": None,
+        "strata": False,
         "timing": next((c.study["study"]["timing"] for c in crates if c.study["study"]["timing"]), None),
         "allow_seen": any(crate.study["study"].get("allow_seen") for crate in crates),
         "notes": list(dict.fromkeys(note for crate in crates for note in crate.study["study"]["notes"])),

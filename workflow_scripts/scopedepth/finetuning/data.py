@@ -23,7 +23,7 @@ WATCHED = 48
 # Depth there is of another surface than the image shows.
 NOT_THIS_SURFACE = BORDER | OCCLUDED | TOOL
 # What a generator of numbers is for.
-_HOLDOUT, _ORDER, _CHANGES = 1, 2, 3
+_HOLDOUT, _ORDER, _CHANGES, _FOLDS = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,10 @@ def changed(
     return recoloured, np.ascontiguousarray(depth)
 
 
-def lessons(
-    stores: Sequence[DatasetStore],
-    train: Sequence[Mapping[str, Any]],
-    holdout: Mapping[str, Any] | None,
-    people: Mapping[str, Mapping[str, Any]],
-    seed: int,
-    name: str,
-) -> Lessons:
-    """Return the frames of the sequences that `train` names, without those that are held out.
-
-    `holdout`: by what and which share, or None. `people`: what tells whose a sequence is (`lineage`), by dataset. A
-    video is held out as a whole, in all its editions and parts.
-    """
+def frames_named(
+    stores: Sequence[DatasetStore], train: Sequence[Mapping[str, Any]], name: str
+) -> list[Frame]:
+    """Return the frames of the sequences that `train` names, each once."""
     learnt: dict[tuple[str, str, int], Frame] = {}
     for entry in train:
         frames = [frame for store in stores for frame in _frames_of(store, entry)]
@@ -103,12 +94,51 @@ def lessons(
             raise ScopeDepthError(f"Model {name}: {_none_of(stores, entry)}")
         for frame in _spread(frames, entry["frames"]):
             learnt[str(frame.sequence.where), frame.dataset, frame.index] = frame
-    every = list(learnt.values())
+    return list(learnt.values())
+
+
+def folds_of(
+    frames: Sequence[Frame],
+    folds: Mapping[str, Any],
+    people: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    name: str,
+) -> list[list[Frame]]:
+    """Return the frames of each fold: videos, or patients, are dealt out in an order that follows from the seed."""
+    groups = _groups(frames, folds["by"], people, name)
+    count = folds["count"] or len(groups)
+    if not 2 <= count <= len(groups):
+        raise ScopeDepthError(
+            f"Model {name}: {count} folds are asked for, and there are {len(groups)} of {folds['by']} to learn from. "
+            "Correct folds.count, or train on more."
+        )
+    names = sorted(groups)
+    order = [names[at] for at in _random(seed, _FOLDS).permutation(len(names))]
+    return [[frame for key in sorted(order[first::count]) for frame in groups[key]] for first in range(count)]
+
+
+def names_of(frames: Sequence[Frame], people: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names that the videos of some frames have, here and in the datasets that these are editions of."""
+    places = (place for frame in frames for place in path(people, frame.dataset, frame.sequence.name))
+    return sorted({name for _, name in places})
+
+
+def lessons(
+    frames: Sequence[Frame],
+    holdout: Mapping[str, Any] | None,
+    people: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    name: str,
+) -> Lessons:
+    """Return frames to learn from, without those that are held out.
+
+    `holdout`: by what and which share, or None. `people`: what tells whose a sequence is (`lineage`), by dataset. A
+    video is held out as a whole, in all its editions and parts.
+    """
+    every = list(frames)
     if holdout is None:
         return Lessons(every, _spread(every, WATCHED), [])
-    groups: dict[str, list[Frame]] = {}
-    for frame in every:
-        groups.setdefault(_whose(frame, holdout["by"], people, name), []).append(frame)
+    groups = _groups(every, holdout["by"], people, name)
     count = max(1, round(holdout["share"] * len(groups)))
     if count >= len(groups):
         other = " Hold out by sequence, or nothing (holdout: null)." if holdout["by"] == "patient" else ""
@@ -124,6 +154,15 @@ def lessons(
         _spread([frame for key in out for frame in groups[key]], WATCHED),
         out,
     )
+
+
+def _groups(
+    frames: Sequence[Frame], by: str, people: Mapping[str, Mapping[str, Any]], name: str
+) -> dict[str, list[Frame]]:
+    groups: dict[str, list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(_whose(frame, by, people, name), []).append(frame)
+    return groups
 
 
 def _frames_of(store: DatasetStore, entry: Mapping[str, Any]) -> list[Frame]:

@@ -74,6 +74,11 @@ def visible_gpus(environment: MutableMapping[str, str], count: Callable[[], int]
     return names[:stop]
 
 
+def gpu_at_hand() -> bool:
+    """Whether this machine has a driver for GPUs that torch could use (NVIDIA, also below Windows, or AMD)."""
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "dxg", "kfd"))
+
+
 def count_gpus() -> int:
     """Return the number of NVIDIA GPUs in this machine, without starting CUDA."""
     import torch

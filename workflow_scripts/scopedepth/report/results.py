@@ -142,6 +142,10 @@ class Results:
         return read_table(self.tables["reference"], schema=STUDY_TABLES["reference"]).to_pylist()
 
     @cached_property
+    def strata(self) -> list[Row]:
+        return read_table(self.tables["strata"], schema=STUDY_TABLES["strata"]).to_pylist()
+
+    @cached_property
     def timing(self) -> list[Row]:
         return read_table(self.tables["timing"], schema=STUDY_TABLES["timing"]).to_pylist()
 

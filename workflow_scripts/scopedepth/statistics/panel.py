@@ -67,11 +67,11 @@ class Panel:
         return due
 
 
-def group_paths(paths: Sequence[Path]) -> dict[Key, list[Path]]:
-    """Return the score tables by (dataset, model, protocol), from the keys inside them."""
+def group_paths(paths: Sequence[Path], schema: pa.Schema = SCORES) -> dict[Key, list[Path]]:
+    """Return the score tables, or others of `schema`, by (dataset, model, protocol), from the keys inside them."""
     groups: dict[Key, list[Path]] = {}
     for path in paths:
-        table = read_table(path, ["dataset", "model", "protocol"], SCORES)
+        table = read_table(path, ["dataset", "model", "protocol"], schema)
         keys = [_only(table, name, path) for name in ("dataset", "model", "protocol")]
         groups.setdefault((keys[0], keys[1], keys[2]), []).append(path)
     return {key: sorted(groups[key]) for key in sorted(groups)}

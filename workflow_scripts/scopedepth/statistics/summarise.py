@@ -31,6 +31,7 @@ from scopedepth.statistics.panel import (
 from scopedepth.statistics.reference import reference_rows
 from scopedepth.statistics.robustness import corrupted_of, resilience_rows, robustness_rows
 from scopedepth.statistics.sensitivity import change, shares_won
+from scopedepth.statistics.strata import StrataPanel, by_model, strata_rows
 from scopedepth.statistics.training import COLUMN, Seen
 from scopedepth.tables.frames import SCORES, read_scores
 from scopedepth.tables.io import read_table, write_table
@@ -47,6 +48,7 @@ Row = dict[str, Any]
 ROW_TABLES = (
     "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
     "reference",
+    "strata",
 )  # fmt: skip
 # The columns of a frame's fit.
 FIT = ("scale", "offset")
@@ -64,13 +66,14 @@ def summarise_study(
     stores: Mapping[str, Path] | None = None,
     predictions: Mapping[tuple[str, str], Path] | None = None,
     redraws: Sequence[Path] = (),
+    strata: Sequence[Path] = (),
 ) -> None:
     """Write the tables of a study (`scopedepth.tables.study`) to the paths `out`, by the tables' names.
 
     `scores` are the tables of all units, models and protocols of the study, `timings` those of the timed calls, none
     where the study does not measure speed. `stores` by unit and `predictions` by unit and model are for the errors
-    against depth; a model without a prediction there has none of these. `redraws`: tables of the datasets that state
-    the error of their reference. The rows are sorted by name, so neither the
+    against depth; a model without a prediction there has none of these. `strata`: tables of sums by strata, if any.
+    `redraws`: tables of the datasets that state the error of their reference. The rows are sorted by name, so neither the
     order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged, are
     a `ScopeDepthError`.
     """
@@ -92,6 +95,7 @@ def summarise_study(
             study, protocols, score_paths, stores, predictions, out["frames"]
         )
     rows["reference"] = reference_rows(rows["comparisons"], protocols, redraws)
+    rows["strata"] = _strata_rows(study, protocols, score_paths, strata)
     for table in ROW_TABLES:
         for row in rows[table]:
             seen[row["dataset"]].add_to(row)
@@ -200,6 +204,22 @@ def _analysed(
         study["bootstrap"]["seed"],
     )
     return analysis, _statuses(panel, analysis, reasons)
+
+
+def _strata_rows(
+    study: specs.Study,
+    protocols: Mapping[str, specs.Protocol],
+    scores: Mapping[Key, list[Path]],
+    strata: Sequence[Path],
+) -> list[Row]:
+    """Return the rows of the table `strata`, from the tables of sums."""
+    rows = []
+    models = sorted(study["models"])
+    for (dataset, protocol), paths in sorted(by_model(strata).items()):
+        panel = read_panel(dataset, protocol, models, scores, [])
+        metrics = [name for name in chosen_metrics(study, protocols[protocol]) if name in METRICS]
+        rows += strata_rows(study, protocols[protocol], metrics, StrataPanel(panel, paths))
+    return rows
 
 
 def _depth_error_rows(

@@ -33,6 +33,14 @@ DATASET_BYTES_PER_PIXEL = 8
 # For a model that was never timed. An assumption, and named as one wherever it is used.
 ASSUMED_START_SECONDS = 10.0
 ASSUMED_SECONDS_PER_FRAME = {"cpu": 1.0, "cuda": 0.05}
+# Where a network's parameters are known: seconds a frame, and for each million of them. Depth Anything's networks of 25,
+# 97 and 335 million, with random weights, took 1.8, 5.6 and 18.8 s at 518 x 518 on one thread of an AMD EPYC, and
+# half as much again at 518 x 686. Their authors state 8, 9 and 13 ms on an A100 for the network alone.
+PARAMETERS_SECONDS = {"cpu": (0.1, 0.065), "cuda": (0.015, 2e-5)}
+# Convolutional networks of as many parameters, at smaller sizes, take less.
+PARAMETERS_FACTOR = 4
+# A baseline has no network: its job starts at once and its frames cost what reading and writing them does.
+BASELINE_PARAMETERS = 0
 
 
 @dataclass(frozen=True)
@@ -104,24 +112,27 @@ def plan_study(
     cached: Collection[tuple[str, str]] = (),
     records: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     device: str = "cpu",
+    parameters: Mapping[str, int | None] | None = None,
 ) -> Forecast:
     """Return the forecast of every (unit, model) of a study.
 
     timing: rows of the table TIMING; cached: the (unit, model) whose predictions are there; records: the run
     records (with `seconds`) of prediction jobs by (unit, model): what took how long before; device: where
-    models without any timing are assumed to run, cpu or cuda.
+    models without any timing are assumed to run, cpu or cuda; parameters: of models, where they are known (0: a
+    baseline).
     """
+    known = parameters or {}
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in timing:
         if row["status"] == "ok":
             rows.setdefault(row["model"], []).append(row)
-    corrections = _corrections(units, rows, records or {}, device)
+    corrections = _corrections(units, rows, records or {}, device, known)
     costs = []
     for unit in units:
         for model in models:
             factor, said = corrections.get(model, corrections.get("", (1.0, "")))
-            seconds = _job_seconds(unit, rows.get(model, []), device)
-            basis = ("timed" if model in rows else f"assumed for {device}") + said
+            seconds = _job_seconds(unit, rows.get(model, []), device, known.get(model))
+            basis = ("timed" if model in rows else _assumption(known.get(model), device)) + said
             before = (records or {}).get((unit.unit, model), {}).get("seconds")
             costs.append(
                 Cost(
@@ -151,16 +162,33 @@ def compare_with_actual(
     ]
 
 
-def _job_seconds(unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str) -> float | None:
+def _assumption(parameters: int | None, device: str) -> str:
+    """Return what the seconds of a model that was never timed rest on, and how sure they are."""
+    if parameters == BASELINE_PARAMETERS:
+        return "a baseline"
+    if parameters is None:
+        return f"assumed for {device}"
+    return (
+        f"assumed for {device} by {parameters / 1e6:.0f} million parameters, within {PARAMETERS_FACTOR} times"
+    )
+
+
+def _job_seconds(
+    unit: UnitSize, rows: Sequence[Mapping[str, Any]], device: str, parameters: int | None
+) -> float | None:
     """Return the seconds of one job, uncorrected; None where the unit's frames are not counted."""
     if unit.n_frames is None:
         return None
     if not rows:
-        return (
-            JOB_SECONDS
-            + ASSUMED_START_SECONDS
-            + unit.n_frames * ASSUMED_SECONDS_PER_FRAME[device.partition(":")[0]]
-        )
+        kind, size = device.partition(":")[0], (unit.height or 480) * (unit.width or 640)
+        store = (READ_SECONDS_PER_PIXEL + WRITE_SECONDS_PER_VALUE) * size
+        if parameters == BASELINE_PARAMETERS:
+            return JOB_SECONDS + unit.n_frames * store
+        frame = ASSUMED_SECONDS_PER_FRAME[kind]
+        if parameters is not None:
+            least, more = PARAMETERS_SECONDS[kind]
+            frame = max(least + more * parameters / 1e6, store)
+        return JOB_SECONDS + ASSUMED_START_SECONDS + unit.n_frames * frame
     row = _nearest(rows, unit)
     start = ((row["start_ms"] or 0.0) + (row["first_call_ms"] or 0.0)) / 1000
     frame = row["end_to_end_median"] / (row.get("new_frames") or row["batch"]) / 1000
@@ -201,6 +229,7 @@ def _corrections(
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
     records: Mapping[tuple[str, str], Mapping[str, Any]],
     device: str,
+    parameters: Mapping[str, int | None],
 ) -> dict[str, tuple[float, str]]:
     """Return for each model that has run how much longer its jobs took than forecast, and for "" the median.
 
@@ -209,7 +238,8 @@ def _corrections(
     by_name = {unit.unit: unit for unit in units}
     ratios: dict[str, list[float]] = {}
     for (unit, model), record in records.items():
-        seconds = _job_seconds(by_name[unit], rows.get(model, []), device) if unit in by_name else None
+        here = by_name.get(unit)
+        seconds = here and _job_seconds(here, rows.get(model, []), device, parameters.get(model))
         if seconds and record.get("seconds"):
             ratios.setdefault(model, []).append(float(record["seconds"]) / seconds)
     corrections = {

@@ -23,13 +23,14 @@ def forecast_study(
     device: str = "cpu",
     corrected: bool = True,
     stale: Collection[Pair] = (),
+    parameters: Mapping[str, int | None] | None = None,
 ) -> Forecast:
     """Return a study's forecast from what the folder `results` holds.
 
     units and models: the study's, by name; timing: the name of its timing settings; expected: sizes of units
     that are not prepared yet, where something is known of them; device: where models that were never timed are
     assumed to run; corrected: whether earlier jobs correct the timings; stale: predictions that are there and are made
-    again all the same.
+    again all the same; parameters: of models, where they are known (0: a baseline).
     """
     units, models = list(units), list(models)
     return plan_study(
@@ -39,6 +40,7 @@ def forecast_study(
         finished_predictions(results, units, models) - set(stale),
         prediction_records(results, units, models) if corrected else None,
         device,
+        parameters,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.leaves import FOLDER as LEAVES
 from scopedepth.job.manifest import MANIFEST, PAGE, RECORD
+from scopedepth.vocabulary.strata import PART
 from scopedepth.vocabulary.weights import FINETUNED
 
 RESULTS = Path("results")
@@ -36,7 +37,7 @@ HALF_MADE = ".partial"
 
 STUDY_TABLES = (
     "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
-    "reference", "timing",
+    "reference", "strata", "timing",
 )  # fmt: skip
 # What the names in them stand for; made with the report, for they hold its words.
 NAME_TABLES = ("models", "metrics", "protocols")
@@ -46,7 +47,7 @@ WILDCARDS = {
     "dataset": _NAME,
     "unit": r"[^/]+?",
     "model": _NAME,
-    "protocol": _NAME,
+    "protocol": f"{_NAME}(?:{re.escape(PART)})?",
     "timing": _NAME,
     "study": _NAME,
     "digest": r"[0-9a-f]+",
@@ -67,6 +68,7 @@ LISTS = {
     "scores": "score",
     # Of datasets that state the error of their reference.
     "redraws": "redraw",
+    "strata": "score",
     "timings": "time",
 }
 MAKERS = {**ONE, **LISTS}
@@ -222,6 +224,7 @@ STAGES: dict[str, Stage] = {
                 "predictions": STORE,
                 "scores": ("table",),
                 "redraws": ("table",),
+                "strata": ("table",),
                 "timings": ("table", "record"),
             },
         ),

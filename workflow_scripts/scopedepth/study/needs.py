@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scopedepth.config.load import Study
+from scopedepth.job.devices import gpu_at_hand
 from scopedepth.study.forecast import (
     ASSUMED_SECONDS_PER_FRAME,
     PREDICTION_BYTES_PER_VALUE,
@@ -80,6 +81,7 @@ class Needs:
     def __init__(self, study: Study, cores: int | None = None) -> None:
         self.study = study
         self.cores = cores or 1
+        self.local = cores is not None
         self.batch: int = study.execution["batch"] or BATCH_FRAMES
         self.kinds: Mapping[str, Any] = study.execution["gpu_kind"]
 
@@ -126,8 +128,17 @@ class Needs:
     # predict
 
     def predict_gpus(self, wildcards: Any) -> int | None:
-        """Return how many GPUs a job takes: the trivial baselines leave them to others."""
-        return None if self.is_baseline(wildcards.model) else 1
+        """Return how many GPUs a job takes: None where it runs on a processor, as the trivial baselines do.
+
+        So does a network on a machine without a GPU, if memory holds as many of its size as there are cores: others
+        run one after the other. What a cluster's nodes have is not known here.
+        """
+        if self._device(wildcards.model) == "cpu":
+            return None
+        if not self.local or gpu_at_hand():
+            return 1
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MB
+        return None if self._model_mem_mb(wildcards.model) * self.cores <= memory else 1
 
     def predict_cpus(self, wildcards: Any) -> int:
         """Return the processors to ask SLURM for. The model's own threads are the rule's: they may decide numbers."""
@@ -147,7 +158,8 @@ class Needs:
     def predict_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
         size = unit_size([input.unit_manifest])
         rows = [row for row in timing_rows(self.study.name) if row["model"] == wildcards.model]
-        forecast = plan_study([size], [wildcards.model], rows, device=self._device(wildcards.model))
+        device, parameters = self._device(wildcards.model), self.study.parameters
+        forecast = plan_study([size], [wildcards.model], rows, device=device, parameters=parameters)
         return attempt * math.ceil(START_MINUTES + MARGIN * 60 * forecast.hours)
 
     def predict_disk_mb(self, wildcards: Any, input: Any) -> int:

@@ -34,6 +34,7 @@ from scopedepth.views import modules_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
 from scopedepth.vocabulary.reference import REDRAWN
+from scopedepth.vocabulary.strata import PART, without_part
 from scopedepth.vocabulary.weights import FORMATS, tuning_of
 
 if TYPE_CHECKING:
@@ -139,15 +140,23 @@ class Plan:
             return self.study.training[job.values[0]]
         own = job.stage.wildcards
         if wildcard in own:
-            return (job.values[own.index(wildcard)],)
+            return (without_part(job.values[own.index(wildcard)]),)
         if wildcard == "timing":
             return () if study.timing is None else (study.timing["name"],)
         every: dict[str, Collection[str]] = {
             "unit": {"scores": study.units, "redraws": study.assessed_units}.get(role, study.shown_units),
             "model": study.models,
-            "protocol": study.protocols,
+            "protocol": self.by_strata if role == "strata" else study.protocols,
         }
         return every[wildcard]
+
+    @functools.cached_property
+    def by_strata(self) -> list[str]:
+        """The parts of the score stage that sum errors by strata: of the headline's protocol, where the study asks."""
+        return [self.study.spec["headline"]["protocol"] + PART] if self.study.spec["strata"] else []
+
+    def _each_of(self, rule: str) -> list[str]:
+        return [*self.study.protocols, *(self.by_strata if rule == "score" else ())]
 
     def fitted_together(self, wildcards: Any) -> list[str]:
         """Return the units that share one fit, the job's own first.
@@ -174,10 +183,13 @@ class Plan:
     # The inputs of the rules.
 
     def parts(self, rule: str, wildcards: Any) -> list[Job]:
-        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align, score and redraw."""
+        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align, score and redraw.
+
+        And of score one for the sums by strata (`by_strata`).
+        """
         stage = STAGES[rule]
         values = [
-            list(self.study.protocols) if name == stage.each else [str(getattr(wildcards, name))]
+            self._each_of(rule) if name == stage.each else [str(getattr(wildcards, name))]
             for name in stage.wildcards
         ]
         return [Job(rule, key) for key in product(*values)]
@@ -185,9 +197,7 @@ class Plan:
     def each(self, rule: str, pattern: str) -> str | list[str]:
         """Return a pattern of paths as it is; of a rule that runs in parts once for each of a job's parts."""
         name = "{" + STAGES[rule].each + "}"
-        return (
-            [pattern.replace(name, value) for value in self.study.protocols] if name in pattern else pattern
-        )
+        return [pattern.replace(name, value) for value in self._each_of(rule)] if name in pattern else pattern
 
     def inputs(self, rule: str) -> dict[str, Any]:
         """Return what a rule reads, by role and output (``unit_store``): patterns, and functions of wildcards."""
@@ -200,7 +210,7 @@ class Plan:
                     # Of thousands of jobs Snakemake would ask a function twice each.
                     paths: Any = []
                 elif role in ONE:
-                    paths = self.each(rule, STAGES[ONE[role]].pattern(output))
+                    paths = self.each(ONE[role], STAGES[ONE[role]].pattern(output))
                 else:
                     paths = self._reader(rule, role, output)
                 found[f"{role}_{output}"] = paths
@@ -221,7 +231,7 @@ class Plan:
 
     def _scope_of(self, part: Job) -> str | None:
         name = part.named.get("protocol")
-        return None if name is None else str(self.study.protocols[name]["alignment"]["scope"])
+        return None if name is None else str(self.study.protocols[without_part(name)]["alignment"]["scope"])
 
     def targets(self) -> list[str]:
         """Return what a run of the study makes at its end: its tables, its report."""
@@ -320,7 +330,10 @@ class Plan:
             return canonical_json(without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT))
         if rule in ("align", "score"):
             # Not how frames are averaged, which comes after them.
-            spec = without(study.protocols[key[0]], PROTOCOL_WORDS, NOT_FOR_SCORES)
+            protocol = without_part(key[0])
+            spec = without(study.protocols[protocol], PROTOCOL_WORDS, NOT_FOR_SCORES)
+            if key[0] != protocol:
+                spec["strata"] = True
             if rule == "align":
                 return canonical_json({**spec, "metrics": standing_for(spec["metrics"])})
             # What the registry says of them beside words; it is left out of the code, for it holds all metrics.
@@ -363,18 +376,18 @@ class Plan:
     def _tuning_spec(self, name: str) -> dict[str, Any]:
         """What decides how a model is fine-tuned, beside the base's weights and the data, which are known by digest.
 
-        Whose a sequence is counts where patients are held out.
+        Which videos are the same, and whose they are, counts where some are held out or folds are made.
         """
         model = self.study.model(name)
         tuning = tuning_of(model)
         recipe = without(tuning["recipe"], RECIPE_WORDS)
         decide = reached(self.study.people, *(one["dataset"] for one in tuning["train"]))
-        by_patient = tuning["holdout"] is not None and tuning["holdout"]["by"] == "patient"
+        apart = tuning["holdout"] or tuning["folds"]
         return {
             **without(tuning, {"kind"}),
             "recipe": recipe,
             "model": without(model, MODEL_WORDS, NOT_FOR_PREDICT),
-            "people": {name: self.study.people[name] for name in sorted(decide)} if by_patient else {},
+            "people": {name: self.study.people[name] for name in sorted(decide)} if apart else {},
         }
 
     def _facts(self) -> dict[str, Any]:
@@ -423,7 +436,9 @@ class Plan:
             return self._code(rule, extensions.module_of(extensions.ALIGNMENTS, method))
         if rule == "score":
             # And the files of the protocol's metrics, where they are found by their files.
-            files = {METRICS[name].file for name in self.study.protocols[job.values[2]]["metrics"]} - {""}
+            files = {
+                METRICS[name].file for name in self.study.protocols[without_part(job.values[2])]["metrics"]
+            } - {""}
             return self._code(
                 rule, *(extensions.module_of(extensions.METRICS, file) for file in sorted(files))
             )

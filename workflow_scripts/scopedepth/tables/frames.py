@@ -57,6 +57,26 @@ SCORES = pa.schema(
 )
 
 
+# The sums over a stratum's pixels, in the order of evaluation.strata; p and g as in the metrics.
+STRATUM_SUMS = {
+    "relative": "|p - g| / g",
+    "absolute": "|p - g|, mm",
+    "square": "(p - g)^2, mm^2",
+    "within": "1 where max(p/g, g/p) < 1.25",
+}
+
+STRATA_SUMS = pa.schema(
+    [
+        *(field for field in FRAME_KEYS if field.name != "frame_id"),
+        column("partition", KEY, "what the frame's pixels are told apart by; whole: nothing"),
+        column("stratum", KEY, "the pixels that are summed over"),
+        column("n_pixels", pa.int64(), "how many they are"),
+        *(column(name, pa.float64(), f"sum of {what}") for name, what in STRATUM_SUMS.items()),
+    ],
+    metadata={"description": "sums of a frame's errors, one row a scored frame and stratum that has a pixel"},
+)
+
+
 def read_scores(path: Path) -> pa.Table:
     """Return a table of SCORES. What the project has learned to measure since it was written is null."""
     table = read_table(path)

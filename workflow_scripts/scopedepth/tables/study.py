@@ -339,6 +339,45 @@ REFERENCE = pa.schema(
     },
 )
 
+STRATA = pa.schema(
+    [
+        column("dataset", KEY, "name of the dataset"),
+        column("model", KEY, "name of the model"),
+        column("protocol", KEY, "name of the study's headline protocol"),
+        column("metric", KEY, "name of the metric"),
+        column("partition", KEY, "what the frames' pixels are told apart by; whole: nothing"),
+        column("stratum", KEY, "the pixels that are looked at: docs/strata.md"),
+        column(
+            "value",
+            pa.float64(),
+            "mean over the frames that have enough of the stratum, as the protocol averages",
+        ),
+        column("ci_low", pa.float64(), "lower end of the 95 % bootstrap interval"),
+        column("ci_high", pa.float64(), "upper end of the 95 % bootstrap interval"),
+        column("ratio", pa.float64(), "value / the model's own value of all pixels of the same frames"),
+        column("ratio_ci_low", pa.float64(), "lower end of its 95 % interval"),
+        column("ratio_ci_high", pa.float64(), "upper end of its 95 % interval"),
+        column(
+            "p_holm",
+            pa.float64(),
+            "two-sided p of the ratio being 1, adjusted (Holm) over all models and strata of dataset and metric",
+        ),
+        column(
+            "excess",
+            pa.float64(),
+            "pixel_share * (ratio - 1), positive where worse: how much of the whole's value lies here beyond the "
+            "stratum's share",
+        ),
+        column("pixel_share", pa.float64(), "mean share of a frame's pixels that count"),
+        column("n_pixels", pa.int64(), "pixels of all frames"),
+        column("n_frames", pa.int64(), "frames with enough of the stratum"),
+        SEEN,
+    ],
+    metadata={
+        "description": "where models fail, one row a dataset, model, metric and stratum, under the headline's protocol"
+    },
+)
+
 MODELS = pa.schema(
     [
         column("model", KEY, "name of the model"),
@@ -429,5 +468,6 @@ STUDY_TABLES = {
     "robustness": ROBUSTNESS,
     "resilience": RESILIENCE,
     "reference": REFERENCE,
+    "strata": STRATA,
     "timing": TIMING,
 }

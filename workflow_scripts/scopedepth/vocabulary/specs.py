@@ -34,12 +34,17 @@ class Recipe(TypedDict):
 class TrainOn(TypedDict):
     dataset: str
     sequences: list[str] | None
-    frames: int | None
+    frames: int | list[int] | None
 
 
 class Holdout(TypedDict):
     by: Literal["sequence", "patient"]
     share: float
+
+
+class Folds(TypedDict):
+    by: Literal["sequence", "patient"]
+    count: int | None
 
 
 class TunedWeights(TypedDict):
@@ -48,6 +53,7 @@ class TunedWeights(TypedDict):
     recipe: Recipe
     train: list[TrainOn]
     holdout: Holdout | None
+    folds: Folds | None
     seed: int
 
 
@@ -430,6 +436,7 @@ class Study(TypedDict):
     timing: Timing | None
     robustness: Robustness | None
     reference_error: bool
+    strata: bool
     allow_seen: bool
     notes: NotRequired[list[str]]
     name: str

@@ -3,9 +3,9 @@
     {model}/cameras.bin, images.bin, points3D.bin  (or .txt)        {images}/...
 
 A folder with a model is a sequence; where its images come from several cameras, each of these is one. Images lie in
-the folder of option `images`, below the data's folder, under the names that the model has for them. A pixel has depth
-where the model says that the image sees a point there: z of the point in the camera, the nearest one where two fall
-into one pixel; nothing is interpolated and nothing is hidden by what lies before it.
+the folder of option `images`, in the model's folder or else in the data's, under the names that the model has for
+them. A pixel has depth where the model says that the image sees a point there: z of the point in the camera, the
+nearest one where two fall into one pixel; nothing is interpolated and nothing is hidden by what lies before it.
 
 A model has no unit of its own: state `depth: {unit: relative}`, or `scale`, what 1 in the model means. Poses are kept
 where a scale is known. The images are taken as they are: with a distorting camera, no matrix is stated.
@@ -101,7 +101,9 @@ def sparse_map(
 
 
 def _sequences(folder: Path, raw: Path, spec: specs.Dataset, options: Options) -> list[Sequence]:
-    model, images = read_model(folder), raw / options.images
+    # Beside the model, where each of several has images of its own; else for all models.
+    beside = folder / options.images
+    model, images = read_model(folder), beside if beside.is_dir() else raw / options.images
     by_camera: dict[int, list[View]] = defaultdict(list)
     there = [view for view in model.views if _is_there(images, view.name)]
     absent = [view.name for view in model.views if not _is_there(images, view.name)]

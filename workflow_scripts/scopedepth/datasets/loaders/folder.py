@@ -8,6 +8,8 @@ Either option may be a pattern of files instead: `images: "*_color.png"` and `de
 folder. A file that both mean is depth, unless it is a container (NPZ, HDF5, MAT) with both: option `image_key` names
 the image there, `depth.key` the depth.
 
+Where one depth map belongs to all images of a folder, `depths` is that file's name, such as `DepthMapLeft.pfm`.
+
 Image and depth belong together by file name without suffix, else by the name without words such as rgb and depth,
 else by the numbers in the name (see `pairing`). One folder without sequences (`rgb/` and `depth/` at the top) is the
 sequence named after the dataset. Images without depth are kept (they can be predicted, not scored); depth without an
@@ -256,6 +258,17 @@ def pair(folder: Path, options: Options, with_depth: bool = True) -> tuple[list[
     """Return the frames of a sequence's folder, images with their depth, in natural order, and notes."""
     kinds = IMAGE_SUFFIXES + (CONTAINERS if options.image_key else ())
     pictures = _files(files_at(folder, options.images, kinds))
+    shared = folder / options.depths
+    if (
+        with_depth
+        and not is_pattern(options.depths)
+        and shared.suffix.lower() in MAPS
+        and not shared.is_dir()
+    ):
+        depth, notes = (
+            (shared, []) if shared.is_file() else (None, [f"{folder.name} has no {options.depths}"])
+        )
+        return [FrameFiles(path.stem, path, depth) for path in pictures if path != shared], notes
     maps = _files(files_at(folder, options.depths, MAPS)) if with_depth else []
     others = []
     if not is_pattern(options.images):

@@ -28,8 +28,6 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -51,10 +49,10 @@ from scopedepth.datasets.reading.base import (
 )
 from scopedepth.datasets.reading.headers import lacks_bytes, pages_of
 from scopedepth.datasets.reading.images import MOST_NUMBERS, read_bytes, read_image
-from scopedepth.datasets.reading.listing import find_files, is_litter, natural_key
+from scopedepth.datasets.reading.listing import find_files, natural_key
 from scopedepth.datasets.reading.lists import NoFrame
-from scopedepth.datasets.reading.pairing import unique_by
-from scopedepth.datasets.reading.video import KEPT, Video
+from scopedepth.datasets.reading.packed import PackedFrames
+from scopedepth.datasets.reading.video import Video
 from scopedepth.datasets.rectify.calibration import read_opencv
 from scopedepth.datasets.rectify.stereo import Rectifier
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
@@ -75,6 +73,7 @@ SIZE = (1280, 1024)
 COUNTED_FROM_ZERO = (8, 9)
 EXTRACTED = re.compile(r"dataset_?([0-9]+)/keyframe_?([0-9]+)/(image_02/data|data/left)")
 IMAGES = (".png", ".jpg", ".jpeg")
+POINTS = "scene_points.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ class ScaredVideo(ScaredSequence):
     """A key frame's video, with the depth maps moved along."""
 
     video: Video = field(kw_only=True)
-    points: ScenePoints | None = None
+    points: PackedFrames[NDArray[np.float32]] | None = None
 
     def raw_image(self, index: int) -> NDArray[np.uint8]:
         """Return the upper half of the video's frame."""
@@ -232,7 +231,7 @@ class ScaredVideo(ScaredSequence):
 def _video(folder: Path, spec: specs.Dataset, options: Options) -> Sequence:
     lens = _lens(folder, options)
     video = Video(folder / "data" / "rgb.mp4")
-    points = ScenePoints.of(folder / "data")
+    points = scene_points(folder / "data")
     notes = [
         *_notes(folder.parent.name),
         "depth was moved from the key frame by kinematics and drifts with the frame number",
@@ -317,63 +316,11 @@ def _read_points(path: Path) -> NDArray[np.generic]:
     return upper_half(z_of(read_bytes(path), str(path)))
 
 
-class ScenePoints:
-    """Point maps by frame number, from unpacked files or forward through the packed archive."""
-
-    def __init__(self, files: dict[int, Path], archive: Path | None) -> None:
-        self._files, self._archive = files, archive
-        self._lock = threading.Lock()
-        self._kept: dict[int, NDArray[np.float32] | None] = {}
-        self._open: tarfile.TarFile | None = None
-        self._ended = False
-
-    @classmethod
-    def of(cls, data: Path) -> ScenePoints | None:
-        """Return the point maps below a key frame's data folder, None where there are none."""
-        files = unique_by(find_files(data, "scene_points*.tiff"), lambda path: _number(path.name))
-        archive = data / "scene_points.tar.gz"
-        if not files and not archive.is_file():
-            return None
-        return cls(files, None if files else archive)
-
-    def read(self, index: int) -> NDArray[np.float32] | None:
-        """Return frame `index`'s z, float32 (h, w) mm, NaN unknown; None where the frame has no map."""
-        if self._archive is None:
-            path = self._files.get(index)
-            return None if path is None else upper_half(z_of(read_bytes(path), str(path)))
-        with self._lock:
-            if index not in self._kept and self._kept and index < min(self._kept):
-                self._open, self._ended = None, False  # asked to go back: start again
-                self._kept.clear()
-            while index not in self._kept and not self._ended:
-                self._step()
-                while len(self._kept) > KEPT:  # on the way too: a list's frames may lie hundreds apart
-                    del self._kept[min(self._kept)]
-            return self._kept.get(index)
-
-    def _step(self) -> None:
-        """Unpack the archive's next map."""
-        assert self._archive is not None
-        try:
-            if self._open is None:
-                self._open = tarfile.open(self._archive, "r|gz")  # noqa: SIM115  # read on as frames are asked for
-            member = self._open.next()
-            if member is None:
-                self._ended = True
-                return
-            file = self._open.extractfile(member) if member.isfile() else None
-            if file is not None and member.name.endswith(".tiff") and not is_litter(Path(member.name).name):
-                self._kept[_number(member.name)] = upper_half(
-                    z_of(file.read(), f"{self._archive}:{member.name}")
-                )
-        except (tarfile.TarError, EOFError, OSError) as error:
-            self._ended = True
-            raise UnreadableFrame(f"{self._archive}: does not unpack further ({error})") from error
-
-
-def _number(name: str) -> int:
-    match = re.search(r"(\d+)\.tiff$", name)
-    return int(match[1]) if match else -1
+def scene_points(data: Path) -> PackedFrames[NDArray[np.float32]] | None:
+    """Return z of the left camera by frame number, from below a key frame's data folder; None where there is none."""
+    return PackedFrames.of(
+        data, "scene_points", POINTS, ".tiff", lambda content, where: upper_half(z_of(content, where))
+    )
 
 
 def z_of(data: bytes, where: str) -> NDArray[np.float32]:

@@ -79,9 +79,9 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         for key in combinations
     ]
     datasets = {plan.study.units[name].dataset for name in units}
-    # Without corrupted views: what is incomplete says nothing of what a ranking withstands.
+    # Without corrupted views and strata: what is incomplete says nothing of what a ranking withstands.
     whole = [name for name in plan.study.spec["datasets"] if name in datasets]
-    study: Any = {**plan.study.spec, "datasets": whole, "robustness": None}
+    study: Any = {**plan.study.spec, "datasets": whole, "robustness": None, "strata": False}
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
     study["notes"] = [
         *study["notes"],

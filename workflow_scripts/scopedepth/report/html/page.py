@@ -38,6 +38,7 @@ from scopedepth.report.html.sections import (
     scores,
     sequences,
     skill,
+    strata,
     timing,
     tuning,
 )
@@ -61,6 +62,7 @@ SECTIONS = [
     ("tuning", "Before and after"),
     ("sequences", "Sequences"),
     ("depth", "Depth"),
+    ("strata", "Where it fails"),
     ("robustness", "Robustness"),
     ("reference", "Reference"),
     ("gallery", "Frames"),
@@ -119,6 +121,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "tuning": tuned is not None,
         "robustness": bool(results.study.get("robustness")),
         "reference": bool(assessed),
+        "strata": bool(results.study.get("strata")),
     }
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
@@ -157,6 +160,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
         "reference": assessed,
+        "strata": strata.strata(results, look) if results.study.get("strata") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],

@@ -27,6 +27,7 @@ def tuning(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
     return {
         "table": change_table(results, look, pairs),
         "curve": curve(results, look, records),
+        "amounts": amounts(results, look, records),
         "training": training_table(results, look, records) if records else None,
     }
 
@@ -107,11 +108,45 @@ def _change_cell(row: Mapping[str, Any], metric: str) -> Cell:
     return Cell(text, difference, repr(difference), "bad" if worse else "")
 
 
+def amounts(
+    results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, Any]]:
+    """Return for each dataset the headline's metric over the frames learnt from, where several amounts were.
+
+    A line is a base and a recipe, with the mark of the model that learnt from most; it begins with the base, at 0.
+    """
+    several: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for model, training in records.items():
+        weights = tuning_of(results.models[model])
+        if weights["folds"] is None:
+            several.setdefault((weights["base"], weights["recipe"]["name"]), []).append(
+                (training["frames"], model)
+            )
+    lines: dict[str, list[Line]] = {dataset: [] for dataset in results.dataset_names}
+    for (base, recipe), models in several.items():
+        if len({count for count, _ in models}) < 2:
+            continue
+        for dataset, drawn in lines.items():
+            points = [
+                (float(count), results.value(dataset, model, results.protocol))
+                for count, model in sorted([(0, base), *models])
+            ]
+            drawn.append(Line(f"{results.model_title(base)}, {recipe}", look[max(models)[1]], points))
+    label = metric_label(results.metric)
+    charts = {
+        results.dataset_title(dataset): line_chart(
+            drawn, f"{label} on {results.dataset_title(dataset)}", "frames learnt from", label
+        )
+        for dataset, drawn in lines.items()
+    }
+    return [(title, chart) for title, chart in charts.items() if chart is not None]
+
+
 def curve(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return the loss on the frames that were watched, over the steps."""
+    """Return the loss on the frames that were watched, over the steps; of folds the first one's."""
     lines = [
         Line(
-            results.model_title(model),
+            results.model_title(model) + (", fold 1" if "folds" in training else ""),
             look[model],
             [(float(one["step"]), one["watched_loss"]) for one in training["curve"]],
         )
@@ -133,11 +168,16 @@ def training_table(
         Column("Device"),
     ]  # fmt: skip
     rows = []
-    for model, training in records.items():
+    every = [
+        (model, one, f", fold {number + 1}" if "folds" in training else "")
+        for model, training in records.items()
+        for number, one in enumerate(training.get("folds", [training]))
+    ]
+    for model, training, fold in every:
         recipe = tuning_of(results.models[model])["recipe"]
         rows.append([
             model_cell(results, look, model),
-            Cell(f"{recipe['name']}, {recipe['steps']} steps of {recipe['batch']}"),
+            Cell(f"{recipe['name']}, {recipe['steps']} steps of {recipe['batch']}{fold}"),
             value_cell(count(training["frames"]), training["frames"]),
             Cell(", ".join(training["held_out"]) or "nothing", css="words"),
             value_cell(count(training["learning_parameters"]), training["learning_parameters"]),
