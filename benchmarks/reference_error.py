@@ -69,8 +69,8 @@ def rectifier_of(video: Video) -> Rectifier:
 
 def degraded(image: np.ndarray, key: str) -> np.ndarray:
     """Return an image out of focus, darker and noisy, as neither the calibration's nor the held-out phantoms are."""
-    dark = cv2.GaussianBlur(image, (0, 0), 1.5).astype(np.float32) * 0.4
-    return np.clip(dark + generator(key).normal(0, 6, image.shape), 0, 255).astype(np.uint8)
+    dark = cv2.GaussianBlur(image, (0, 0), 2.0).astype(np.float32) * 0.7
+    return np.clip(dark + generator(key).normal(0, 1.2, image.shape), 0, 255).astype(np.uint8)
 
 
 def rendered(seed: int, folder: Path, predictors: Any) -> Path:
@@ -167,9 +167,12 @@ def calibrate(paths: list[Path]) -> str:
     return "\n".join(lines)
 
 
-def with_blurred(found: dict[str, Any]) -> dict[str, str]:
-    """Add two models to a study, and return the models: both near to the truth, one off as the matcher is at edges."""
-    for name in ("sharp", "blurred"):
+def with_alike(found: dict[str, Any], everywhere: bool) -> dict[str, str]:
+    """Add two models to a study, and return the models: both near to the truth, one as wrong as the matcher.
+
+    everywhere: or else at edges and rims alone, which it blurs as the matcher does.
+    """
+    for name in ("sharp", "alike"):
         found[name] = []
     for exact, matched in zip(found["exact"], found["matched"], strict=True):
         height, width = exact.shape
@@ -177,11 +180,10 @@ def with_blurred(found: dict[str, Any]) -> dict[str, str]:
         wave = 1 + 0.02 * np.sin(7 * x + 5 * y)
         edge, rim = edges_and_rims(matched, 4)
         found["sharp"].append(exact * wave)
-        # A little worse all over, and with the matched depth where the reference is wrong.
-        found["blurred"].append(
-            np.where((edge | rim) & np.isfinite(matched), matched, exact) * (1 + 1.1 * (wave - 1))
-        )
-    return {**OUTPUTS, "sharp": "depth", "blurred": "depth"}
+        # A little worse all over, and with the matched depth where it shares its error.
+        wrong = (edge | rim | everywhere) & np.isfinite(matched)
+        found["alike"].append(np.where(wrong, matched, exact) * (1 + 1.1 * (wave - 1)))
+    return {**OUTPUTS, "sharp": "depth", "alike": "depth"}
 
 
 def unjudged(said: dict[str, Any]) -> dict[str, Any]:
@@ -198,10 +200,10 @@ def unjudged(said: dict[str, Any]) -> dict[str, Any]:
 def study_of(path: Path, kind: str, law: Any, protocol: Any, worse: str = "") -> dict[str, Any]:
     """Return what is said of each pair of models of a study, by metric: exact, observed, redraws, verdict.
 
-    worse: ``degraded``, the images before they are matched; ``blurred``, two more models (`with_blurred`).
+    worse: ``degraded``, the images before they are matched; ``blurred``, ``alike``: two more models (`with_alike`).
     """
     found: dict[str, Any] = dict(np.load(path))
-    outputs = with_blurred(found) if worse == "blurred" else OUTPUTS
+    outputs = with_alike(found, worse == "alike") if worse in ("blurred", "alike") else OUTPUTS
     if worse == "degraded":
         found["matched"] = found["degraded"]
     error = {**NOTHING, "reach": 4, "disparity": law, **SHARED_ERRORS.get(kind, {})}
@@ -321,6 +323,10 @@ def main() -> None:
     report(
         "a model that blurs edges as the matcher does",
         [study_of(path, "matched", law, protocol, "blurred") for path in paths],
+    )
+    report(
+        "a model that shares the matcher's error everywhere",
+        [study_of(path, "matched", law, protocol, "alike") for path in paths],
     )
     report("observed order alone", [unjudged(said) for said in everything])
 

@@ -73,9 +73,9 @@ def summarise_study(
     `scores` are the tables of all units, models and protocols of the study, `timings` those of the timed calls, none
     where the study does not measure speed. `stores` by unit and `predictions` by unit and model are for the errors
     against depth; a model without a prediction there has none of these. `strata`: tables of sums by strata, if any.
-    `redraws`: tables of the datasets that state the error of their reference. The rows are sorted by name, so neither the
-    order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged, are
-    a `ScopeDepthError`.
+    `redraws`: tables of the datasets that state the error of their reference. The rows are sorted by name, so neither
+    the order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged,
+    are a `ScopeDepthError`.
     """
     score_paths = group_paths(scores)
     _check_complete(study, score_paths)
