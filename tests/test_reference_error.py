@@ -25,8 +25,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import redraw as redraw_stage
 from scopedepth.evaluation import score as score_stage
-from scopedepth.evaluation.reference import DRAWS, Points, StatedError, edges_and_rims, generator, law_table
-from scopedepth.report.html.sections.reference import stated_words
+from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, generator, law_table
+from scopedepth.report.words import stated_words
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.reference import (
     LEAST_DRAWS,
@@ -41,6 +41,7 @@ from scopedepth.study.plan import Plan
 from scopedepth.tables.io import write_table
 from scopedepth.tables.redraws import REDRAWS
 from scopedepth.vocabulary.reference import (
+    DRAWS,
     FAILED_DRAWS,
     LOCAL,
     NO_TRUSTED,

@@ -502,6 +502,8 @@ def test_what_the_reference_leaves_open_is_a_section_of_its_own(
     whole = out.read_text(encoding="utf-8")
     section = whole.split('<section id="reference">')[1].split("</section>")[0]
     assert "blind to errors that a model shares with the reference" in section
+    assert "was redrawn 20 times within its stated error (disparity of each pixel: σ 0.2 px)" in whole
+    assert re.search(r"The error of the reference of [^.]*Cave[^.]* was not assessed\.", whole)
     lines = re.findall(r"<li>(.*?)</li>", section)
     assert (
         lines[0]

@@ -20,7 +20,7 @@ from scopedepth.evaluation.alignment import Fit, fit_frame
 from scopedepth.evaluation.frames import stored_status
 from scopedepth.evaluation.pixels import Frame, Pixels, Workspace, needs
 from scopedepth.evaluation.protocol import Terms
-from scopedepth.evaluation.reference import DRAWS, Points, StatedError
+from scopedepth.evaluation.reference import Points, StatedError
 from scopedepth.evaluation.scope import Joint
 from scopedepth.evaluation.score import score_frame
 from scopedepth.job.progress import progress
@@ -29,7 +29,7 @@ from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.io import write_table
 from scopedepth.tables.redraws import REDRAWS
 from scopedepth.vocabulary import status as codes
-from scopedepth.vocabulary.reference import LOCAL, OBSERVED, REDRAWN, SHARED, TRUSTED
+from scopedepth.vocabulary.reference import DRAWS, LOCAL, OBSERVED, REDRAWN, SHARED, TRUSTED
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.vocabulary.reference import DRAWS
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
-DRAWS = 20
 # Equally likely values that stand for a distribution.
 LEVELS = 4096
 # Neighbours whose depths differ by more than this share lie on both sides of an edge.

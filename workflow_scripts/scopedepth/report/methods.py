@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from scopedepth.lineage.footage import reached
 from scopedepth.report.results import Results
-from scopedepth.report.words import listed, metric_label, plural, preprocessing, small
+from scopedepth.report.words import listed, metric_label, plural, preprocessing, small, stated_words
 from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.alignments import NAMES, alignment
 from scopedepth.vocabulary.lineage import LEVELS, MEANINGS
+from scopedepth.vocabulary.reference import DRAWS
 from scopedepth.vocabulary.weights import FINETUNED
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def methods_text(results: Results, cite: Cite = lambda kind, name: "") -> str:
     sentences = [compared(results, cite), *fine_tuned(results), *preprocessed(results)]
     sentences += [protocol_sentence(results, name) for name in results.protocol_names]
     sentences += intervals(results)
+    sentences += reference_variability(results)
     sentences += timing_sentence(results)
     sentences += disjointness(results)
     return " ".join(sentences)
@@ -59,6 +61,23 @@ def disjointness(results: Results) -> list[str]:
     if untold:
         sentences.append(f"Which sequences show one patient is not stated of {listed(untold)}.")
     return sentences
+
+
+def reference_variability(results: Results) -> list[str]:
+    """Return how the reference's error was assessed (CLAIM: reference variability), and of which datasets it was not."""
+    assessed = [
+        name for name in results.dataset_names if any(row["dataset"] == name for row in results.reference)
+    ]
+    said = []
+    for name in assessed:
+        stated = "; ".join(what for what, _ in stated_words(results.datasets[name]))
+        said.append(
+            f"The reference depth of {results.dataset_title(name)} was redrawn {DRAWS} times within its stated error "
+            f"({stated}), and an order of two models called resolvable where it withstood that. Errors that a model "
+            "shares with the reference are not covered."
+        )
+    others = [results.dataset_title(name) for name in results.dataset_names if name not in assessed]
+    return said + ([f"The error of the reference of {listed(others)} was not assessed."] if others else [])
 
 
 def compared(results: Results, cite: Cite) -> str:

@@ -156,3 +156,32 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 def small(n: int) -> str:
     """Return a small count in letters."""
     return _SMALL[n] if 0 <= n < len(_SMALL) else str(n)
+
+
+def stated_words(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a dataset states of its reference's error, and the source of each part; empty: not assessed."""
+    error = spec.get("reference_error") or {}
+    found = []
+    for kind, unit in (("disparity", "px"), ("depth", "mm")):
+        if law := error.get(kind):
+            size = (
+                f"σ {law['sigma']:g} {unit}"
+                if law["sigma"]
+                else plural(len(law["classes"]), "class", "classes")
+            )
+            blocks = f", in blocks of {law['grain']} px" if law["grain"] > 1 else ""
+            found.append((f"{kind} of each pixel: {size}{blocks}", law["source"]))
+    units = {"disparity": "px", "depth": "mm"}
+    if steps := error.get("quantisation"):
+        found.append((f"{steps['of']} in steps of {steps['step']:g} {units[steps['of']]}", steps["source"]))
+    if shared := error.get("calibration"):
+        unit = units[shared["of"]]
+        said = f"off by σ {shared['offset']:g} {unit}, tilted by σ {shared['tilt']:g} {unit}"
+        found.append((f"calibration: {shared['of']} {said}", shared["source"]))
+    if shared := error.get("registration"):
+        said = f"registration: shifted by σ {shared['shift']:g} px, turned by σ {shared['rotation']:g}°"
+        found.append((said, shared["source"]))
+    if shared := error.get("drift"):
+        said = f"drift a frame: depth by σ {shared['depth']:g} mm, shift by σ {shared['shift']:g} px"
+        found.append((said, shared["source"]))
+    return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Metrics that are computed anew on each redraw.
 REDRAWN = ("abs_rel", "rmse", "delta1")
+# Draws of each kind of error.
+DRAWS = 20
 # Parts of a table of redraws: the depth as it is, on all of the pixels looked at and on the trusted ones; and drawn.
 OBSERVED, TRUSTED, LOCAL, SHARED = "observed", "trusted", "local", "shared"
 

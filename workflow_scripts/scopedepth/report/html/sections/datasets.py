@@ -13,10 +13,9 @@ from scopedepth.job.manifest import manifest_of
 from scopedepth.report.html.parts.svg import Drawing
 from scopedepth.report.html.parts.table import Cell, Column, Table, link, value_cell
 from scopedepth.report.html.sections.provenance import read_json
-from scopedepth.report.html.sections.reference import stated_words
 from scopedepth.report.passed_over import read_page
 from scopedepth.report.results import Results
-from scopedepth.report.words import count, significant
+from scopedepth.report.words import count, significant, stated_words
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
