@@ -64,7 +64,7 @@ def disjointness(results: Results) -> list[str]:
 
 
 def reference_variability(results: Results) -> list[str]:
-    """Return how the reference's error was assessed (CLAIM: reference variability), and of which datasets it was not."""
+    """Return how the error of the reference was assessed (CLAIM: reference variability), and where it was not."""
     assessed = [
         name for name in results.dataset_names if any(row["dataset"] == name for row in results.reference)
     ]
