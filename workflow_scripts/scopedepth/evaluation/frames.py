@@ -50,31 +50,37 @@ def each_frame(
 
     every: the terms that the frame is looked at under, by their places. dataset, predictions: a DatasetSequence and a
     PredictionSequence. `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
-    too.
+    too. Where one of the terms compares a frame with the one before, `work` also gets the frame before each block
+    (`leads`), and what it returns of that is dropped.
     """
     local = threading.local()
     needed = needs(every, np.dtype(np.float32))
     needs_rgb = any(terms.needs_rgb for terms in every)
+    pairs_frames = any(terms.pairs_frames for terms in every)
 
-    def block(start: int, stop: int) -> list[T]:
+    def block(first: int, stop: int) -> list[T]:
+        start = first - 1 if pairs_frames and first else first
         if not hasattr(local, "workspace"):
             local.workspace = Workspace()
         frame_status, prediction_status = dataset.status(start, stop), predictions.status(start, stop)
         stored = [stored_status(int(a), int(b)) for a, b in zip(frame_status, prediction_status, strict=True)]
         if all(stored):
-            return [skipped(start + i, code) for i, code in enumerate(stored)]
+            return [skipped(start + i, code) for i, code in enumerate(stored) if start + i >= first]
         prediction, depth = predictions.prediction(start, stop), dataset.depth(start, stop)
         flags = dataset.flags(start, stop)
         rgb = dataset.scene(start, stop) if needs_rgb else None
         results = []
+        before: dict[Any, Any] = {}
         for i, code in enumerate(stored):
             if code:
                 results.append(skipped(start + i, code))
                 continue
             image = None if rgb is None else rgb[i]
             shown = prediction[i], depth[i], flags[i], image
-            results.append(work(Frame(every, needed, start + i, *shown, local.workspace)))
-        return results
+            frame = Frame(every, needed, start + i, *shown, local.workspace)
+            frame.before, frame.leads = before, start + i < first
+            results.append(work(frame))
+        return results[first - start :]
 
     for results in _in_order(block, _blocks(dataset), threads):
         yield from results

@@ -159,7 +159,10 @@ class Frame:
 
     number: of the frame. prediction: (v, u). depth: (h, w), NaN where missing. flags: uint8 (h, w). rgb: uint8
     (h, w, 3), where one of the terms looks at it. Of one frame at a time, `workspace` holds the buffers.
+    `before` is what is kept of a frame for the next one of its block; `leads`: it is read for that alone.
     """
+
+    leads = False
 
     def __init__(
         self,
@@ -175,7 +178,8 @@ class Frame:
         workspace.fit(depth.shape, depth.dtype)
         self.every, self.needs = every, needs
         self.number, self.prediction, self.depth = number, prediction, depth
-        self._flags, self._rgb, self._workspace = flags, rgb, workspace
+        self._flags, self.rgb, self._workspace = flags, rgb, workspace
+        self.before: dict[Any, Any] = {}
         self._outputs: dict[Hashable, NDArray[np.floating]] = {}
         self._masks: dict[Hashable, NDArray[np.bool_]] = {}
         self._gathered: dict[Hashable, Pixels] = {}
@@ -225,7 +229,7 @@ class Frame:
         key = (need.mask, low, high)
         if key not in self._masks:
             out = self._workspace.take("mask")
-            self._masks[key] = valid_pixels(terms, self.depth, self._flags, self._rgb, (low, high), out)
+            self._masks[key] = valid_pixels(terms, self.depth, self._flags, self.rgb, (low, high), out)
         return self._masks[key]
 
     def _output(self, terms: Terms, need: Need) -> NDArray[np.floating]:

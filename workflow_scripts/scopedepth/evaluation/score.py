@@ -15,13 +15,13 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.align import Pair, add_keys, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import each_frame
-from scopedepth.evaluation.metrics import frame_metrics
+from scopedepth.evaluation.metrics import Seen, frame_metrics, take_of
 from scopedepth.evaluation.pixels import Frame, Pixels
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import ALIGNMENTS, SCORES, with_metrics
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
@@ -80,18 +80,24 @@ def score_unit(
                 for protocol, score in zip(scored, scores, strict=True):
                     tables[protocol].set(frame, score)
                 advance()
-    for protocol in protocols:
-        write_table(out[protocol], SCORES, tables[protocol].columns())
+    for protocol, spec in protocols.items():
+        schema = with_metrics(SCORES, spec["metrics"])
+        columns = tables[protocol].columns()
+        write_table(out[protocol], schema, {name: columns[name] for name in schema.names})
 
 
 def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Iterator[list[Score]]:
     """Yield for each frame of a sequence its score under each protocol that has fits."""
     every = [pair.terms[protocol] for protocol in fits]
     found = list(fits.values())
+    take = take_of(pair.data, every)
 
     def look(frame: Frame) -> list[Score]:
         return [
-            score_frame(terms, frame.pixels(place), found[place][frame.number])
+            # Of the frame before a block only what the next one is compared with.
+            NO_SCORE
+            if frame.leads and not terms.pairs_frames
+            else score_frame(terms, frame.pixels(place), found[place][frame.number], Seen(take, frame, place))
             for place, terms in enumerate(every)
         ]
 
@@ -99,6 +105,9 @@ def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Ite
         return [Score({}, 0, code)] * len(every)
 
     return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
+
+
+NO_SCORE = Score({}, 0, codes.OK)
 
 
 class Columns:
@@ -174,11 +183,14 @@ def is_scored(terms: Terms, fit: Fit) -> bool:
     return fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and terms.score_negative)
 
 
-def score_frame(terms: Terms, pixels: Pixels, fit: Fit) -> Score:
-    """Return one frame's metrics, or none and the status of its fit that forbids them."""
+def score_frame(terms: Terms, pixels: Pixels, fit: Fit, seen: Seen | None = None) -> Score:
+    """Return one frame's metrics, or none and the status of its fit that forbids them.
+
+    seen: what is known of it beside its pixels; None: nothing.
+    """
     if not is_scored(terms, fit):
         return Score({}, pixels.x.size, fit.status, pixels.coverage)
-    metrics = frame_metrics(terms, pixels, fit)
+    metrics = frame_metrics(terms, pixels, fit, seen)
     status = fit.status
     if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
         status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite

@@ -31,7 +31,7 @@ from scopedepth.statistics.panel import (
 from scopedepth.statistics.robustness import corrupted_of, resilience_rows, robustness_rows
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.training import COLUMN, Seen
-from scopedepth.tables.frames import SCORES, read_scores
+from scopedepth.tables.frames import SCORES, read_scores, with_metrics
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
@@ -412,8 +412,9 @@ def _write_frames(
     """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
+    schema = with_metrics(FRAMES, [name for spec in protocols.values() for name in spec["metrics"]])
     with pq.ParquetWriter(
-        beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
+        beside, schema, compression="zstd", store_schema=True, write_page_checksum=True
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
             parts = [
@@ -421,7 +422,7 @@ def _write_frames(
                 for key in keys
                 for path in scores[key]
             ]
-            whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+            whole = pa.concat_tables(parts).select(schema.names).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)
 
