@@ -37,6 +37,7 @@ from scopedepth.report.html.sections import (
     scores,
     sequences,
     skill,
+    space_time,
     timing,
     tuning,
 )
@@ -63,6 +64,7 @@ SECTIONS = [
     ("robustness", "Robustness"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
+    ("space_time", "Space and time"),
     ("timing", "Time"),
     ("failures", "Failures"),
     ("materials", "Models and data"),
@@ -112,7 +114,12 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     speeds = speed(results, look)
     tuned = tuning.tuning(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
-    has = {"tuning": tuned is not None, "robustness": bool(results.study.get("robustness"))}
+    over_time = space_time.space_time(results, look)
+    has = {
+        "tuning": tuned is not None,
+        "robustness": bool(results.study.get("robustness")),
+        "space_time": bool(over_time),
+    }
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -151,6 +158,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
+        "space_time": over_time,
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
         "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
         "timing": timing.timing_table(results, look),
