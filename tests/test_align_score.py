@@ -24,7 +24,7 @@ from scopedepth.evaluation import score as score_stage
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.statistics.panel import read_sorted
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import ALIGNMENTS, SCORES, with_metrics
 from scopedepth.tables.io import table_from
 from scopedepth.vocabulary import flags as bits
 from scopedepth.vocabulary.metrics import METRICS
