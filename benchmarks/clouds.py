@@ -18,7 +18,7 @@ import open3d  # type: ignore[import-not-found,unused-ignore]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
-from scopedepth.metrics.clouds import NEAR, POINTS, compared, points  # noqa: E402
+from scopedepth.metrics.clouds import NEAR, POINTS, compared, points
 
 LIMIT = 1e-6
 

@@ -279,6 +279,16 @@ def test_a_video_has_the_sources_own_number(scores: Callable[..., Any], shard: i
     assert all(row[name] is not None for row in rows for name in SHAPES)
 
 
+def test_pairs_change_no_fit(scores: Callable[..., Any]) -> None:
+    """A median over a sequence counts each frame once, also where scoring reads some of them twice."""
+    fit = {"method": "median", "scope": "sequence", "affine_disparity": "zero_shift"}
+    alone, pairs = (
+        scores(protocol(metrics=metrics, alignment=fit), *stores(5)).select(["scale", "abs_rel"]).to_pylist()
+        for metrics in (["abs_rel"], ["abs_rel", "flow_error"])
+    )
+    assert alone == pairs
+
+
 def test_a_frame_behind_one_without_a_fit_has_no_pair(scores: Callable[..., Any]) -> None:
     status = np.array([0, 0, 1, 0, 0], np.uint8)
     data, predicted = stores(5, shard=5, status=status)

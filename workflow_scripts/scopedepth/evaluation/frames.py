@@ -45,21 +45,20 @@ def each_frame(
     work: Callable[[Frame], T],
     skipped: Callable[[int, int], T],
     threads: int,
+    with_before: bool = False,
 ) -> Iterator[T]:
     """Yield work(frame) for each frame of a sequence in order, or skipped(number, status) where a store says so.
 
     every: the terms that the frame is looked at under, by their places. dataset, predictions: a DatasetSequence and a
     PredictionSequence. `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
-    too. Where one of the terms compares a frame with the one before, `work` also gets the frame before each block
-    (`leads`), and what it returns of that is dropped.
+    too. with_before: `work` also gets the frame before each block (`leads`), and what it returns of that is dropped.
     """
     local = threading.local()
     needed = needs(every, np.dtype(np.float32))
     needs_rgb = any(terms.needs_rgb for terms in every)
-    pairs_frames = any(terms.pairs_frames for terms in every)
 
     def block(first: int, stop: int) -> list[T]:
-        start = first - 1 if pairs_frames and first else first
+        start = first - 1 if with_before and first else first
         if not hasattr(local, "workspace"):
             local.workspace = Workspace()
         frame_status, prediction_status = dataset.status(start, stop), predictions.status(start, stop)

@@ -104,7 +104,8 @@ def frame_scores(pair: Pair, fits: Mapping[str, list[Fit]], threads: int) -> Ite
     def skipped(_: int, code: int) -> list[Score]:
         return [Score({}, 0, code)] * len(every)
 
-    return each_frame(every, pair.data, pair.predicted, look, skipped, threads)
+    pairs = any(terms.pairs_frames for terms in every)
+    return each_frame(every, pair.data, pair.predicted, look, skipped, threads, with_before=pairs)
 
 
 NO_SCORE = Score({}, 0, codes.OK)
