@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_a_wall_that_is_too_far() -> None:
     camera = np.array([[50.0, 0, 10.0], [0, 50.0, 10.0], [0, 0, 1]])
     found = clouds.compute(seen(np.full((21, 21), 52.0), np.full((21, 21), 50.0), camera))
     # The principal point is a pixel; its points lie 2 mm apart, and no others are nearer than that.
+    assert found["cloud_accuracy"] is not None
     assert found["cloud_accuracy"] >= 2
     assert found["completeness_ratio"] == found["f_score"] == 0.0
     y, x = np.array([3]), np.array([20])
@@ -154,7 +156,7 @@ def test_one_direction_is_the_sources_own() -> None:
     In one thread: several points on one pixel take turns there otherwise.
     """
     first, second = kept(wavy(k=0)), kept(wavy(k=1), 1)
-    forward = np.linalg.inv(way(1)) @ way(0)
+    forward: Array = np.linalg.inv(way(1)) @ way(0)
     for one, other, there, wanted in (
         (first, second, forward, 0.04077154573237373),
         (second, first, np.linalg.inv(forward), 0.04285081566843139),
@@ -205,14 +207,14 @@ def over_time(phantom: tuple[Video, list[Any]], change: Callable[[int, Array], A
         valid = made.depth > 0
         predicted = np.where(valid, change(k, made.depth), 0.0)
         frame = AlignedFrame(
-            made.depth[valid], made.depth, valid, predicted, False, lambda predicted=predicted: predicted
+            made.depth[valid], made.depth, valid, predicted, False, partial(np.array, predicted)
         )
         frame.take = Take(video.name, 0, video.camera.matrix, np.array(video.poses))
         frame.number, frame.rgb, frame.before = k, made.rgb, before
         found.append(consistency.compute(frame) | flow.compute(frame))
         before = frame.kept()
     assert set(found[0].values()) == {None}
-    return {name: float(np.mean([row[name] for row in found[1:]])) for name in found[0]}  # type: ignore[misc]
+    return {name: float(np.mean([row[name] for row in found[1:]])) for name in found[0]}
 
 
 def test_exact_depth_flicker_and_a_constant(phantom: tuple[Video, list[Any]]) -> None:
@@ -261,7 +263,7 @@ def stores(n: int, kind: str = "disparity", shard: int = 2, **more: Any) -> tupl
     return FakeStore(data), FakeStore(FakeSequence("s", prediction=output), output_kind=kind)
 
 
-VDA = {
+VDA: dict[str, Any] = {
     "alignment": {"method": "lsq_affine", "space": "disparity", "scope": "sequence", "depth_epsilon": 1e-8},
     "depth_range": {"min": 1e-3, "max": 10000, "inclusive": False},
     "clamp": {"disparity": 1e-3},

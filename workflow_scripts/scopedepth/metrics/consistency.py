@@ -1,8 +1,8 @@
 """Temporal consistency with known poses: what a frame's points are as depths of the next one, and the other way round.
 
 Of two frames each one's valid pixels are taken into space, moved by the camera's way and rounded to the other's pixels;
-there both depths are compared where that frame's pixel is valid. In `tae` the point that comes last, row by row, stands
-where several fall on one pixel, as in the source; in `tae_z` and `tas` the nearest. Exact depth does not score zero: it
+there both depths are compared where that frame's pixel is valid. In `tae` and `tas` the point that comes last, row by row,
+stands where several fall on one pixel, as in their sources; in `tae_z` the nearest. Exact depth does not score zero: it
 pays for the rounding, and `tae` for points that are hidden in the other frame.
 """
 
@@ -31,7 +31,8 @@ METRICS = (
     ),
     Metric(
         "tas", "TAS", "1", True, "share of pixels with max(p/q, q/p) < 1.25, p and q as for tae",
-        "EndoDAV (utils/eval_utils.py)", needs="shape", in_mm=True, pair=True,
+        "EndoDAV (utils/eval_utils.py), which rounds pixels' centres at halves; here they are whole numbers",
+        needs="shape", in_mm=True, pair=True,
     ),
 )  # fmt: skip
 
