@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from scopedepth.phantom import organs, path
 from scopedepth.phantom.camera import endoscope
 from scopedepth.phantom.scene import render_depth
 from scopedepth.phantom.video import Video
+from scopedepth.report.html.sections import space_time
 from scopedepth.tables.frames import SCORES, with_metrics
 from scopedepth.vocabulary.metrics import METRICS
 from test_phantom_geometry import RADIUS, placed, tube
@@ -329,6 +331,36 @@ def test_a_fit_of_each_frame_would_hide_flicker() -> None:
         with pytest.raises(ValueError, match="flicker"):
             protocol(metrics=[name])
         protocol(metrics=[name], alignment={"method": "none"})
+
+
+def test_the_report_shows_accuracy_first() -> None:
+    """Models stand in the headline's order, however consistent a constant is; a study without such metrics has none."""
+    values = {
+        ("good", "abs_rel"): 0.1,
+        ("constant", "abs_rel"): 0.4,
+        ("good", "tae"): 3.0,
+        ("constant", "tae"): 0.5,
+    }
+    rows = {
+        key: {
+            "dataset": "d", "protocol": "p", "metric": key[1], "value": value, "ci_low": None, "ci_high": None,
+            "skill": None, "status": "ok",
+        }
+        for key, value in values.items()
+    }  # fmt: skip
+    results: Any = SimpleNamespace(
+        dataset_names=["d"], protocol_names=["p"], metric_names=["abs_rel", "tae", "scale_drift"], metric="abs_rel",
+        protocol="p", summary=list(rows.values()), in_order=lambda dataset: ["good", "constant"],
+        score=lambda dataset, model, protocol="p", metric="abs_rel": rows.get((model, metric)),
+        value=lambda dataset, model: values[model, "abs_rel"], dataset_title=str, model_title=str,
+        mark=lambda dataset, model: "", is_baseline=lambda model: model == "constant",
+    )  # fmt: skip
+    look: Any = dict.fromkeys(("good", "constant"), SimpleNamespace(icon=""))
+    [part] = space_time.space_time(results, look)
+    assert [column.label for column in part["table"].columns] == ["Model", "AbsRel, p", "Skill", "TAE, %"]
+    assert [[row[1].sort, row[3].sort] for row in part["table"].rows] == [[0.1, 3.0], [0.4, 0.5]]
+    results.summary = [row for row in rows.values() if row["metric"] == "abs_rel"]
+    assert space_time.space_time(results, look) == []
 
 
 def test_consistency_opens_no_report() -> None:

@@ -1,9 +1,9 @@
 """Temporal consistency with known poses: what a frame's points are as depths of the next one, and the other way round.
 
 Of two frames each one's valid pixels are taken into space, moved by the camera's way and rounded to the other's pixels;
-there both depths are compared where that frame's pixel is valid. In `tae` and `tas` the point that comes last, row by row,
-stands where several fall on one pixel, as in their sources; in `tae_z` the nearest. Exact depth does not score zero: it
-pays for the rounding, and `tae` for points that are hidden in the other frame.
+there both depths are compared where that frame's pixel is valid. Where several points fall on one pixel, the one that
+comes last, row by row, stands in `tae` and `tas`, as in their sources, and the nearest in `tae_z`. Exact depth does not
+score zero: it pays for the rounding, and `tae` for points that are hidden in the other frame.
 """
 
 from __future__ import annotations

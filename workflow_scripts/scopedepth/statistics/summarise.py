@@ -190,7 +190,8 @@ def _analysed(
         protocol["averaging"],
         SUMMARY_METRICS[metric].higher_is_better,
         np.array([not reason for reason in reasons]),
-        is_baseline & (metric in METRICS),
+        # No skill of consistency: a constant agrees with itself.
+        is_baseline & (metric in METRICS and not METRICS[metric].pair),
         study["bootstrap"]["replicates"],
         study["bootstrap"]["seed"],
     )
