@@ -37,6 +37,7 @@ from scopedepth.report.html.sections import (
     scores,
     sequences,
     skill,
+    space_time,
     strata,
     timing,
     tuning,
@@ -65,6 +66,7 @@ SECTIONS = [
     ("robustness", "Robustness"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
+    ("space_time", "Space and time"),
     ("timing", "Time"),
     ("failures", "Failures"),
     ("materials", "Models and data"),
@@ -114,8 +116,13 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     speeds = speed(results, look)
     tuned = tuning.tuning(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
-    has = {"tuning": tuned is not None, "robustness": bool(results.study.get("robustness"))}
-    has["strata"] = bool(results.study.get("strata"))
+    over_time = space_time.space_time(results, look)
+    has = {
+        "tuning": tuned is not None,
+        "robustness": bool(results.study.get("robustness")),
+        "space_time": bool(over_time),
+        "strata": bool(results.study.get("strata")),
+    }
     script, early = static("page.js"), static("early.js")
     datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
     return {
@@ -155,6 +162,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "strata": strata.strata(results, look) if results.study.get("strata") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
+        "space_time": over_time,
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
         "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
         "timing": timing.timing_table(results, look),
