@@ -47,6 +47,9 @@ RUN: dict[str, Run] = {
     "snakemake --cores 2 --config study=finetune_demo": Run(
         "snakemake --cores 2 --config study=finetune_demo -n", says="rule finetune"
     ),
+    "snakemake --cores 2 --config study=reference_demo": Run(
+        "snakemake --cores 2 --config study=reference_demo -n", says="rule redraw"
+    ),
     "snakemake --cores 2 --config study=robust_demo": Run(
         "snakemake --cores 2 --config study=robust_demo -n", says="phantom_smoke_5"
     ),

@@ -28,7 +28,7 @@ from scopedepth.report.paper.latex import scores_caption
 from scopedepth.report.results import Results
 from scopedepth.report.words import interval, listed, metric_value, number, parameters, plural, significant
 from scopedepth.tables.io import read_table, write_table
-from scopedepth.tables.study import COMPARISONS, RANKS, RESILIENCE, ROBUSTNESS, SUMMARY
+from scopedepth.tables.study import COMPARISONS, RANKS, REFERENCE, RESILIENCE, ROBUSTNESS, SUMMARY
 
 
 @pytest.fixture(scope="module")
@@ -463,3 +463,52 @@ def test_what_corruptions_do_is_a_section_of_its_own(
     assert "103.9" in section
     assert "120.2" in section
     assert "<h3>Cave</h3>" not in section  # it was not corrupted
+
+
+def test_what_the_reference_leaves_open_is_a_section_of_its_own(
+    study: dict[str, Any], tmp_path: Path, page: str
+) -> None:
+    """Orders that stand and why others do not; a dataset beside it that states nothing is not assessed."""
+    assert 'id="reference"' not in page
+    assert "#reference" not in page
+    assert "<dt>Reference error</dt><dd>not assessed</dd>" in re.sub(r">\s+<", "><", page)
+    a, b, c = "affine_net", "hostile", "constant"
+    empty: dict[str, Any] = dict.fromkeys(REFERENCE.names)
+    rows = [
+        {
+            **empty, "dataset": "tube", "protocol": "median_depth", "metric": metric, "model_a": first,
+            "model_b": second, "difference": -0.1, "reference_low": -0.2, "reference_high": -0.05,
+            "trusted_difference": -0.1, "resolvable": reason == "resolved", "reason": reason,
+            "seen_in_training_a": "none", "seen_in_training_b": "none",
+        }
+        for metric, first, second, reason in (
+            ("abs_rel", a, b, "resolved"), ("abs_rel", a, c, "within the sampling interval"),
+            ("abs_rel", b, c, "other on trusted pixels"), ("rmse", a, b, "within the reference's error"),
+            ("rmse", a, c, "resolved"), ("rmse", b, c, "within the reference's error"),
+        )
+    ]  # fmt: skip
+    tables = {**study["tables"], "reference": tmp_path / "reference.parquet"}
+    write_table(
+        tables["reference"], REFERENCE, {name: [row[name] for row in rows] for name in REFERENCE.names}
+    )
+    error: dict[str, Any] = {
+        "focal": None, "baseline": 5.0, "reach": 4, "depth": None, "quantisation": None, "calibration": None,
+        "registration": None, "drift": None,
+        "disparity": {"sigma": 0.2, "probabilities": None, "classes": [], "grain": 1, "source": "<b>told</b>"},
+    }  # fmt: skip
+    datasets = {**study["datasets"], "tube": {**study["datasets"]["tube"], "reference_error": error}}
+    out = tmp_path / "report.html"
+    write_report(**{**study, "tables": tables, "datasets": datasets}, out=out)
+    whole = out.read_text(encoding="utf-8")
+    section = whole.split('<section id="reference">')[1].split("</section>")[0]
+    assert "blind to errors that a model shares with the reference" in section
+    lines = re.findall(r"<li>(.*?)</li>", section)
+    assert (
+        lines[0]
+        == "Before sampling the order stands of 2 of 3 pairs by AbsRel and 1 of 3 by RMSE: RMSE withstands least."
+    )
+    assert lines[-1] == "disparity of each pixel: σ 0.2 px <small>(&lt;b&gt;told&lt;/b&gt;)</small>"
+    assert "Not assessed: no error of this reference is stated" in section.split("<h3>Cave</h3>")[1]
+    assert whole.index('id="robustness"' if 'id="robustness"' in whole else 'id="depth"') < whole.index(
+        'id="reference"'
+    )

@@ -20,6 +20,7 @@ with rule_job(snakemake):
         scores=[Path(path) for path in snakemake.input.scores_table],
         strata=[Path(path) for path in snakemake.input.strata_table],
         timings=[Path(path) for path in snakemake.input.timings_table],
+        redraws=[Path(path) for path in snakemake.input.redraws_table],
         out={name: Path(path) for name, path in snakemake.output.items() if name != "record"},
         stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
         predictions=dict(

@@ -11,6 +11,7 @@ from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.options import check_options, options_of
 from scopedepth.config.provenance import Provenance
+from scopedepth.config.reference import StatedError
 from scopedepth.job import extensions
 from scopedepth.vocabulary.corruptions import CORRUPTIONS
 
@@ -328,6 +329,9 @@ class DatasetSpec(Spec):
     undistort: bool = Field(False, description="map the image onto the depth's pinhole camera")
     stereo: Stereo = Field(Stereo(), description="matching of raw stereo pairs (loader stereo)")
     max_bad_frames: float = Field(0.05, ge=0, le=1, description="largest share of unreadable frames")
+    reference_error: StatedError | None = Field(
+        None, description="how far the depth may be off, with the sources; null: not assessed"
+    )
     published: dict[str, PublishedSize] = Field(
         {},
         description="frames and sizes as published, for forecasts: by sequence where it is split, else under `all`",
@@ -342,6 +346,12 @@ class DatasetSpec(Spec):
     @model_validator(mode="after")
     def _known_options(self) -> DatasetSpec:
         check_options(f"loader {self.loader}", options_of(extensions.LOADERS, self.loader), self.options)
+        return self
+
+    @model_validator(mode="after")
+    def _error_in_millimetres(self) -> DatasetSpec:
+        if self.reference_error is not None and (self.depth.kind == "none" or self.depth.unit == "relative"):
+            raise ValueError("reference_error needs depth in mm, cm or m, which this dataset's is not")
         return self
 
     @model_validator(mode="after")

@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 # A sequence's name becomes part of a path where a dataset is split.
 SEQUENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-# Words about an entry: they reach the report, but no number depends on them, and so no result's identity.
-DATASET_WORDS = frozenset({"title", "licence", "citation", "homepage", "published", "provenance"})
+# Words about an entry: they reach the report, but no number depends on them, and so no result's identity. What is
+# stated of a reference's error decides the redraws alone.
+DATASET_WORDS = frozenset(
+    {"title", "licence", "citation", "homepage", "published", "provenance", "reference_error"}
+)
 MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "made_from", "trained_on"})
 PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_comparable"})
 RECIPE_WORDS = frozenset({"title", "name"})
@@ -143,6 +146,14 @@ class Study:
     def shown_units(self) -> list[str]:
         """The units of the datasets that the study names: without those of corrupted views."""
         return [unit.name for unit in self.units.values() if unit.dataset in self.spec["datasets"]]
+
+    @property
+    def assessed_units(self) -> list[str]:
+        """The units of the datasets whose reference's error is stated, where the study asks for it."""
+        if not self.spec["reference_error"]:
+            return []
+        stated = {name for name, spec in self.shown_datasets.items() if spec["reference_error"] is not None}
+        return [unit.name for unit in self.units.values() if unit.dataset in stated]
 
     def units_of(self, dataset: str) -> list[str]:
         """Return the names of a dataset's units."""

@@ -90,6 +90,9 @@ class StudySpec(Spec):
     bootstrap: Bootstrap = Field(Bootstrap(), description="how intervals are drawn")
     timing: Name | None = Field(None, description="one of `timings`; null measures no speed")
     robustness: Robustness | None = Field(None, description="corruptions to withstand; null: none")
+    reference_error: bool = Field(
+        True, description="ask which comparisons withstand the `reference_error` of datasets that state one"
+    )
     strata: bool = Field(
         False,
         description="tell where in the image models fail (near, far, edges, ...), under the headline's protocol: "

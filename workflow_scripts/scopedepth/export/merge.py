@@ -87,6 +87,8 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
     said.append(WITHOUT_STORES)
     if any(crate.study["study"].get("robustness") for crate in crates):
         said.append("What the rankings withstand (robustness) stands in the reports that were merged.")
+    if any(one.get("reference_error") for one in datasets.values()):
+        said.append("What the error of a reference leaves open stands in the reports that were merged.")
     if any(crate.study["study"].get("strata") for crate in crates):
         said.append("Where models fail (strata) stands in the reports that were merged.")
     owners = _owners(crates, protocols)

@@ -138,6 +138,10 @@ class Results:
         return read_table(self.tables["resilience"], schema=STUDY_TABLES["resilience"]).to_pylist()
 
     @cached_property
+    def reference(self) -> list[Row]:
+        return read_table(self.tables["reference"], schema=STUDY_TABLES["reference"]).to_pylist()
+
+    @cached_property
     def strata(self) -> list[Row]:
         return read_table(self.tables["strata"], schema=STUDY_TABLES["strata"]).to_pylist()
 

@@ -28,6 +28,7 @@ from scopedepth.statistics.panel import (
     sequence_names,
     with_drift,
 )
+from scopedepth.statistics.reference import reference_rows
 from scopedepth.statistics.robustness import corrupted_of, resilience_rows, robustness_rows
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.strata import StrataPanel, by_model, strata_rows
@@ -46,6 +47,7 @@ Row = dict[str, Any]
 # The tables that are made of rows; the others are taken over as they are.
 ROW_TABLES = (
     "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
+    "reference",
     "strata",
 )  # fmt: skip
 # The columns of a frame's fit.
@@ -63,16 +65,17 @@ def summarise_study(
     out: Mapping[str, Path],
     stores: Mapping[str, Path] | None = None,
     predictions: Mapping[tuple[str, str], Path] | None = None,
+    redraws: Sequence[Path] = (),
     strata: Sequence[Path] = (),
 ) -> None:
     """Write the tables of a study (`scopedepth.tables.study`) to the paths `out`, by the tables' names.
 
     `scores` are the tables of all units, models and protocols of the study, `timings` those of the timed calls, none
     where the study does not measure speed. `stores` by unit and `predictions` by unit and model are for the errors
-    against depth; a model without a prediction there has none of these. `strata`: tables of sums by
-    strata, if any. The rows are sorted by name, so neither the
-    order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged, are
-    a `ScopeDepthError`.
+    against depth; a model without a prediction there has none of these. `strata`: tables of sums by strata, if any.
+    `redraws`: tables of the datasets that state the error of their reference. The rows are sorted by name, so neither
+    the order of the files nor that of the configuration shows. Missing or unlike tables, and stores that are damaged,
+    are a `ScopeDepthError`.
     """
     score_paths = group_paths(scores)
     _check_complete(study, score_paths)
@@ -91,6 +94,7 @@ def summarise_study(
         rows["depth_error"] = _depth_error_rows(
             study, protocols, score_paths, stores, predictions, out["frames"]
         )
+    rows["reference"] = reference_rows(rows["comparisons"], protocols, redraws)
     rows["strata"] = _strata_rows(study, protocols, score_paths, strata)
     for table in ROW_TABLES:
         for row in rows[table]:

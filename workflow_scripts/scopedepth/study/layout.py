@@ -37,7 +37,7 @@ HALF_MADE = ".partial"
 
 STUDY_TABLES = (
     "frames", "summary", "comparisons", "ranks", "sensitivity", "depth_error", "drift", "robustness", "resilience",
-    "strata", "timing",
+    "reference", "strata", "timing",
 )  # fmt: skip
 # What the names in them stand for; made with the report, for they hold its words.
 NAME_TABLES = ("models", "metrics", "protocols")
@@ -66,6 +66,8 @@ LISTS = {
     "bases": "prepare",
     "predictions": "predict",
     "scores": "score",
+    # Of datasets that state the error of their reference.
+    "redraws": "redraw",
     "strata": "score",
     "timings": "time",
 }
@@ -196,6 +198,14 @@ STAGES: dict[str, Stage] = {
             {"unit": STORE, "bases": ("store",), "prediction": STORE, "alignment": ("table",)},
             each="protocol",
         ),
+        # The same with the reference redrawn within its stated error.
+        Stage(
+            "redraw",
+            "redraws/{unit}/{model}/{protocol}",
+            {"table": ".parquet", "record": RECORD},
+            {"unit": STORE, "bases": ("store",), "prediction": STORE},
+            each="protocol",
+        ),
         # The record of a timing holds what was measured, beside the calls.
         Stage(
             "time",
@@ -213,6 +223,7 @@ STAGES: dict[str, Stage] = {
                 "bases": ("store",),
                 "predictions": STORE,
                 "scores": ("table",),
+                "redraws": ("table",),
                 "strata": ("table",),
                 "timings": ("table", "record"),
             },

@@ -64,6 +64,8 @@ START_MINUTES = 10
 # Seconds to fit or score a pixel of a frame under a protocol: four times what one core took for frames of 320 x 320 and
 # one protocol. Several share work, as far as a study's frames and protocols let them.
 COMPARE_SECONDS_PER_PIXEL = 5e-8
+# Seconds to redraw the reference of 100 frames under a protocol: three times what one core took.
+REDRAW_SECONDS = 10
 # Forward, end to end, and turns for half as long.
 TIMING_CLOCKS = 2.5
 # A video that nobody has counted yet.
@@ -176,6 +178,10 @@ class Needs:
 
     def align_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
         return self._compare_runtime(input.units_manifest, attempt)
+
+    def redraw_runtime(self, wildcards: Any, attempt: int) -> int:
+        """Return the same for each unit: a sample of its frames is looked at."""
+        return attempt * math.ceil(START_MINUTES + MARGIN * REDRAW_SECONDS * len(self.study.protocols) / 60)
 
     def score_runtime(self, wildcards: Any, input: Any, attempt: int) -> int:
         return self._compare_runtime([input.unit_manifest], attempt)

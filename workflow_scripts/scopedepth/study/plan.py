@@ -33,6 +33,7 @@ from scopedepth.study.layout import MAKERS, ONE, RESULTS, STAGES, Job, weights_j
 from scopedepth.views import modules_of, step_module
 from scopedepth.vocabulary.alignments import alignment
 from scopedepth.vocabulary.metrics import METRICS, standing_for
+from scopedepth.vocabulary.reference import REDRAWN
 from scopedepth.vocabulary.strata import PART, without_part
 from scopedepth.vocabulary.weights import FORMATS, tuning_of
 
@@ -143,7 +144,7 @@ class Plan:
         if wildcard == "timing":
             return () if study.timing is None else (study.timing["name"],)
         every: dict[str, Collection[str]] = {
-            "unit": study.units if role == "scores" else study.shown_units,
+            "unit": {"scores": study.units, "redraws": study.assessed_units}.get(role, study.shown_units),
             "model": study.models,
             "protocol": self.by_strata if role == "strata" else study.protocols,
         }
@@ -182,7 +183,7 @@ class Plan:
     # The inputs of the rules.
 
     def parts(self, rule: str, wildcards: Any) -> list[Job]:
-        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align and score.
+        """Return what one job of a rule makes, for its wildcards: one part a protocol, of align, score and redraw.
 
         And of score one for the sums by strata (`by_strata`).
         """
@@ -288,6 +289,7 @@ class Plan:
             "time": job.values[1:],
             "align": job.values[2:],
             "score": job.values[2:],
+            "redraw": job.values[::2],
         }
         return self._spec(job.rule, keys.get(job.rule, job.values))
 
@@ -338,6 +340,16 @@ class Plan:
             facts = {name: [METRICS[name].needs, METRICS[name].unit] for name in spec["metrics"]}
             fitted = alignment(spec["alignment"]["method"]).parameters
             return canonical_json({**spec, "metric_facts": facts, "alignment_parameters": fitted})
+        if rule == "redraw":
+            protocol = without(study.protocols[key[1]], PROTOCOL_WORDS, NOT_FOR_SCORES)
+            protocol["metrics"] = [name for name in protocol["metrics"] if name in REDRAWN]
+            # Where its numbers come from decides nothing.
+            stated: Any = study.dataset(study.unit(key[0]).dataset)["reference_error"]
+            error = {
+                name: without(part, {"source"}) if isinstance(part, dict) else part
+                for name, part in stated.items()
+            }
+            return canonical_json({"protocol": protocol, "error": error})
         if rule == "time":
             model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
             return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
@@ -418,7 +430,7 @@ class Plan:
             return self._code(
                 "measure_time", f"scopedepth.models.families.{self.model(job.wildcards)['family']}"
             )
-        if rule == "align":
+        if rule in ("align", "redraw"):
             # The protocol's own alignment.
             method = self.study.protocols[job.values[2]]["alignment"]["method"]
             return self._code(rule, extensions.module_of(extensions.ALIGNMENTS, method))

@@ -297,6 +297,48 @@ RESILIENCE = pa.schema(
     },
 )
 
+REFERENCE = pa.schema(
+    [
+        column("dataset", KEY, "name of a dataset that states the error of its reference"),
+        column("protocol", KEY, "name of the protocol"),
+        column("metric", KEY, "name of the metric: abs_rel, rmse or delta1"),
+        column("model_a", KEY, "the first model"),
+        column("model_b", KEY, "the second model"),
+        column(
+            "difference", pa.float64(), "value of the first minus value of the second, as in `comparisons`"
+        ),
+        column(
+            "reference_low",
+            pa.float64(),
+            "lower end of what the stated error leaves of the difference: 95 % over all pairs of the metric",
+        ),
+        column("reference_high", pa.float64(), "upper end of it"),
+        column(
+            "trusted_difference",
+            pa.float64(),
+            "difference without edges, rims of holes and what is farthest, on the frames that were looked at",
+        ),
+        column(
+            "resolvable",
+            pa.bool_(),
+            "whether the order of the two stands, given the stated error and the sampling of frames",
+        ),
+        column(
+            "reason",
+            KEY,
+            "resolved; within the reference's error; other on trusted pixels: there the difference is of the other "
+            "sign, or less than a quarter; no trusted pixels; within the sampling interval: the error leaves the "
+            "order, p_holm does not; draws failed: too few of them gave a number; not assessed; or the status in "
+            "`comparisons`",
+        ),
+        SEEN.with_name("seen_in_training_a"),
+        SEEN.with_name("seen_in_training_b"),
+    ],
+    metadata={
+        "description": "which comparisons withstand the stated error of the reference, one row a pair of models"
+    },
+)
+
 STRATA = pa.schema(
     [
         column("dataset", KEY, "name of the dataset"),
@@ -425,6 +467,7 @@ STUDY_TABLES = {
     "drift": DRIFT,
     "robustness": ROBUSTNESS,
     "resilience": RESILIENCE,
+    "reference": REFERENCE,
     "strata": STRATA,
     "timing": TIMING,
 }

@@ -156,6 +156,57 @@ class Stereo(TypedDict):
     check_calibration: bool
 
 
+class ErrorClass(TypedDict):
+    where: Literal["rim", "edge", "anywhere"]
+    below: float | None
+    errors: list[float]
+
+
+class LocalError(TypedDict):
+    sigma: float | None
+    probabilities: list[float] | None
+    classes: list[ErrorClass]
+    grain: int
+    source: str
+
+
+class Quantisation(TypedDict):
+    of: Literal["disparity", "depth"]
+    step: float
+    source: str
+
+
+class Calibration(TypedDict):
+    of: Literal["disparity", "depth"]
+    offset: float
+    tilt: float
+    source: str
+
+
+class Registration(TypedDict):
+    shift: float
+    rotation: float
+    source: str
+
+
+class Drift(TypedDict):
+    depth: float
+    shift: float
+    source: str
+
+
+class StatedError(TypedDict):
+    focal: float | None
+    baseline: float | None
+    reach: int
+    disparity: LocalError | None
+    depth: LocalError | None
+    quantisation: Quantisation | None
+    calibration: Calibration | None
+    registration: Registration | None
+    drift: Drift | None
+
+
 class PublishedSize(TypedDict):
     frames: int
     size: list[int]
@@ -185,6 +236,7 @@ class Dataset(TypedDict):
     undistort: bool
     stereo: Stereo
     max_bad_frames: float
+    reference_error: NotRequired[StatedError | None]
     published: NotRequired[dict[str, PublishedSize]]
     provenance: NotRequired[Provenance]
     licence: NotRequired[str]
@@ -383,6 +435,7 @@ class Study(TypedDict):
     bootstrap: Bootstrap
     timing: Timing | None
     robustness: Robustness | None
+    reference_error: bool
     strata: bool
     allow_seen: bool
     notes: NotRequired[list[str]]

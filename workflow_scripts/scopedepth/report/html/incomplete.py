@@ -33,6 +33,7 @@ NAMES = {
     "predict": "{1} on {0}",
     "align": "align of {1} on {0}",
     "score": "score of {1} on {0}",
+    "redraw": "redraw of {1} on {0}",
     "time": "timing of {1}",
     "summarise": "tables of {0}",
     "report": "report of {0}",
@@ -86,7 +87,10 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         *study["notes"],
         *(f"Failed: {what}. {reason}" for what, reason in failures(plan, stale)),
     ]
-    timings = [job.path("table") for job in plan.jobs() if job.rule == "time" and job not in stale]
+    timings, redraws = (
+        [job.path("table") for job in plan.jobs() if job.rule == rule and job not in stale]
+        for rule in ("time", "redraw")
+    )
     about: dict[str, Any] = {
         "study": study,
         "datasets": {name: spec for name, spec in plan.study.datasets.items() if name in datasets},
@@ -106,6 +110,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
         **about,
         scores=scores,
         timings=timings,
+        redraws=redraws,
         out=tables,
         stores=stores,
         predictions=predictions,

@@ -33,6 +33,7 @@ from scopedepth.report.html.sections import (
     provenance,
     ranking,
     realtime,
+    reference,
     robustness,
     scores,
     sequences,
@@ -64,6 +65,7 @@ SECTIONS = [
     ("depth", "Depth"),
     ("strata", "Where it fails"),
     ("robustness", "Robustness"),
+    ("reference", "Reference"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
     ("space_time", "Space and time"),
@@ -115,12 +117,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     found = provenance.records(results)
     speeds = speed(results, look)
     tuned = tuning.tuning(results, look)
+    assessed = reference.reference(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
     over_time = space_time.space_time(results, look)
     has = {
         "tuning": tuned is not None,
         "robustness": bool(results.study.get("robustness")),
         "space_time": bool(over_time),
+        "reference": bool(assessed),
         "strata": bool(results.study.get("strata")),
     }
     script, early = static("page.js"), static("early.js")
@@ -159,6 +163,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
+        "reference": assessed,
         "strata": strata.strata(results, look) if results.study.get("strata") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),

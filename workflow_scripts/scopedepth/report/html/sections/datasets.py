@@ -13,6 +13,7 @@ from scopedepth.job.manifest import manifest_of
 from scopedepth.report.html.parts.svg import Drawing
 from scopedepth.report.html.parts.table import Cell, Column, Table, link, value_cell
 from scopedepth.report.html.sections.provenance import read_json
+from scopedepth.report.html.sections.reference import stated_words
 from scopedepth.report.passed_over import read_page
 from scopedepth.report.results import Results
 from scopedepth.report.words import count, significant
@@ -59,6 +60,7 @@ def spec_facts(spec: specs.Dataset) -> list[tuple[str, str | Markup]]:
     facts: list[tuple[str, str | Markup]] = [
         ("Licence", str(spec.get("licence") or "unknown")),
         ("Depth", "none: predicted and timed, not scored" if depth.get("kind") == "none" else said),
+        ("Reference error", "; ".join(what for what, _ in stated_words(spec)) or "not assessed"),
         ("Loader", str(spec.get("loader", "–"))),
     ]
     if spec.get("view_of"):
