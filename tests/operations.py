@@ -346,6 +346,12 @@ def edit_a_dataset(study: Study, chance: random.Random) -> None:
 
 
 @operation("fetch_dataset", "fetch_weights", "prepare", "predict", "align", "score")
+def state_an_error(study: Study, chance: random.Random) -> None:
+    error = chance.choice([None, {"depth": {"sigma": chance.choice([0.5, 1]), "source": "made up"}}])
+    study.config["datasets"][chance.choice(["one", "two"])]["reference_error"] = error
+
+
+@operation("fetch_dataset", "fetch_weights", "prepare", "predict", "align", "score")
 def edit_the_study(study: Study, chance: random.Random) -> None:
     study.config["studies"][study.config["study"]]["metrics"] = chance.choice([None, ["abs_rel"]])
 

@@ -17,6 +17,7 @@ from scipy.special import stdtrit
 
 from drawn_references import digest
 from evaluation_fakes import Array, FakeSequence, FakeStore, protocol, smooth_depth
+from operations import Study, make_study
 from project import CONFIG
 from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.config.reference import StatedError as StatedSpec
@@ -181,6 +182,27 @@ def test_a_study_may_leave_it_out() -> None:
     assert not any(job.rule == "redraw" for job in decided(config))
     assert select_study(config).assessed_units == []
     assert select_study(configured()).assessed_units == []
+
+
+def test_a_study_runs_what_the_statement_asks_for_and_no_more(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    make_study(tmp_path)
+    study.config["studies"]["small"] |= {"models": ["constant", "brightness"], "protocols": ["median_depth"]}
+    study.settle()
+    error = {"depth": {"sigma": 0.5, "source": "made up"}}
+    for change, rules in (
+        (error, {"redraw", "summarise"}),
+        ({"depth": {**error["depth"], "source": "measured"}}, set()),
+        (None, {"summarise"}),
+    ):
+        study.config["datasets"]["two"]["reference_error"] = change
+        study.ran.clear()
+        assert study.run()
+        assert {job.rule for job in study.ran} == rules
+        assert all(job.values[0] == "two" for job in study.ran if job.rule == "redraw")
+        with study.here():
+            rows = pq.read_table(Job("summarise", ("small",)).path("reference")).to_pylist()
+        assert {row["dataset"] for row in rows} == ({"two"} if change else set())
 
 
 # What is drawn.

@@ -341,15 +341,15 @@ class Plan:
             fitted = alignment(spec["alignment"]["method"]).parameters
             return canonical_json({**spec, "metric_facts": facts, "alignment_parameters": fitted})
         if rule == "redraw":
-            protocol = without(study.protocols[key[1]], PROTOCOL_WORDS, NOT_FOR_SCORES)
-            protocol["metrics"] = [name for name in protocol["metrics"] if name in REDRAWN]
+            spec = without(study.protocols[key[1]], PROTOCOL_WORDS, NOT_FOR_SCORES)
+            spec["metrics"] = [name for name in spec["metrics"] if name in REDRAWN]
             # Where its numbers come from decides nothing.
             stated: Any = study.dataset(study.unit(key[0]).dataset)["reference_error"]
             error = {
                 name: without(part, {"source"}) if isinstance(part, dict) else part
                 for name, part in stated.items()
             }
-            return canonical_json({"protocol": protocol, "error": error})
+            return canonical_json({"protocol": spec, "error": error})
         if rule == "time":
             model = without(study.models[key[0]], MODEL_WORDS, NOT_FOR_PREDICT)
             return canonical_json({"model": model, "settings": without(study.timing or {}, STUDY_WORDS)})
