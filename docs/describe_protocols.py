@@ -36,15 +36,16 @@ Notation: $p$ is the aligned predicted depth and $g$ the reference depth of a pi
 maxima run over the valid pixels of one frame; $e = \\ln\\,p - \\ln\\,g$. Sums are in float64, from float32 pixels.
 
 - A metric with a unit is null where the reference depth has none.
-- *needs* says what must be known of a prediction: `depth` after alignment, `ratio` depth up to one factor,
+- *needs* says what must be known of a prediction: `depth` after alignment, `shape` the same with
+  no shift taken for zero ([space and time](space_time.md)), `ratio` depth up to one factor,
   `order` only which pixel is nearer. What the output claims and the protocol's fit leave unknown gives null.
 - A frame's row is never left out. A number that could not be computed is null, and the row's status says why:
   no_depth (the frame has none), outside_range (none of it lies in the protocol's), no_valid_pixels (masks and crop
   leave none), too_few_pixels, constant_prediction, negative_scale, nonfinite_prediction (where a pixel
   counts; elsewhere it costs nothing), failed_prediction,
   unreadable_frame, not_applicable, degenerate_fit. With status ok, null means that the reference of that frame
-  does not define the metric (no depth edge, no pair of clearly different depths), or that a rank correlation has
-  a constant prediction.
+  does not define the metric (no depth edge, no pair of clearly different depths, no frame before, no camera or
+  poses), or that a rank correlation has a constant prediction.
 - Scale drift within a sequence, the standard deviation of the frames' log scales, belongs to the summary.
 
 """

@@ -13,6 +13,7 @@ from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.masks import bounds_as, valid_pixels
 from scopedepth.evaluation.pixels import Pixels
 from scopedepth.evaluation.protocol import Terms, terms_for
+from scopedepth.vocabulary.metrics import METRICS
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -22,6 +23,10 @@ Array = NDArray[Any]
 ALL_PIXEL = [
     "abs_rel", "sq_rel", "rmse", "rmse_log", "mae", "log10", "silog", "irmse", "delta1", "delta2", "delta3", "nrmse",
 ]  # fmt: skip
+
+
+# The metrics of the evaluation itself, which want neither a camera nor the frame before.
+ALONE = [name for name, metric in METRICS.items() if not metric.file]
 
 
 def protocol(name: str = "p", **fields: Any) -> specs.Protocol:
@@ -91,12 +96,16 @@ class FakeSequence:
         self.grid = main.shape[1:]
         self.units = arrays.get("units", "mm")
         self.shard_frames = arrays.get("shard_frames", 4)
+        self.intrinsics = arrays.get("intrinsics")
 
     def frame_ids(self) -> list[str]:
         return [f"{self.name}_{i:03d}" for i in range(self.n_frames)]
 
     def _part(self, name: str, start: int, stop: int, missing: Callable[[], Array]) -> Array:
         return (self.arrays[name] if name in self.arrays else missing())[start:stop]
+
+    def poses(self) -> Array | None:
+        return self.arrays.get("poses")
 
     def depth(self, start: int, stop: int) -> Array:
         return self.arrays["depth"][start:stop].astype(np.float32)

@@ -28,12 +28,11 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
-from evaluation_fakes import FakeSequence, FakeStore, protocol  # noqa: E402
+from evaluation_fakes import ALONE, FakeSequence, FakeStore, protocol  # noqa: E402
 from scopedepth.config.base import plain_spec  # noqa: E402
 from scopedepth.config.protocols import ProtocolSpec  # noqa: E402
 from scopedepth.evaluation import align, score  # noqa: E402
 from scopedepth.vocabulary import flags as bits  # noqa: E402
-from scopedepth.vocabulary.metrics import METRICS  # noqa: E402
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -47,7 +46,7 @@ EXACT = {"min": 5, "max": 90}
 
 # What no published protocol does.
 OTHERS: dict[str, dict[str, Any]] = {
-    "all_metrics": {"metrics": list(METRICS), "depth_range": {"min": 1, "max": 300}},
+    "all_metrics": {"metrics": ALONE, "depth_range": {"min": 1, "max": 300}},
     "exact_range": {"alignment": {"method": "lsq_affine"}, "depth_range": EXACT},
     "open_range": {"alignment": {"method": "lsq_affine"}, "depth_range": {**EXACT, "inclusive": False}},
     "masked": {
@@ -59,7 +58,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "no_limits": {
         "clamp": {"depth": None},
         "alignment": {"method": "lsq_affine", "weight": "inverse_depth", "affine_disparity": "zero_shift"},
-        "metrics": [name for name in METRICS if name not in ("ordinal", "spearman")],
+        "metrics": [name for name in ALONE if name not in ("ordinal", "spearman")],
     },
     "log_median": {"alignment": {"method": "median", "space": "log_depth"}},
     "log_scale": {"alignment": {"method": "lsq_scale", "space": "log_depth", "min_pixels": 1}},

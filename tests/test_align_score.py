@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_fakes import Array, FakeSequence, FakeStore, protocol, smooth_depth
+from evaluation_fakes import ALONE, Array, FakeSequence, FakeStore, protocol, smooth_depth
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import frames as frames_module
@@ -24,7 +24,7 @@ from scopedepth.evaluation import score as score_stage
 from scopedepth.evaluation.single import evaluate_frame
 from scopedepth.statistics.panel import read_sorted
 from scopedepth.stores.sharded import ArraySpec, ShardedStore
-from scopedepth.tables.frames import ALIGNMENTS, SCORES
+from scopedepth.tables.frames import ALIGNMENTS, SCORES, with_metrics
 from scopedepth.tables.io import table_from
 from scopedepth.vocabulary import flags as bits
 from scopedepth.vocabulary.metrics import METRICS
@@ -83,14 +83,14 @@ def stores(depth: Array, output: Array, kind: str = "depth", **more: Any) -> tup
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_frame_scope_is_each_frame_by_itself(run: Run, threads: int) -> None:
     depth, output = video(11)
-    spec = protocol(metrics=list(METRICS))
+    spec = protocol(metrics=ALONE)
     fits, scores = run(spec, stores(depth, output, shard_frames=3), threads=threads)
     assert [row["frame"] for row in scores] == list(range(11))
     for i, (fit, score) in enumerate(zip(fits, scores, strict=True)):
         metrics, alone, status = evaluate_frame(spec, output[i], depth[i], output_kind="depth")
         assert (fit["scale"], fit["offset"], fit["n_pixels"]) == alone[:3]
         assert fit["status"] == score["status"] == status == "ok"
-        for name in METRICS:
+        for name in ALONE:
             if name != "ordinal":  # its pairs are those of the frame's number
                 assert score[name] == metrics[name], name
         assert {name: fit[name] for name in KEYS} == KEYS
@@ -175,9 +175,9 @@ def test_order_is_scored_without_alignment(run: Run) -> None:
 
 def test_no_unit_no_millimetres(run: Run) -> None:
     depth, output = video()
-    _, scores = run(protocol(metrics=list(METRICS)), stores(depth, output, units="relative"))
-    for name, metric in METRICS.items():
-        assert all((row[name] is None) == metric.has_unit for row in scores), name
+    _, scores = run(protocol(metrics=ALONE), stores(depth, output, units="relative"))
+    for name in ALONE:
+        assert all((row[name] is None) == METRICS[name].has_unit for row in scores), name
     assert {row["status"] for row in scores} == {"ok"}
 
 
@@ -273,7 +273,7 @@ def test_what_is_not_finite_where_nobody_scores_costs_nothing(run: Run, scope: s
     depth, output = video(5)
     depth[:, :4] = 400.0  # beyond the range
     spec = protocol(
-        metrics=list(METRICS),
+        metrics=ALONE,
         alignment={"method": "median", "scope": scope},
         depth_range={"min": 1, "max": 200},
     )
@@ -393,7 +393,7 @@ def write_stores(folder: Path, n: int = 9) -> tuple[Path, Path, Array, Array]:
 
 def test_stores_on_disk_and_the_same_bytes_again(tmp_path: Path) -> None:
     data, predicted, depth, output = write_stores(tmp_path)
-    spec = protocol(metrics=list(METRICS), masks={"grey_above": 15})
+    spec = protocol(metrics=ALONE, masks={"grey_above": 15})
     bytes_of = []
     for threads in (1, 2):
         fits, scores = tmp_path / f"fits{threads}.parquet", tmp_path / f"scores{threads}.parquet"
@@ -402,7 +402,7 @@ def test_stores_on_disk_and_the_same_bytes_again(tmp_path: Path) -> None:
         bytes_of.append((fits.read_bytes(), scores.read_bytes()))
     assert bytes_of[0] == bytes_of[1]
     assert pq.read_schema(fits).equals(ALIGNMENTS)
-    assert pq.read_schema(scores).equals(SCORES)
+    assert pq.read_schema(scores).equals(with_metrics(SCORES, ALONE))
     rows = pq.read_table(scores).to_pylist()
     assert [row["frame_id"] for row in rows] == [f"{i:05d}.png" for i in range(9)]
     image = np.full((30, 40, 3), 90, np.uint8)
@@ -486,7 +486,7 @@ print(json.dumps([time.process_time() - began, heavy]))
 def test_the_stages_run_where_pandas_and_scipy_are_not(tmp_path: Path) -> None:
     """As their scripts ask for: see scopedepth.job.lean. The same bytes come out."""
     data, predicted, _, _ = write_stores(tmp_path)
-    spec = protocol(metrics=list(METRICS))
+    spec = protocol(metrics=ALONE)
     paths = [
         tmp_path / f"{place}_{table}.parquet" for place in ("here", "lean") for table in ("fits", "scores")
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evaluation_fakes import protocol, smooth_depth, terms
+from evaluation_fakes import ALONE, protocol, smooth_depth, terms
 from scopedepth.config.protocols import ProtocolSpec
 from scopedepth.evaluation.pixels import Frame, Workspace, needs
 from scopedepth.report.coverage import low_coverage
@@ -16,11 +16,10 @@ from scopedepth.report.html.sections.ranking import number_cell
 from scopedepth.tables.frames import SCORES, read_scores
 from scopedepth.tables.io import write_table
 from scopedepth.vocabulary import flags as bits
-from scopedepth.vocabulary.metrics import METRICS
 from test_align_score import Run, run, stores, video
 
 __all__ = ["run"]
-ALIKE = ("scale", "offset", "n_pixels", "status", *METRICS)
+ALIKE = ("scale", "offset", "n_pixels", "status", *ALONE)
 
 
 @pytest.mark.parametrize("scope", ["frame", "sequence"])
@@ -30,7 +29,7 @@ def test_what_is_left_out_is_as_if_it_had_no_depth(run: Run, scope: str, odd: fl
     """To the last digit, and for all metrics; the frames beside it lack nothing."""
     depth, output = video(5)
     fit = {"method": method, "scope": scope}
-    told: dict[str, Any] = {"metrics": list(METRICS), "alignment": fit, "depth_range": {"min": 1, "max": 200}}
+    told: dict[str, Any] = {"metrics": ALONE, "alignment": fit, "depth_range": {"min": 1, "max": 200}}
     rng = np.random.default_rng(1)
     sky = rng.random(depth.shape) < 0.3
     sky[0] = sky[4] = False

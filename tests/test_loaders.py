@@ -131,6 +131,25 @@ def test_simcol3d(tmp_path: Path) -> None:
     )
 
 
+def test_simcol3d_has_the_cameras_way(tmp_path: Path) -> None:
+    """In left-handed centimetres; frames have the lines of their own numbers."""
+    folder = tmp_path / "SyntheticColon_I"
+    trees.simcol(folder / "Frames_S1", {number: trees.depth_mm(475, 475, 2, 195) for number in (0, 2)})
+    half = np.sqrt(0.5)
+    turns = ["0 0 0 1", "0 0 0 1", f"0 0 {half} {half}"]  # a quarter about z
+    (folder / "SavedPosition_S1.txt").write_text("0 0 0\n9 9 9\n1 2 3\n")
+    (folder / "SavedRotationQuaternion_S1.txt").write_text("\n".join(turns))
+    spec = trees.spec_of("simcol", "simcol3d", tmp_path)
+    poses = choose(spec, tmp_path)[0].sequence.poses
+    assert poses is not None
+    assert np.allclose(poses[0], np.eye(4))
+    assert np.allclose(poses[1], [[0, 1, 0, 10], [-1, 0, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
+    (folder / "SavedPosition_S1.txt").write_text("0 0 0\n9 9 9\n")
+    sequence = choose(spec, tmp_path)[0].sequence
+    assert sequence.poses is None
+    assert any("poses of 2 frames" in note for note in sequence.notes)
+
+
 @pytest.mark.parametrize("second_version", [False, True])
 def test_c3vd(tmp_path: Path, second_version: bool) -> None:
     truth = trees.depth_mm(54, 68, 5, 95)

@@ -91,7 +91,9 @@ def test_the_convention_trap_is_as_printed(root: Path, capsys: pytest.CaptureFix
 
 
 UNSHIFTED = set(OUTPUT_KINDS) - set(SHIFTED_KINDS)
-DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "depth"]
+UNPAIRED = [name for name, metric in METRICS.items() if not metric.pair]
+SHAPES = [name for name in UNPAIRED if METRICS[name].needs == "shape"]
+DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "depth" and not metric.pair]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +112,15 @@ DEPTH_METRICS = [name for name, metric in METRICS.items() if metric.needs == "de
     ],
 )
 def test_metrics_of_depth_want_every_unknown_found(fit: dict[str, Any], kinds: set[str]) -> None:
-    spec = protocol(alignment=fit, metrics=list(METRICS), clamp={"disparity": 1e-6})
+    spec = protocol(alignment=fit, metrics=UNPAIRED, clamp={"disparity": 1e-6})
     for kind in OUTPUT_KINDS:
         got = permitted_metrics(spec, kind, "mm")
         assert {name in got for name in DEPTH_METRICS} == {kind in kinds}, kind
+        # A shift that is taken for zero, or turned into depth, gives no shape.
+        found = kind in kinds and (
+            fit.get("affine_disparity") is None or kind in UNSHIFTED | {"affine_depth"}
+        )
+        assert {name in got for name in SHAPES} == {found and kind in kinds}, kind
         assert "spearman" in got
         assert "ordinal" in got
         # A free shift changes the ratios of depth; an unknown factor does not.
@@ -121,9 +128,9 @@ def test_metrics_of_depth_want_every_unknown_found(fit: dict[str, Any], kinds: s
 
 
 def test_metrics_with_a_unit_need_one(protocols: dict[str, specs.Protocol]) -> None:
-    spec = protocol(metrics=list(METRICS))
+    spec = protocol(metrics=UNPAIRED)
     got = permitted_metrics(spec, "depth", "relative")
-    assert set(got) == {name for name, metric in METRICS.items() if not metric.has_unit}
+    assert set(got) == {name for name in UNPAIRED if not METRICS[name].has_unit}
     assert permitted_metrics(protocols["metric_depth"], "metric_depth", "relative") == ()
     assert permitted_metrics(protocol(unit_unknown="refuse"), "depth", "relative") == ()
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from partial import partial
-from scopedepth.report.ranking import _line, failed_frames, why_nothing
+from scopedepth.report.ranking import _line, failed_frames, short_titles, why_nothing
 
 DATASETS: Any = {"one": {}, "two": {}}
 MODELS: Any = {"net": {}, "constant": {}}
@@ -68,6 +68,24 @@ def test_a_title_does_not_command_a_terminal() -> None:
     line = _line(row, None, {"net": partial(title="Net\x1b[2J\nrank 1")}, {})
     assert line.isprintable()
     assert "Net\\x1b[2J rank 1" in line
+
+
+def test_titles_that_begin_alike_are_told_apart_by_the_models_names() -> None:
+    alike = "Tiny Depth Anything (demo), brief, {} frames"
+    models: Any = {
+        "ten": {"title": alike.format(10)},
+        "fifty_of_a_name_that_is_as_long": {"title": alike.format(50)},
+        "other": {"title": "Another one of a title that is too long"},
+        "short": {"title": "Short"},
+        "untitled": {"title": ""},
+    }
+    assert short_titles(models) == {
+        "ten": "ten",
+        "fifty_of_a_name_that_is_as_long": "fifty_of_a_name_that_is_a…",
+        "other": "Another one of a title th…",
+        "short": "Short",
+        "untitled": "untitled",
+    }
 
 
 def test_a_study_without_failures_says_nothing(tmp_path: Path) -> None:

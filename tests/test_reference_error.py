@@ -311,7 +311,8 @@ KEYS = {"dataset": "d", "model": "m"}
 class Shown(FakeSequence):
     """A sequence whose camera is known."""
 
-    intrinsics = CAMERA
+    def __init__(self, name: str, **arrays: Any) -> None:
+        super().__init__(name, **{"intrinsics": CAMERA, **arrays})
 
 
 @pytest.fixture

@@ -380,6 +380,11 @@ def _check_references(where: str, study: StudySpec, checked: Configuration) -> N
     if headline.metric == DRIFT:
         raise ConfigError(f"{where}.headline.metric: {DRIFT} is a metric of a sequence, and no frame has it.")
     _known(f"{where}.headline.metric", headline.metric, METRICS)
+    if METRICS[headline.metric].pair:
+        raise ConfigError(
+            f"{where}.headline.metric: {headline.metric} compares frames with one another and not with the reference: "
+            "a constant map is the most consistent of all. Choose a metric of accuracy."
+        )
     if headline.metric not in checked.protocols[headline.protocol].metrics:
         raise ConfigError(
             f"{where}.headline.metric: the protocol {headline.protocol} does not compute {headline.metric!r}; add it "

@@ -318,6 +318,12 @@ class ProtocolSpec(Spec):
             raise ValueError(
                 "alignment: negative_disparity inverted with invert_epsilon is for scope frame only"
             )
+        for name in self.metrics:
+            if METRICS[name].pair and fit.scope == "frame" and fit.method != "none":
+                raise ValueError(
+                    f"metrics: {name} compares a frame with the one before, and a fit of each frame by itself would "
+                    "take the flicker away; set alignment.scope to sequence or dataset, or the method to none"
+                )
         low, high = fit.output_limits
         if low is not None and high is not None and low >= high:
             raise ValueError("alignment.output_limits: the first must be below the second")

@@ -46,11 +46,13 @@ def each_frame(
     skipped: Callable[[int, int], T],
     threads: int,
     with_image: bool = False,
+    with_before: bool = False,
 ) -> Iterator[T]:
     """Yield work(frame) for each frame of a sequence in order, or skipped(number, status) where a store says so.
 
     every: the terms that the frame is looked at under, by their places. dataset, predictions: a DatasetSequence and a
-    PredictionSequence. with_image: `work` looks at the image, whatever the terms do.
+    PredictionSequence. with_image: `work` looks at the image, whatever the terms do. with_before: `work` also gets the
+    frame before each block (`leads`), and what it returns of that is dropped.
     `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
     too.
     """
@@ -58,25 +60,29 @@ def each_frame(
     needed = needs(every, np.dtype(np.float32))
     needs_rgb = with_image or any(terms.needs_rgb for terms in every)
 
-    def block(start: int, stop: int) -> list[T]:
+    def block(first: int, stop: int) -> list[T]:
+        start = first - 1 if with_before and first else first
         if not hasattr(local, "workspace"):
             local.workspace = Workspace()
         frame_status, prediction_status = dataset.status(start, stop), predictions.status(start, stop)
         stored = [stored_status(int(a), int(b)) for a, b in zip(frame_status, prediction_status, strict=True)]
         if all(stored):
-            return [skipped(start + i, code) for i, code in enumerate(stored)]
+            return [skipped(start + i, code) for i, code in enumerate(stored) if start + i >= first]
         prediction, depth = predictions.prediction(start, stop), dataset.depth(start, stop)
         flags = dataset.flags(start, stop)
         rgb = dataset.scene(start, stop) if needs_rgb else None
         results = []
+        before: dict[Any, Any] = {}
         for i, code in enumerate(stored):
             if code:
                 results.append(skipped(start + i, code))
                 continue
             image = None if rgb is None else rgb[i]
             shown = prediction[i], depth[i], flags[i], image
-            results.append(work(Frame(every, needed, start + i, *shown, local.workspace)))
-        return results
+            frame = Frame(every, needed, start + i, *shown, local.workspace)
+            frame.before, frame.leads = before, start + i < first
+            results.append(work(frame))
+        return results[first - start :]
 
     for results in _in_order(block, _blocks(dataset), threads):
         yield from results

@@ -122,7 +122,7 @@ class ScoredFrames:
         reference = self.reference(unit, sequence, place)
         stored = stored_status(reference.status, int(predicted.status(place, place + 1)[0]))
         # Without a metric of depth nothing was brought to the reference's scale.
-        if not any(METRICS[metric].needs == "depth" for metric in terms.metrics):
+        if not any(METRICS[metric].needs in ("depth", "shape") for metric in terms.metrics):
             return codes.STATUSES[codes.NOT_APPLICABLE]
         if stored or not is_scored(terms, fit):
             return codes.STATUSES[stored or fit.status]

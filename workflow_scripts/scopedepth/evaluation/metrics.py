@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,32 @@ from scopedepth.evaluation import kernels as k
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.boundary import boundary_f1
 from scopedepth.evaluation.order import ordinal_accuracy, spearman
-from scopedepth.evaluation.pixels import Pixels
+from scopedepth.evaluation.pixels import Frame, Pixels
 from scopedepth.evaluation.protocol import DISPARITY, Limits, Source, Terms
 from scopedepth.evaluation.selection import middle
-from scopedepth.metrics import AlignedFrame, computed
+from scopedepth.metrics import AlignedFrame, Kept, Take, computed
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
 
-def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | None]:
+class Seen(NamedTuple):
+    """What is known of a frame beside its pixels: its sequence, itself, and the place of its terms among others."""
+
+    take: Take
+    frame: Frame
+    place: int
+
+
+def take_of(sequence: Any, every: Iterable[Terms]) -> Take:
+    """Return what the terms' metrics see of a `DatasetSequence`; without metrics that are files, nothing."""
+    if not any(METRICS[name].file for terms in every for name in terms.metrics):
+        return Take()
+    poses = sequence.poses() if any(terms.pairs_frames for terms in every) else None
+    return Take(sequence.name, sequence.first_frame, sequence.intrinsics, poses)
+
+
+def frame_metrics(
+    terms: Terms, pixels: Pixels, fit: Fit, seen: Seen | None = None
+) -> dict[str, float | None]:
     """Return the terms' metrics of one frame, whose fit has succeeded."""
     aligned = aligned_for(terms, pixels, fit)
     wanted = set(terms.metrics)
@@ -58,6 +77,12 @@ def frame_metrics(terms: Terms, pixels: Pixels, fit: Fit) -> dict[str, float | N
             terms.turned,
             lambda: aligned_map(pixels, aligned),
         )
+        if seen is not None:
+            frame.take, frame.number, frame.rgb = seen.take, seen.frame.number, seen.frame.rgb
+        if seen is not None and terms.pairs_frames:
+            before: Kept | None = seen.frame.before.get(seen.place)
+            frame.before = before if before is not None and before.number == frame.number - 1 else None
+            seen.frame.before[seen.place] = frame.kept()
         values |= computed(frame, files)
     return {name: values.get(name) for name in terms.metrics}
 

@@ -160,7 +160,10 @@ class Frame:
 
     number: of the frame. prediction: (v, u). depth: (h, w), NaN where missing. flags: uint8 (h, w). rgb: uint8
     (h, w, 3), where one of the terms looks at it. Of one frame at a time, `workspace` holds the buffers.
+    `before` is what is kept of a frame for the next one of its block; `leads`: it is read for that alone.
     """
+
+    leads = False
 
     def __init__(
         self,
@@ -177,6 +180,7 @@ class Frame:
         self.every, self.needs = every, needs
         self.number, self.prediction, self.depth = number, prediction, depth
         self.flags, self.rgb, self._workspace = flags, rgb, workspace
+        self.before: dict[Any, Any] = {}
         self._outputs: dict[Hashable, NDArray[np.floating]] = {}
         self._masks: dict[Hashable, NDArray[np.bool_]] = {}
         self._gathered: dict[Hashable, Pixels] = {}

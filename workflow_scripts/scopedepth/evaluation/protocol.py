@@ -132,7 +132,13 @@ class Terms:
 
     @property
     def needs_rgb(self) -> bool:
-        return self.grey_above is not None or self.rgb_sum_below is not None
+        masked = self.grey_above is not None or self.rgb_sum_below is not None
+        return masked or any(METRICS[name].rgb for name in self.metrics)
+
+    @cached_property
+    def pairs_frames(self) -> bool:
+        """Whether a metric compares a frame with the one before."""
+        return any(METRICS[name].pair for name in self.metrics)
 
 
 def terms_for(
@@ -233,15 +239,16 @@ def permitted_metrics(protocol: specs.Protocol, output_kind: str, units: str) ->
     if output_kind in SHIFTED_KINDS:
         finds_shift = fit["space"] == SHIFTED_KINDS[output_kind] and alignment(fit["method"]).parameters == 2
         taken = output_kind == "disparity" and fit["affine_disparity"] != "refuse"
+        shape = aligned and finds_shift
         depth = aligned and (finds_shift or taken)
         ratio = depth  # a shift changes the ratios of depth
     elif output_kind in METRIC_KINDS:
-        depth = aligned or units == "mm"
+        shape = depth = aligned or units == "mm"
         ratio = True
     else:
-        depth = aligned
+        shape = depth = aligned
         ratio = True
-    allowed = {"depth": depth, "ratio": ratio, "order": True}
+    allowed = {"depth": depth, "shape": shape, "ratio": ratio, "order": True}
     return tuple(
         name
         for name, metric in METRICS.items()
@@ -306,7 +313,7 @@ def _cuts_depth(protocol: specs.Protocol) -> bool:
 def _needs_fit(metrics: tuple[str, ...], output_kind: str) -> bool:
     """Whether any metric depends on a fit: those of depth, and those of ratios where a shift is unknown."""
     needs = {METRICS[name].needs for name in metrics}
-    return "depth" in needs or (output_kind in SHIFTED_KINDS and "ratio" in needs)
+    return bool(needs & {"depth", "shape"}) or (output_kind in SHIFTED_KINDS and "ratio" in needs)
 
 
 def _source(

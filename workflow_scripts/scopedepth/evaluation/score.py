@@ -15,14 +15,14 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.align import Pair, add_keys, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit
 from scopedepth.evaluation.frames import each_frame
-from scopedepth.evaluation.metrics import frame_metrics
+from scopedepth.evaluation.metrics import Seen, frame_metrics, take_of
 from scopedepth.evaluation.pixels import Frame, Pixels
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.evaluation.strata import FrameStrata, StrataColumns, frame_strata
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
-from scopedepth.tables.frames import ALIGNMENTS, SCORES, STRATA_SUMS
+from scopedepth.tables.frames import ALIGNMENTS, SCORES, STRATA_SUMS, with_metrics
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.vocabulary import status as codes
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
@@ -90,7 +90,8 @@ def score_unit(
                         strata[protocol].add(sequence, pair.data.first_frame + frame, score)
                 advance()
     for protocol, table in tables.items():
-        write_table(out[protocol], SCORES, table.columns())
+        schema, columns = with_metrics(SCORES, protocols[protocol]["metrics"]), table.columns()
+        write_table(out[protocol], schema, {name: columns[name] for name in schema.names})
     for protocol, sums in strata.items():
         write_table(out[protocol], STRATA_SUMS, sums.columns({**keys, "protocol": without_part(protocol)}))
 
@@ -102,10 +103,14 @@ def frame_scores(
     every = [pair.terms[protocol] for protocol in fits]
     by_strata = [protocol.endswith(PART) for protocol in fits]
     found = list(fits.values())
+    take = take_of(pair.data, every)
 
     def one(frame: Frame, place: int, terms: Terms, fit: Fit) -> Score | FrameStrata | None:
+        if frame.leads and (by_strata[place] or not terms.pairs_frames):
+            # Of the frame before a block only what the next one is compared with.
+            return None if by_strata[place] else NO_SCORE
         if not by_strata[place]:
-            return score_frame(terms, frame.pixels(place), fit)
+            return score_frame(terms, frame.pixels(place), fit, Seen(take, frame, place))
         return frame_strata(terms, frame, place, fit) if is_scored(terms, fit) else None
 
     def look(frame: Frame) -> list[Score | FrameStrata | None]:
@@ -114,7 +119,13 @@ def frame_scores(
     def skipped(_: int, code: int) -> list[Score | FrameStrata | None]:
         return [None if strata else Score({}, 0, code) for strata in by_strata]
 
-    return each_frame(every, pair.data, pair.predicted, look, skipped, threads, any(by_strata))
+    pairs = any(terms.pairs_frames for terms in every)
+    return each_frame(
+        every, pair.data, pair.predicted, look, skipped, threads, with_image=any(by_strata), with_before=pairs
+    )
+
+
+NO_SCORE = Score({}, 0, codes.OK)
 
 
 class Columns:
@@ -190,11 +201,14 @@ def is_scored(terms: Terms, fit: Fit) -> bool:
     return fit.status == codes.OK or (fit.status == codes.NEGATIVE_SCALE and terms.score_negative)
 
 
-def score_frame(terms: Terms, pixels: Pixels, fit: Fit) -> Score:
-    """Return one frame's metrics, or none and the status of its fit that forbids them."""
+def score_frame(terms: Terms, pixels: Pixels, fit: Fit, seen: Seen | None = None) -> Score:
+    """Return one frame's metrics, or none and the status of its fit that forbids them.
+
+    seen: what is known of it beside its pixels; None: nothing.
+    """
     if not is_scored(terms, fit):
         return Score({}, pixels.x.size, fit.status, pixels.coverage)
-    metrics = frame_metrics(terms, pixels, fit)
+    metrics = frame_metrics(terms, pixels, fit, seen)
     status = fit.status
     if status == codes.OK and any(metrics.get(name, 0.0) is None for name in ALWAYS):
         status = codes.DEGENERATE_FIT  # an aligned depth is zero, negative or infinite

@@ -26,6 +26,13 @@ class _NotHere(MetaPathFinder):
         return None
 
 
+def let_in(name: str) -> None:
+    """Let the import of a top-level module succeed again, where this process turned out to use it."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _NotHere):
+            finder.names = tuple(one for one in finder.names if one != name)
+
+
 def leave_out(*names: str) -> None:
     """Let imports of the top-level modules `names` fail in this process, as if they were not installed."""
     sys.meta_path.insert(0, _NotHere(names))

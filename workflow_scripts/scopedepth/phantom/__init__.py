@@ -13,6 +13,7 @@ Preset `mono`: sequences `colon`, `jejunum`, `stomach`, a pinhole endoscope with
     {sequence}/rgb/NNNN.png      8-bit RGB, black outside the border
     {sequence}/depth/NNNN.png    16-bit grey, depth = number * `files.DEPTH_SCALE` mm; 0 is no depth (outside the
     border) {sequence}/intrinsics.txt    3x3 camera matrix, pixels
+    {sequence}/poses.txt         camera to world, a line a frame: the rows of a 3x4 matrix, mm
 
 Preset `stereo`: sequences `cavity`, `passage`, a raw pair of cameras with lens distortion, not rectified.
 

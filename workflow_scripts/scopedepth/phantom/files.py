@@ -44,6 +44,7 @@ def _write_calibration(video: Video, folder: Path) -> None:
         for part in ("rgb", "depth"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         _write_numbers(folder / "intrinsics.txt", video.camera.matrix)
+        _write_numbers(folder / "poses.txt", np.array([pose[:3].ravel() for pose in video.poses]))
         return
     for part in ("left", "right", "exact_depth"):
         (folder / part).mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,11 @@ def write_names(
     """Write the tables `NAME_TABLES` to the paths `out`, by their names; a row for each name, in their order."""
     rows = {
         "models": [{"model": name, **_model(models[name], study["lineage"])} for name in sorted(models)],
-        "metrics": [{"metric": name, **_metric(metric)} for name, metric in SUMMARY_METRICS.items()],
+        "metrics": [
+            {"metric": name, **_metric(metric)}
+            for name, metric in SUMMARY_METRICS.items()
+            if not metric.file or any(name in spec["metrics"] for spec in protocols.values())
+        ],
         "protocols": [{"protocol": name, **_protocol(protocols[name])} for name in sorted(protocols)],
     }
     for name, schema in NAME_TABLES.items():

@@ -31,6 +31,10 @@ REASONS = (
 )  # fmt: skip
 
 
+# Letters of a model's title in a line.
+TITLE = 26
+
+
 def write_ranking(
     study: specs.Study,
     datasets: Mapping[str, specs.Dataset],
@@ -142,14 +146,28 @@ def _order(rank: Mapping[str, Any] | None, row: Mapping[str, Any]) -> tuple[floa
     return number, row["model"]
 
 
+def short_titles(models: Mapping[str, specs.Model]) -> dict[str, str]:
+    """Return a title for each model that fits the column; where two are cut to the same, the models' names."""
+    whole = {name: one_line(spec["title"] or name) for name, spec in models.items()}
+    cut = {name: _cut(title) for name, title in whole.items()}
+    told = list(cut.values())
+    return {
+        name: short if short == whole[name] or told.count(short) == 1 else _cut(name)
+        for name, short in cut.items()
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
+
+
 def _line(
     row: Mapping[str, Any],
     rank: Mapping[str, Any] | None,
     models: Mapping[str, specs.Model],
     speeds: Mapping[str, float],
 ) -> str:
-    title = one_line(models[row["model"]]["title"] or row["model"])
-    title = title if len(title) <= 26 else title[:25] + "…"
+    title = short_titles(models)[row["model"]]
     seen = MARKS[row["seen_in_training"]]
     number = "–" if rank is None or rank["rank_by_value"] is None else str(rank["rank_by_value"])
     if rank is not None and rank["tied_with"]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NOTHING = "–"
 
-_DECIMALS = {"1": 3, "mm": 2, "1/mm": 5}
+_DECIMALS = {"1": 3, "mm": 2, "1/mm": 5, "%": 2, "deg": 2}
 
 
 def decimals(metric: str) -> int:
@@ -33,7 +33,7 @@ def metric_label(metric: str) -> str:
 def metric_unit(metric: str) -> str:
     """Return a metric's unit, empty for a pure number."""
     known = SUMMARY_METRICS.get(metric)
-    return known.unit if known and known.has_unit else ""
+    return known.unit if known and known.unit != "1" else ""
 
 
 def higher_is_better(metric: str) -> bool:

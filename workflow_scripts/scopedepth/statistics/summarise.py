@@ -33,7 +33,7 @@ from scopedepth.statistics.robustness import corrupted_of, resilience_rows, robu
 from scopedepth.statistics.sensitivity import change, shares_won
 from scopedepth.statistics.strata import StrataPanel, by_model, strata_rows
 from scopedepth.statistics.training import COLUMN, Seen
-from scopedepth.tables.frames import SCORES, read_scores
+from scopedepth.tables.frames import SCORES, read_scores, with_metrics
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
@@ -199,7 +199,8 @@ def _analysed(
         protocol["averaging"],
         SUMMARY_METRICS[metric].higher_is_better,
         np.array([not reason for reason in reasons]),
-        is_baseline & (metric in METRICS),
+        # No skill of consistency: a constant agrees with itself.
+        is_baseline & (metric in METRICS and not METRICS[metric].pair),
         study["bootstrap"]["replicates"],
         study["bootstrap"]["seed"],
     )
@@ -437,8 +438,9 @@ def _write_frames(
     """Write all scores as one table, a dataset and model at a time: a large study's do not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
+    schema = with_metrics(FRAMES, [name for spec in protocols.values() for name in spec["metrics"]])
     with pq.ParquetWriter(
-        beside, FRAMES, compression="zstd", store_schema=True, write_page_checksum=True
+        beside, schema, compression="zstd", store_schema=True, write_page_checksum=True
     ) as writer:
         for _, keys in groupby(scores, key=lambda key: key[:2]):
             parts = [
@@ -446,7 +448,7 @@ def _write_frames(
                 for key in keys
                 for path in scores[key]
             ]
-            whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+            whole = pa.concat_tables(parts).select(schema.names).unify_dictionaries().combine_chunks()
             writer.write_table(whole, row_group_size=1 << 17)
     beside.replace(path)
 

@@ -33,8 +33,8 @@ DATASET_BYTES_PER_PIXEL = 8
 # For a model that was never timed. An assumption, and named as one wherever it is used.
 ASSUMED_START_SECONDS = 10.0
 ASSUMED_SECONDS_PER_FRAME = {"cpu": 1.0, "cuda": 0.05}
-# Where a network's parameters are known: seconds a frame, and for each million of them. Depth Anything's networks of 25,
-# 97 and 335 million, with random weights, took 1.8, 5.6 and 18.8 s at 518 x 518 on one thread of an AMD EPYC, and
+# Where a network's parameters are known: seconds a frame, and for each million of them. Depth Anything's networks of
+# 25, 97 and 335 million, with random weights, took 1.8, 5.6 and 18.8 s at 518 x 518 on one thread of an AMD EPYC, and
 # half as much again at 518 x 686. Their authors state 8, 9 and 13 ms on an A100 for the network alone.
 PARAMETERS_SECONDS = {"cpu": (0.1, 0.065), "cuda": (0.015, 2e-5)}
 # Convolutional networks of as many parameters, at smaller sizes, take less.

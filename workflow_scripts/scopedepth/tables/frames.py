@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,6 +76,12 @@ STRATA_SUMS = pa.schema(
     ],
     metadata={"description": "sums of a frame's errors, one row a scored frame and stratum that has a pixel"},
 )
+
+
+def with_metrics(schema: pa.Schema, asked: Iterable[str]) -> pa.Schema:
+    """Return a schema without the columns of metrics that are files of their own and that nobody asked for."""
+    left_out = {name for name, metric in METRICS.items() if metric.file} - set(asked)
+    return pa.schema([field for field in schema if field.name not in left_out], schema.metadata)
 
 
 def read_scores(path: Path) -> pa.Table:

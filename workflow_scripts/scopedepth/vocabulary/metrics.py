@@ -17,7 +17,7 @@ from typing import Literal
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
 
-Need = Literal["depth", "ratio", "order"]
+Need = Literal["depth", "shape", "ratio", "order"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,13 @@ class Metric:
     unit: "1" for a pure number, else the unit; a metric with a unit is null where the
     reference depth's unit is unknown.
     needs: what must be known of the prediction. "depth": depth after alignment;
+    "shape": the same, with no unknown shift taken for zero, so that it has a shape in space;
     "ratio": depth up to one factor, so no alignment is needed for an output known up
     to scale; "order": only which pixel is nearer, so no alignment at all.
     chance: what a prediction without information gets, where that is a fixed number.
     file: the file of metrics/ that computes it, empty for those of the evaluation itself.
+    in_mm: a pure number that wants millimetres all the same, for it has a threshold or a camera's way in them.
+    pair: it compares a frame with the one before; the first frame has none. rgb: it looks at the image.
     """
 
     name: str
@@ -43,10 +46,13 @@ class Metric:
     needs: Need = "depth"
     chance: float | None = None
     file: str = ""
+    in_mm: bool = False
+    pair: bool = False
+    rgb: bool = False
 
     @property
     def has_unit(self) -> bool:
-        return self.unit != "1"
+        return self.unit != "1" or self.in_mm
 
 
 _EIGEN = "Eigen et al. 2014, as evaluated in monodepth2"

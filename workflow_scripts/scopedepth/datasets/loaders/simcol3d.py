@@ -2,8 +2,11 @@
 
     {sequence}/FrameBuffer_NNNN.png   16-bit RGBA, 475x475
     {sequence}/Depth_NNNN.png         16-bit grey: centimetres = number / 65280 * 20
+    SavedPosition_S1.txt, SavedRotationQuaternion_S1.txt
+        beside Frames_S1, a line a frame from 0: x y z in cm; x y z w
 
 Source of the encoding: anitarau/simcol, README (number / 255 / 256 is 0 to 1, times 20 is centimetres).
+The camera's way is left-handed: y is turned round in the world and in the camera (data_helpers/visualize_3D_data.py).
 Pinhole, fx = fy = 227.6, cx = cy = 237.5 at 475x475. A sequence is a folder that holds frames.
 
 Lists of frames with `layout: simcol3d` are spelled as Endo-GeDE's splits are, `1 5 2`: SyntheticColon_I, Frames_S5,
@@ -33,6 +36,8 @@ from scopedepth.datasets.reading.images import read_depth_of
 from scopedepth.datasets.reading.listing import files_in, find_files, natural_key
 from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.pairing import unpaired
+from scopedepth.datasets.reading.poses import poses_in
+from scopedepth.datasets.reading.text import read_text
 from scopedepth.errors import ScopeDepthError
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
-READS = (".png",)
+READS = (".png", ".txt")
 MILLIMETRES_A_STEP = 20.0 * 10.0 / 65280.0
 # The parts that a list counts from 1: the names of their sequences begin so.
 PARTS = {"1": "Frames_S", "2": "Frames_B", "3": "Frames_O"}
@@ -77,6 +82,7 @@ def _sequence(folder: Path, raw: Path, spec: specs.Dataset) -> Sequence:
         number = image.stem[len("FrameBuffer_") :]
         files.append(FrameFiles(number, image, depths.get(f"depth_{number}".lower())))
     place = folder.relative_to(raw).as_posix()
+    poses, said = _poses(folder, [int(file.id) for file in files])
     return FileSequence.of(
         spec["name"] if place == "." else file_safe(folder.name),
         files,
@@ -84,8 +90,28 @@ def _sequence(folder: Path, raw: Path, spec: specs.Dataset) -> Sequence:
         read_depth=_read_depth,
         intrinsics=np.array(INTRINSICS),
         depth_origin=origin(spec, "rendered"),
-        notes=unpaired(files, depths),
+        notes=unpaired(files, depths) + said,
+        poses=poses,
     )
+
+
+def _poses(folder: Path, numbers: list[int]) -> tuple[NDArray[np.float64] | None, list[str]]:
+    """Return the camera-to-world matrices of frames by their numbers, and a note where their files do not hold them."""
+    part = folder.name.removeprefix("Frames_")
+    paths = [folder.parent / f"Saved{kind}_{part}.txt" for kind in ("Position", "RotationQuaternion")]
+    if not all(path.is_file() for path in paths):
+        return None, []
+    places, turns = (
+        [line.split() for line in read_text(path, "poses").splitlines() if line.strip()] for path in paths
+    )
+    count = min(len(places), len(turns))
+    if max(numbers) >= count:
+        return None, [f"poses of {count} frames, and frame {max(numbers)} is there: none are taken"]
+    # As lines of TUM's layout, which read_poses checks.
+    lines = [" ".join(["0", *places[number], *turns[number]]) for number in numbers]
+    poses = poses_in(lines, paths[0], len(numbers), "cm")
+    turned = np.diag([1.0, -1.0, 1.0, 1.0])
+    return turned @ poses @ turned, []
 
 
 def _read_depth(path: Path) -> NDArray[np.generic]:

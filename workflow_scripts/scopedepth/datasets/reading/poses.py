@@ -21,10 +21,13 @@ def read_poses(path: Path, frames: int, unit: str) -> NDArray[np.float64]:
     A line has 12 numbers (KITTI: the rows of a 3x4 matrix), 16 (of 4x4), or 8 (TUM: time, tx ty tz, qx qy qz qw);
     spaces or commas between them, and what follows a # is no line. `unit`: of the translations, mm, cm or m.
     """
-    lines = [
-        line.partition("#")[0].replace(",", " ").split() for line in read_text(path, "poses").splitlines()
-    ]
-    rows = [(number, words) for number, words in enumerate(lines, 1) if words]
+    return poses_in(read_text(path, "poses").splitlines(), path, frames, unit)
+
+
+def poses_in(lines: list[str], path: Path, frames: int, unit: str) -> NDArray[np.float64]:
+    """Return the poses that lines of a file hold, see `read_poses`."""
+    words_of = [line.partition("#")[0].replace(",", " ").split() for line in lines]
+    rows = [(number, words) for number, words in enumerate(words_of, 1) if words]
     if len(rows) != frames:
         raise ScopeDepthError(
             f"{path} holds {len(rows)} poses, the sequence {frames} frames; one line a frame is read."

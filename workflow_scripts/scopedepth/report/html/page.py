@@ -38,6 +38,7 @@ from scopedepth.report.html.sections import (
     scores,
     sequences,
     skill,
+    space_time,
     strata,
     timing,
     tuning,
@@ -67,6 +68,7 @@ SECTIONS = [
     ("reference", "Reference"),
     ("gallery", "Frames"),
     ("drift", "Scale"),
+    ("space_time", "Space and time"),
     ("timing", "Time"),
     ("failures", "Failures"),
     ("materials", "Models and data"),
@@ -117,9 +119,11 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     tuned = tuning.tuning(results, look)
     assessed = reference.reference(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
+    over_time = space_time.space_time(results, look)
     has = {
         "tuning": tuned is not None,
         "robustness": bool(results.study.get("robustness")),
+        "space_time": bool(over_time),
         "reference": bool(assessed),
         "strata": bool(results.study.get("strata")),
     }
@@ -163,6 +167,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "strata": strata.strata(results, look) if results.study.get("strata") else None,
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
+        "space_time": over_time,
         "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
         "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
         "timing": timing.timing_table(results, look),
