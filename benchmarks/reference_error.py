@@ -180,9 +180,10 @@ def with_alike(found: dict[str, Any], everywhere: bool) -> dict[str, str]:
         wave = 1 + 0.02 * np.sin(7 * x + 5 * y)
         edge, rim = edges_and_rims(matched, 4)
         found["sharp"].append(exact * wave)
-        # A little worse all over, and with the matched depth where it shares its error.
+        # A little worse all over and the matched depth at edges and rims; or that everywhere, and nothing else.
         wrong = (edge | rim | everywhere) & np.isfinite(matched)
-        found["alike"].append(np.where(wrong, matched, exact) * (1 + 1.1 * (wave - 1)))
+        own = 0.0 if everywhere else 1.1
+        found["alike"].append(np.where(wrong, matched, exact) * (1 + own * (wave - 1)))
     return {**OUTPUTS, "sharp": "depth", "alike": "depth"}
 
 
@@ -325,7 +326,7 @@ def main() -> None:
         [study_of(path, "matched", law, protocol, "blurred") for path in paths],
     )
     report(
-        "a model that shares the matcher's error everywhere",
+        "a model that says what the matcher says",
         [study_of(path, "matched", law, protocol, "alike") for path in paths],
     )
     report("observed order alone", [unjudged(said) for said in everything])
