@@ -53,6 +53,9 @@ RUN: dict[str, Run] = {
     "snakemake --cores 2 --config study=robust_demo": Run(
         "snakemake --cores 2 --config study=robust_demo -n", says="phantom_smoke_5"
     ),
+    "snakemake --cores 2 --config study=video_demo": Run(
+        "snakemake --cores 2 --config study=video_demo -n", says="phantom_video"
+    ),
     "snakemake --cores 8 --config study=paper": Run("snakemake --cores 8 --config study=paper -n"),
     "snakemake --cores 8 --resources gpu=1 --config study=mine": Run(
         "snakemake --cores 8 --resources gpu=1 --config study=mine -n", says="depth_anything_small"
@@ -136,6 +139,8 @@ RUN: dict[str, Run] = {
     "python benchmarks/operations.py": Run("python benchmarks/operations.py --help"),
     "python benchmarks/predict.py": Run("python benchmarks/predict.py --help"),
     "python benchmarks/score.py": Run("python benchmarks/score.py --help"),
+    "python benchmarks/strata.py": Run("python benchmarks/strata.py --help"),
+    "python benchmarks/strata.py --cost": Run("python benchmarks/strata.py --help", says="--cost"),
     "python benchmarks/survival.py": Run("python benchmarks/survival.py --help"),
     "python benchmarks/timing_repeatability.py": Run("python benchmarks/timing_repeatability.py --help"),
 }
