@@ -740,6 +740,7 @@ def check_table(made: Made, path: Path) -> None:
     from scopedepth.statistics.summarise import _write_frames
     from scopedepth.tables.frames import ALIGNMENTS, SCORES
     from scopedepth.tables.io import read_table
+    from scopedepth.vocabulary.metrics import METRICS
 
     is_fits = path.stem == "fits"
     schema = ALIGNMENTS if is_fits else SCORES
@@ -756,7 +757,7 @@ def check_table(made: Made, path: Path) -> None:
     read_panel(dataset, protocol, [model], groups, ["abs_rel", "rmse", "scale", "offset"])
     whole = path.with_name("frames.parquet")
     seen: Any = SimpleNamespace(of=lambda model, sequence: "none")
-    _write_frames(whole, groups, {protocol: {"version": 1}}, {dataset: seen})
+    _write_frames(whole, groups, {protocol: {"version": 1, "metrics": list(METRICS)}}, {dataset: seen})
     why_nothing(whole, protocol, dataset)
     list(failed_frames(whole, protocol, {dataset: {}}, {model: {}}))
 
