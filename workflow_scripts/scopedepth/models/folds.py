@@ -33,7 +33,7 @@ def read_folds(weights: Path) -> list[list[str]] | None:
         folds = json.loads(path.read_text(encoding="utf-8"))
         if not folds or any(not isinstance(name, str) for fold in folds for name in fold):
             raise ValueError("no list of names for each fold")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ScopeDepthError(f"{path} is damaged ({error}). Delete the folder and train again.") from error
     return [list(fold) for fold in folds]
 
