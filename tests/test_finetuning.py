@@ -722,6 +722,28 @@ def test_lists_of_frames_that_may_not_be_said_are_one_line(frames: list[Any], me
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("train", "models.net_short_5.train[1]"),
+        ("models", "studies.small.models[2]"),
+        ("studies", "studies: "),
+    ],
+)
+def test_what_stands_beside_a_list_of_frames_is_checked_and_not_dropped(place: str, message: str) -> None:
+    config = tuned_config()
+    config["models"]["net_short"]["train"] = [{"dataset": "two", "frames": [5, 20]}]
+    if place == "train":
+        config["models"]["net_short"]["train"].append("one")
+    elif place == "models":
+        config["studies"]["small"]["models"] = ["net_short", ["net"]]
+    else:
+        config["studies"] = ["small"]
+    with pytest.raises(ConfigError) as refused:
+        check(config)
+    assert str(refused.value).startswith(message)
+
+
 @pytest.mark.parametrize("stated", ["sequence", {"by": "patient", "count": 2}])
 def test_folds_are_held_out_in_lineage(stated: Any, tmp_path: Path) -> None:
     """A study of what the folds were made of needs no leave; who was in the same fold is known by name or patient."""

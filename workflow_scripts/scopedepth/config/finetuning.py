@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -134,20 +135,28 @@ def by_amount(configuration: Any) -> Any:
     changed = {
         key: value for name in models for key, value in several.get(name, {name: models[name]}).items()
     }
-    studies = {
-        name: {**study, "models": [key for one in study["models"] for key in several.get(one, [one])]}
-        if isinstance(study, dict) and isinstance(study.get("models"), list)
-        else study
-        for name, study in configuration.get("studies", {}).items()
-    }
+    studies = configuration.get("studies")
+    if isinstance(studies, dict):
+        studies = {name: _with_each(study, several) for name, study in studies.items()}
     return {**configuration, "models": changed, "studies": studies}
+
+
+def _with_each(study: Any, several: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return a study that names the models that stand for one where it named that one."""
+    named = study.get("models") if isinstance(study, dict) else None
+    if not isinstance(named, list):
+        return study
+    each = [several.get(one, [one]) if isinstance(one, str) else [one] for one in named]
+    return {**study, "models": [name for names in each for name in names]}
 
 
 def _amounts(name: str, spec: Any) -> dict[str, Any]:
     """Return the entries that an entry with lists of frames stands for; none where it has none."""
     train = spec.get("train") if isinstance(spec, dict) else None
-    parts = [one for one in train if isinstance(one, dict)] if isinstance(train, list) else []
-    lists = [one["frames"] for one in parts if isinstance(one.get("frames"), list)]
+    if not isinstance(train, list):
+        return {}
+    stated = [one.get("frames") if isinstance(one, dict) else None for one in train]
+    lists = [counts for counts in stated if isinstance(counts, list)]
     if not lists:
         return {}
     if not all(isinstance(count, int) for one in lists for count in one):
@@ -158,11 +167,12 @@ def _amounts(name: str, spec: Any) -> dict[str, Any]:
         )
     made = {}
     for at in range(len(lists[0])):
+        now = [counts[at] if isinstance(counts, list) else counts for counts in stated]
         chosen = [
-            {**one, "frames": one["frames"][at]} if isinstance(one.get("frames"), list) else one
-            for one in parts
+            {**one, "frames": count} if isinstance(counts, list) else one
+            for one, counts, count in zip(train, stated, now, strict=True)
         ]
-        total = sum(one["frames"] for one in chosen if isinstance(one.get("frames"), int))
+        total = sum(count for count in now if isinstance(count, int))
         words = {"title": f"{spec['title']}, {total} frames"} if spec.get("title") else {}
         made[f"{name}_{total}"] = {**spec, **words, "train": chosen}
     if len(made) < len(lists[0]):
