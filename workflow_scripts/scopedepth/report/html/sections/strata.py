@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
+from scopedepth.report.html.sections.matrix import STEPS
 from scopedepth.report.results import Results, Row
 from scopedepth.report.words import higher_is_better, metric_label, metric_value, number, p_value
 from scopedepth.statistics.comparisons import SIGNIFICANCE
@@ -18,7 +19,6 @@ from scopedepth.vocabulary.strata import MEANINGS, STRATA, WHOLE
 
 # The strongest colour stands for a stratum this many times as bad as the whole, or more.
 STRONGEST = 2.0
-STEPS = 8  # classes q8 (palest) … q0 (strongest) of the style sheet
 
 
 def strata(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -84,6 +84,7 @@ def heat_cell(results: Results, row: Row | None, whole: bool) -> Cell:
     if whole or not row["ratio"] or row["ratio"] <= 0:
         return Cell(value, row["value"], css="q none")
     worse = 1 / row["ratio"] if higher_is_better(results.metric) else row["ratio"]
+    # Classes of the style sheet: q8 is palest, q0 strongest.
     step = round(STEPS / 2 * (1 - max(-1.0, min(1.0, math.log(worse) / math.log(STRONGEST)))))
     ends = f"{number(row['ratio_ci_low'], 2)} to {number(row['ratio_ci_high'], 2)}"
     sure = row["p_holm"] is not None and row["p_holm"] < SIGNIFICANCE
