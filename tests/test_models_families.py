@@ -424,12 +424,31 @@ def test_baselines() -> None:
         load_model(spec("baseline", "disparity"), Path("none"), "cpu")
 
 
-def test_baselines_import_no_torch(root: Path) -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'workflow_scripts'); from pathlib import Path\n"
-        "from scopedepth.models import load_model; import scopedepth.prediction.predict\n"
-        "load_model({'name': 'm', 'family': 'baseline', 'output': {'kind': 'depth', 'unit': None}, "
-        "'precision': 'fp32', 'options': {}}, Path('x'), 'auto')\n"
-        "assert not {'torch', 'transformers', 'xarray', 'pandas'} & set(sys.modules)"
+@pytest.mark.parametrize("driver", [False, True], ids=["no GPU", "a driver"])
+def test_what_is_numpy_alone_imports_no_torch_where_there_is_no_gpu(
+    root: Path, tmp_path: Path, driver: bool
+) -> None:
+    """A class of one's own is told which device; torch is asked only where a driver says that there may be one."""
+    (tmp_path / "own.py").write_text(
+        "class Own:\n    def __init__(self, weights, device, options): self.device = device\n"
+        "    def predict(self, frames): return frames[..., 0]\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from scopedepth.models import load_model; import scopedepth.prediction.predict\n"
+        "from scopedepth.models.families import python\n"
+        f"python.gpu_at_hand = lambda: {driver}\n"
+        "for family, options in (('baseline', {}), ('python', {'code': 'own.py:Own'})):\n"
+        "    spec = {'name': 'm', 'family': family, 'output': {'kind': 'depth', 'unit': None}, 'precision': 'fp32'}\n"
+        "    model = load_model({**spec, 'options': options}, Path(sys.argv[1]), 'auto')\n"
+        "assert model.device == 'cpu' or 'torch' in sys.modules\n"
+        "print(sorted({'torch', 'transformers', 'xarray', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root / "workflow_scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ("['torch']" if driver else "[]")

@@ -40,6 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.devices import gpu_at_hand
 from scopedepth.job.extensions import read_options
 from scopedepth.job.identity import ROOT
 from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest
@@ -192,6 +193,8 @@ def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
     where = str(own / place) if own is not None else place
     if not hasattr(module, class_name):
         raise ScopeDepthError(f"Model {name}: {where} has no class {class_name}.")
+    if device == "auto" and not gpu_at_hand():
+        device = "cpu"
     if device != "cpu":
         # Seconds for a class that is NumPy alone, but no other library knows of all of torch's devices.
         from scopedepth.models.torch_model import resolve_device
