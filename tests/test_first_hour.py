@@ -1,7 +1,6 @@
-"""A stranger's first hour: a clone in a folder with an unlucky name, the demonstration, data and networks of one's own.
+"""A stranger's first hour: a clone in a folder with an unlucky name, data and networks of one's own.
 
-With SCOPEDEPTH_WHOLE_DEMO=1 the demonstration is run in full, which takes minutes; else with small phantoms, fewer
-networks and one protocol.
+`.ci/run` runs the demonstration, whole and in a fresh clone, and test_elsewhere.py a small one at an odd place.
 """
 
 from __future__ import annotations
@@ -133,28 +132,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     make_environment(folder / ".venv", folder / "workflow_scripts")
     return Stranger(folder)
-
-
-@pytest.mark.workflow
-def test_the_demonstration_ends_with_a_ranking_and_a_report(stranger: Stranger) -> None:
-    config = stranger.folder / "config.yaml"
-    if os.environ.get("SCOPEDEPTH_WHOLE_DEMO") != "1":
-        text = config.read_text(encoding="utf-8")
-        for whole, small in (
-            ("frames: 40, size: [320, 320]", "frames: 3, size: [96, 96]"),
-            ("frames: 12, size: [288, 360]", "frames: 2, size: [192, 240]"),
-            ("      - tiny_midas\n      - tiny_zoedepth\n      - tiny_endo_depth\n", ""),
-            ("[median_depth, lsq_disparity, sequence_scale]", "[median_depth]"),
-            ("    timing: quick\n", ""),
-        ):
-            assert whole in text
-            text = text.replace(whole, small, 1)
-        config.write_text(text, encoding="utf-8")
-    said = stranger.succeeds("make demo")
-    assert "results/studies/demo/report.html" in said
-    assert "tiny_depth_anything" in said or "Tiny Depth Anything" in said
-    assert (stranger.folder / "results/studies/demo/report.html").stat().st_size > 100_000
-    assert "Nothing to be done" in stranger.succeeds("snakemake --cores 2")
 
 
 @pytest.mark.workflow
