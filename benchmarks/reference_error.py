@@ -245,7 +245,7 @@ def study_of(path: Path, kind: str, law: Any, protocol: Any, worse: str = "") ->
             inside = np.isfinite(depth) & (depth >= 1) & (depth <= 300) & np.isfinite(prediction)
             at = chosen_pixels(np.where(inside, depth, np.nan))
             began = time.process_time()
-            points = stated.points(depth, at, sequence, frame)
+            points = stated.points(depth, np.zeros(depth.shape, np.uint8), at, sequence, frame)
             seconds += time.process_time() - began
             look = Look(inside.flat[at], prediction.flat[at], np.float32(1), np.float32(300))
             seen.append(Seen(points, {"p": look}))

@@ -21,7 +21,7 @@ def digest() -> str:
     """Return a digest of some draws of a plane."""
     error = StatedError(ERROR, "d", None)
     y, x = np.mgrid[:48, :64].astype(np.float32)
-    points = error.points(40 + x + y / 2, np.arange(0, x.size, 3), "s", 7)
+    points = error.points(40 + x + y / 2, np.zeros(x.shape, np.uint8), np.arange(0, x.size, 3), "s", 7)
     drawn = [kind(points, draw).tobytes() for kind in (error.local, error.shared) for draw in range(3)]
     assert len(set(drawn)) == len(drawn)
     return hashlib.sha256(b"".join(drawn)).hexdigest()

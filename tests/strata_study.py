@@ -44,6 +44,7 @@ def scene(rng: np.random.Generator) -> tuple[Array, Array, Array]:
     flags[bar & (y > 40)] |= bits.TOOL
     flags[np.abs(folds - np.roll(folds, 3, axis=1)) > 0.1] |= bits.OCCLUDED
     missing = rng.random(SHAPE) < 0.02
+    flags[(y > 60) & (x > 40)] |= bits.DOUBTFUL
     flags[missing] |= bits.NO_DEPTH
     return np.where(missing, np.float32("nan"), depth), flags, np.dstack([grey] * 3).astype(np.uint8)
 

@@ -26,7 +26,7 @@ from scopedepth.datasets.reading.mask_files import read_mask
 from scopedepth.datasets.reading.poses import read_poses
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.stores.dataset import DatasetStore
-from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK, NO_DEPTH, OCCLUDED, TOOL
+from scopedepth.vocabulary.flags import DOUBTFUL, FRAME_NO_DEPTH, FRAME_OK, NO_DEPTH, OCCLUDED, TOOL
 
 H, W = 30, 40
 TRUTH = trees.depth_mm(H, W, 20, 90).astype(np.float32)
@@ -325,13 +325,15 @@ def test_masks(tmp_path: Path, form: np.ndarray) -> None:
     write_masks(tmp_path / "tools", form)
     np.save(tmp_path / "sure_1.npy", np.where(SET, np.nan, 0.9).astype(np.float32))
     masks = [{"files": "tools", "marks": "tool"}, {"files": "tools", "marks": "occluded", "inverted": True},
-             {"files": "sure_*.npy", "marks": "valid", "above": 0.5}]  # fmt: skip
+             {"files": "sure_*.npy", "marks": "valid", "above": 0.5},
+             {"files": "sure_*.npy", "marks": "doubtful", "above": 0.5, "inverted": True}]  # fmt: skip
     chosen = choose(trees.spec_of("mine", "folder", tmp_path, options={"masks": masks}), tmp_path)[0]
     frame = chosen.sequence.read(0)
     assert frame.flags is not None
     assert np.array_equal((frame.flags & TOOL) > 0, SET)
     assert np.array_equal((frame.flags & OCCLUDED) > 0, ~SET)
     assert np.array_equal((frame.flags & NO_DEPTH) > 0, SET)
+    assert np.array_equal((frame.flags & DOUBTFUL) > 0, SET)
     assert frame.depth is not None
     assert np.array_equal(frame.depth, np.where(SET, 0, np.round(TRUTH)))
     assert chosen.sequence.read(1).flags is None

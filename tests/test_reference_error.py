@@ -69,7 +69,8 @@ def stated(camera: Array | None = CAMERA, **parts: Any) -> StatedError:
 
 
 def points_of(error: StatedError, depth: Array, frame: int = 0) -> Points:
-    return error.points(depth.astype(np.float32), np.flatnonzero(np.isfinite(depth)), "s", frame)
+    nothing = np.zeros(depth.shape, np.uint8)
+    return error.points(depth.astype(np.float32), nothing, np.flatnonzero(np.isfinite(depth)), "s", frame)
 
 
 # What may be stated.

@@ -17,7 +17,17 @@ from evaluation_fakes import ALONE, Array, FakeSequence, FakeStore, protocol
 from scopedepth.config.load import ConfigError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import score as score_stage
-from scopedepth.metrics import AlignedFrame, Kept, Take, clouds, consistency, flow, normals
+from scopedepth.metrics import (
+    AlignedFrame,
+    Kept,
+    Take,
+    clouds,
+    consistency,
+    flow,
+    incidence,
+    normals,
+    ordinal_distance,
+)
 from scopedepth.phantom import organs, path
 from scopedepth.phantom.camera import endoscope
 from scopedepth.phantom.scene import render_depth
@@ -378,3 +388,59 @@ def test_consistency_opens_no_report() -> None:
     }  # fmt: skip
     with pytest.raises(ConfigError, match="constant map"):
         check(config)
+
+
+def test_errors_by_the_lamps_angle() -> None:
+    """Flat walls, each at one angle to the way of the pixels that see it, in closed form."""
+    camera = np.array([[60.0, 0, 20.0], [0, 60.0, 20.0], [0, 0, 1]])
+    y, x = np.mgrid[:41, :41]
+    ray = np.stack([(x - 20) / 60, (y - 20) / 60, np.ones(x.shape)], axis=-1)
+    for tilt in (0.0, 45.0, 80.0):
+        normal = np.array([np.sin(np.radians(tilt)), 0, np.cos(np.radians(tilt))])
+        with np.errstate(divide="ignore"):
+            depth = np.where(ray @ normal > 0.02, 40 * normal[2] / (ray @ normal), np.nan)
+        cosine = (ray @ normal) / np.linalg.norm(ray, axis=-1)
+        angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        error = 0.01 + angle / 1000
+        frame, valid = seen(depth * (1 + error), depth, camera), np.isfinite(depth)
+        frame.valid[:] = valid
+        got = incidence.compute(frame)
+        whole = valid.copy()
+        for axis in (0, 1):
+            whole &= np.roll(valid, 1, axis) & np.roll(valid, -1, axis)
+        whole[[0, -1]] = whole[:, [0, -1]] = False
+        for name, (low, high) in incidence.BANDS.items():
+            inside = whole & (angle >= low) & (angle < high)
+            wanted = error[inside].mean() if inside.any() else None
+            value = got[f"abs_rel_{name}"]
+            assert (value is None) == (wanted is None), (tilt, name)
+            # A pixel at a band's very end may fall on either side.
+            assert wanted is None or value == pytest.approx(wanted, abs=2e-5)
+    assert set(incidence.compute(seen(depth, depth, None)).values()) == {None}
+
+
+def test_order_by_distance() -> None:
+    """A wall whose ripples are inverted is ordered rightly from far and wrongly from near, and turned the other way."""
+    x = np.broadcast_to(np.arange(128.0), (128, 128))
+    ripple = 6 * np.sin(2 * np.pi * x / 16)
+    depth, inverted = 40 + x / 2 + ripple, 40 + x / 2 - ripple
+    right = ordinal_distance.compute(seen(depth, depth))
+    assert right == {"ordinal_short": 1.0, "ordinal_medium": 1.0, "ordinal_long": 1.0}
+    wrong = ordinal_distance.compute(seen(inverted, depth))
+    short, long = wrong["ordinal_short"], wrong["ordinal_long"]
+    assert short is not None
+    assert long is not None
+    assert short < 0.3
+    assert long > 0.8
+    flat = ordinal_distance.compute(seen(np.full(depth.shape, 9.0), depth))
+    assert set(flat.values()) == {0.5}
+    assert set(ordinal_distance.compute(seen(depth, np.full(depth.shape, 9.0))).values()) == {None}
+    turned = seen(1 / depth, depth)
+    turned.turned = True
+    assert ordinal_distance.compute(turned) == right
+    # What does not count, counts on neither side of a pair.
+    frame, other = seen(inverted, depth), seen(inverted.copy(), depth)
+    for one in (frame, other):
+        one.valid[:, 60:] = one.valid[5] = False
+    other.output[~other.valid] = 0.0
+    assert ordinal_distance.compute(frame) == ordinal_distance.compute(other)

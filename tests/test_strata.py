@@ -62,6 +62,7 @@ def test_strata_are_as_they_are_defined(rng: np.random.Generator) -> None:
         ("light", "dark"): (image[counted][:, 0] < DARK) & (flag & bits.SPECULAR == 0),
         ("tool", "tool"): flag & bits.TOOL > 0,
         ("reference", "occluded"): flag & bits.OCCLUDED > 0,
+        ("reference", "doubtful"): (flag & bits.DOUBTFUL > 0) & (flag & bits.OCCLUDED == 0),
     }
     edges, ring = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
     inside = np.pad(flags & bits.BORDER == 0, 5)  # 1/20 of 96 rows

@@ -113,7 +113,7 @@ class Mask(TypedDict, total=False):
     """Masks of one kind: a folder or pattern of files, what a set pixel means, and when it is set."""
 
     files: Required[Place]
-    marks: Required[Literal["tool", "occluded", "specular", "border", "no_depth", "valid"]]
+    marks: Required[Literal["tool", "occluded", "doubtful", "specular", "border", "no_depth", "valid"]]
     above: Finite
     inverted: bool
     key: Key

@@ -16,7 +16,7 @@ from scopedepth.job import extensions
 from scopedepth.vocabulary import alignments
 from scopedepth.vocabulary.metrics import METRICS
 
-Flag = Literal["border", "specular", "occluded", "tool"]
+Flag = Literal["border", "specular", "occluded", "tool", "doubtful"]
 Globs = Annotated[list[str], Field(min_length=1)]
 
 

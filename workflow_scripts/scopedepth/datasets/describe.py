@@ -19,6 +19,7 @@ from scopedepth.datasets.rectify.agreement import edge_agreement
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.vocabulary.flags import (
     BORDER,
+    DOUBTFUL,
     FLAG_MEANINGS,
     FRAME_NO_DEPTH,
     FRAME_OK,
@@ -40,6 +41,7 @@ PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 COLOURS = {  # RGB of a flag in the overlay; the later ones are drawn over the earlier ones
     NO_DEPTH: (60, 90, 200),
     BORDER: (120, 120, 120),
+    DOUBTFUL: (225, 200, 60),
     OCCLUDED: (230, 140, 30),
     TOOL: (40, 170, 80),
     SPECULAR: (220, 40, 160),

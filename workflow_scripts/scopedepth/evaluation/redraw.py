@@ -159,7 +159,7 @@ def looks_at(pair: Pair, stated: StatedError, places: Sequence[int]) -> Iterator
         rgb = data.scene(place, place + 1)[0] if any(terms.needs_rgb for terms in every) else None
         output = predicted.prediction(place, place + 1)[0]
         frame = Frame(every, needed, place, output, depth, flags, rgb, workspace)
-        points = stated.points(depth, chosen_pixels(depth), data.name, data.first_frame + place)
+        points = stated.points(depth, flags, chosen_pixels(depth), data.name, data.first_frame + place)
         looks = {}
         for number, name in enumerate(pair.terms):
             if redrawn_terms(every[number]).metrics and frame.status(number) == codes.OK:

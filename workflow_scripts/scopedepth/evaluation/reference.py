@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.vocabulary.flags import DOUBTFUL
 from scopedepth.vocabulary.reference import DRAWS
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ FARTHEST = 0.8
 class Points:
     """The pixels of one frame that are looked at.
 
-    at: their places in the flat frame (n,). depth: mm, float32 (n,). trusted: no edge, no rim, not far (n,).
+    at: their places in the flat frame (n,). depth: mm, float32 (n,).
+    trusted: no edge, no rim, not far, of no low confidence (n,).
     map: the whole depth, float32 (h, w). sequence, frame: whose they are. laws: by kind of local error where each
     point's class begins in the flat table (n,), its block (n,), and what each block drew, uint16 (DRAWS, block).
     steps: what each point drew of a step, uint16 (DRAWS, n); None: nothing is stored in steps.
@@ -90,8 +92,15 @@ class StatedError:
         """Whether any error is stated that frames share."""
         return any(self.spec[name] for name in ("calibration", "registration", "drift"))
 
-    def points(self, depth: NDArray[np.float32], at: NDArray[np.intp], sequence: str, frame: int) -> Points:
-        """Return the pixels `at` of a frame, whose depth (h, w) is finite there."""
+    def points(
+        self,
+        depth: NDArray[np.float32],
+        flags: NDArray[np.uint8],
+        at: NDArray[np.intp],
+        sequence: str,
+        frame: int,
+    ) -> Points:
+        """Return the pixels `at` of a frame, whose depth (h, w) is finite there; flags: (h, w)."""
         edge, rim = (one.flat[at] for one in edges_and_rims(depth, self.spec["reach"]))
         z = depth.flat[at]
         far = z > np.quantile(z, FARTHEST) if z.size else np.zeros(0, bool)
@@ -103,7 +112,8 @@ class StatedError:
             drawn = draws.integers(0, LEVELS, (DRAWS, count), np.uint16)
             laws[kind] = LEVELS * _classes(law, near[kind], edge, rim), blocks, drawn
         steps = draws.integers(0, LEVELS, (DRAWS, z.size), np.uint16) if self.spec["quantisation"] else None
-        return Points(at, z, ~(edge | rim | far), depth, sequence, frame, laws, steps)
+        trusted = ~(edge | rim | far) & (flags.flat[at] & DOUBTFUL == 0)
+        return Points(at, z, trusted, depth, sequence, frame, laws, steps)
 
     def local(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with local error drawn once more, mm; NaN where it has none."""

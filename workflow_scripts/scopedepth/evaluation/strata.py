@@ -140,7 +140,8 @@ def _number(depth, flags, grey, high, low, inner, near, middle, cells):  # type:
         cell = np.uint8(3 * cell + 2 * specular + (1 - specular) * np.uint8(g[at] < DARK))
         cell = np.uint8(2 * cell + np.uint8(i[at] == 0))
         cell = np.uint8(2 * cell + np.uint8((flag & bits.TOOL) != 0))
-        cells[at] = np.uint8(2 * cell + np.uint8((flag & bits.OCCLUDED) != 0))
+        occluded = np.uint8((flag & bits.OCCLUDED) != 0)
+        cells[at] = np.uint8(3 * cell + occluded + (1 - occluded) * 2 * np.uint8((flag & bits.DOUBTFUL) != 0))
 
 
 @njit(**k.STRICT)

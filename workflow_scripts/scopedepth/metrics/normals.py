@@ -36,18 +36,25 @@ def normals(
         return np.asarray(across / np.linalg.norm(across, axis=1, keepdims=True))
 
 
+def with_neighbours(
+    valid: NDArray[np.bool_], y: NDArray[np.intp], x: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return those of some pixels whose four neighbours are valid."""
+    height, width = valid.shape
+    inner = (y > 0) & (y < height - 1) & (x > 0) & (x < width - 1)
+    y, x = y[inner], x[inner]
+    for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        there = valid[y + down, x + right]
+        y, x = y[there], x[there]
+    return y, x
+
+
 def compute(frame: AlignedFrame) -> dict[str, float | None]:
     """Return the mean angle in degrees; None without a camera, or without a pixel among valid neighbours."""
     nothing: dict[str, float | None] = {"normals_angle": None}
     if frame.take.camera is None:
         return nothing
-    y, x = drawn(frame)
-    height, width = frame.valid.shape
-    inner = (y > 0) & (y < height - 1) & (x > 0) & (x < width - 1)
-    y, x = y[inner], x[inner]
-    for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        there = frame.valid[y + down, x + right]
-        y, x = y[there], x[there]
+    y, x = with_neighbours(frame.valid, *drawn(frame))
     if not len(y):
         return nothing
     one, other = (normals(frame.take.camera, depth, y, x) for depth in (frame.predicted, frame.depth))

@@ -8,12 +8,14 @@ BORDER = 2
 SPECULAR = 4
 OCCLUDED = 8
 TOOL = 16
+DOUBTFUL = 32
 FLAG_MEANINGS = {
     "no_depth": NO_DEPTH,
     "border": BORDER,
     "specular": SPECULAR,
     "occluded": OCCLUDED,
     "tool": TOOL,
+    "doubtful": DOUBTFUL,
 }
 
 # Frames of a dataset (array `status`).

@@ -343,7 +343,7 @@ class Crop(TypedDict):
 
 
 class Masks(TypedDict):
-    exclude: list[Literal["border", "specular", "occluded", "tool"]]
+    exclude: list[Literal["border", "specular", "occluded", "tool", "doubtful"]]
     grey_above: float | None
     rgb_sum_below: float | None
     erode: int

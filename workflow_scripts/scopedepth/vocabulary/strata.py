@@ -16,7 +16,7 @@ PARTITIONS: dict[str, tuple[str, ...]] = {
     "light": ("lit", "dark", "specular"),
     "place": ("inner", "border_ring"),
     "tool": ("tissue", "tool"),
-    "reference": ("seen_by_both", "occluded"),
+    "reference": ("confident", "occluded", "doubtful"),
 }
 STRATA = [
     (WHOLE, WHOLE),
@@ -38,8 +38,9 @@ MEANINGS = {
     "border_ring": "within 1/20 of the shorter side of the frame's edge or of the image circle's",
     "tissue": "no tool, as far as the dataset's masks tell",
     "tool": "a tool, as the dataset's masks say",
-    "seen_by_both": "not hidden from the reference, as far as the dataset tells",
+    "confident": "neither occluded nor doubtful, as far as the dataset tells",
     "occluded": "hidden from one of the cameras that the reference is made from, as the dataset's flags say",
+    "doubtful": "of low confidence, as the dataset's masks say, and not occluded",
 }
 
 

@@ -14,10 +14,17 @@ from scopedepth.datasets.reading.base import DepthEncoding, Frame, same_size
 from scopedepth.datasets.reading.containers import read_array
 from scopedepth.datasets.reading.images import CONTAINERS, IMAGE_SUFFIXES, decode, read_npy
 from scopedepth.errors import ScopeDepthError
-from scopedepth.vocabulary.flags import BORDER, NO_DEPTH, OCCLUDED, SPECULAR, TOOL
+from scopedepth.vocabulary.flags import BORDER, DOUBTFUL, NO_DEPTH, OCCLUDED, SPECULAR, TOOL
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", *CONTAINERS)
-MARKS = {"tool": TOOL, "occluded": OCCLUDED, "specular": SPECULAR, "border": BORDER, "no_depth": NO_DEPTH}
+MARKS = {
+    "tool": TOOL,
+    "occluded": OCCLUDED,
+    "doubtful": DOUBTFUL,
+    "specular": SPECULAR,
+    "border": BORDER,
+    "no_depth": NO_DEPTH,
+}
 
 
 @dataclass(frozen=True)
