@@ -6,7 +6,7 @@ Of frames without a reference depth, which have no number, the first, the middle
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.report.frames.chosen import Chosen, notable
 from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, mapped, photograph
@@ -28,17 +29,6 @@ from scopedepth.vocabulary.units import dataset_of
 UNSCORED = 3
 # The page must be fit for mail: with more pictures, smaller ones.
 SIDES = ((240, 384), (600, 288), (10**9, 200))
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A frame of the gallery and why it is there."""
-
-    why: str
-    sequence: str
-    frame: int
-    value: float
-    models: tuple[str, ...]
 
 
 def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
@@ -63,28 +53,10 @@ def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dic
 def choose(results: Results, dataset: str) -> list[Chosen]:
     """Return the frames of a dataset: best, median, worst by the median over networks; then each network's worst."""
     values = values_by_frame(results, dataset)
-    scored = {model for of in values.values() for model in of}
-    judges = [model for model in results.networks if model in scored] or [
-        m for m in results.model_names if m in scored
-    ]
-    whole = {key: of for key, of in values.items() if all(model in of for model in judges)}
-    if not whole:
-        return []
-    sign = -1.0 if higher_is_better(results.metric) else 1.0
-    middle = {key: float(np.median([of[model] for model in judges])) for key, of in whole.items()}
-    order = sorted(middle, key=lambda key: (sign * middle[key], key))
+    names, networks = results.model_names, results.networks
+    chosen = notable(values, names, networks, higher_is_better(results.metric))
     everyone = tuple(results.in_order(dataset))
-    picked = [("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]
-    chosen = [
-        Chosen(why, *key, middle[key], everyone)
-        for i, (why, key) in enumerate(picked)
-        if key not in dict(picked[:i]).values()
-    ]
-    for model in judges:
-        own = {key: of[model] for key, of in values.items() if model in of}
-        key = max(sorted(own), key=lambda key: sign * own[key])
-        chosen.append(Chosen("own", *key, own[key], (model,)))
-    return chosen
+    return [one if one.why == "own" else replace(one, models=everyone) for one in chosen]
 
 
 def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
