@@ -101,8 +101,8 @@ class StudySpec(Spec):
     frame_pages: int | None = Field(
         None,
         ge=1,
-        description="pages beside the report in which frames can be looked at: at most so many of each sequence, evenly "
-        "spaced, and the frames that the report shows; null: none (docs/frames.md)",
+        description="pages beside the report in which frames can be looked at: at most so many of each sequence, "
+        "evenly spaced, and the frames that the report shows; null: none (docs/frames.md)",
     )
     allow_seen: bool = Field(
         False,

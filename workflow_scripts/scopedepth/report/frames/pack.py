@@ -32,7 +32,11 @@ def packed(values: NDArray[np.floating]) -> dict[str, Any]:
     with np.errstate(over="ignore"):
         half = np.ldexp(values, power).astype(np.float16)
     half[np.isnan(half)] = np.nan  # one of the many
-    return {"size": list(values.shape), "power": power, "data": _text(_split(_residuals(half.view(np.uint16))))}
+    return {
+        "size": list(values.shape),
+        "power": power,
+        "data": _text(_split(_residuals(half.view(np.uint16)))),
+    }
 
 
 def packed_mask(mask: NDArray[np.bool_]) -> str:

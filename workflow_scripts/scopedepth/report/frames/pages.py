@@ -2,10 +2,10 @@
 
 `index.html` holds the program, `study.js` what there is. Below the folder of a dataset each sequence has one, by its
 number: `scores/{protocol}.js` has an error and a status for every frame of it, `reference/{part}.js` image, depth and
-the pixels that count of the frames that are shown, `models/{model}/{part}.js` what a model said of them, on its own grid and
-in its own numbers, with what brings it to the reference's scale under each protocol. The browser resamples, aligns
-and limits it as the score stage does (`evaluation.resample`, `evaluation.kernels`). Pages are scripts because a page
-from disk may load nothing else.
+the pixels that count of the frames that are shown, `models/{model}/{part}.js` what a model said of them, on its own
+grid and in its own numbers, with what brings it to the reference's scale under each protocol. The browser resamples,
+aligns and limits it as the score stage does (`evaluation.resample`, `evaluation.kernels`). Parts are scripts because a
+page from disk may load nothing else.
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ class _Writer:
         self.study, self.models, self.protocols = study, models, protocols
         self.frames, self.stores, self.predictions, self.folder = frames, stores, predictions, folder
         # As in the report: the study's order, trivial baselines last.
-        self.names: list[str] = sorted(
-            study["models"], key=lambda name: models[name]["family"] == "baseline"
-        )
+        self.names: list[str] = sorted(study["models"], key=lambda name: models[name]["family"] == "baseline")
         self.networks = [name for name in self.names if models[name]["family"] != "baseline"]
         self.protocol, self.metric = (str(study["headline"][key]) for key in ("protocol", "metric"))
         self._pairs: dict[tuple[str, str], dict[str, Pair]] = {}
@@ -197,7 +195,7 @@ class _Writer:
             return [self._video(name, video, chosen[video.name], fits, advance) for video in videos]
 
     def _rows(self, dataset: str, protocol: str) -> pa.Table:
-        wanted = ("frame", "model", *FIT)
+        wanted: tuple[str, ...] = ("frame", "model", *FIT)
         if self.metric in self.protocols[protocol]["metrics"]:
             wanted = (*wanted, self.metric)
         return read_table(self.frames, wanted, FRAMES, {"dataset": dataset, "protocol": protocol})
@@ -237,7 +235,7 @@ class _Writer:
             rows = self._rows(dataset, protocol)
             columns = {key: rows[key].to_pylist() for key in ("sequence", "frame", "model", "status")}
             values = rows[self.metric].to_pylist() if self.metric in rows.column_names else [None] * len(rows)
-            series = {
+            series: dict[tuple[str, str], tuple[list[float | None], list[str]]] = {
                 (video.name, model): ([None] * video.n_frames, ["missing"] * video.n_frames)
                 for video in videos
                 for model in self.names
@@ -251,12 +249,14 @@ class _Writer:
                 if frame in wanted[sequence]:
                     kept[protocol, model, sequence, frame] = unscored(fit)
             for video in videos:
-                self._write(dataset, video, f"scores/{protocol}", {
-                    "values": {model: series[video.name, model][0] for model in self.names},
-                    # Runs of frames that have one status.
-                    "statuses": {model: [[status, len(list(run))] for status, run in groupby(series[video.name, model][1])]
-                                 for model in self.names},
-                })  # fmt: skip
+                said = {model: series[video.name, model] for model in self.names}
+                # Of statuses the runs of frames that have one.
+                runs = {
+                    model: [[status, len(list(run))] for status, run in groupby(statuses)]
+                    for model, (_, statuses) in said.items()
+                }
+                values_of = {model: numbers for model, (numbers, _) in said.items()}
+                self._write(dataset, video, f"scores/{protocol}", {"values": values_of, "statuses": runs})
         return kept
 
     def _video(
@@ -350,7 +350,8 @@ class _Looked:
     def content(self) -> dict[str, Any]:
         """Return image, depth, and the masks of pixels that count; protocols that count the same ones share one."""
         masks: dict[bytes, int] = {}
-        texts, counted = [], {}
+        texts: list[str] = []
+        counted: dict[str, int] = {}
         for name, mask in self.counted.items():
             key = mask.tobytes()
             if key not in masks:

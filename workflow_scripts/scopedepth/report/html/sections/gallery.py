@@ -5,7 +5,7 @@ Of frames without a reference depth, which have no number, the first, the middle
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
-from scopedepth.report.frames.chosen import Chosen, notable
+from scopedepth.report.frames.chosen import Chosen, address, notable, spread
 from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, mapped, photograph
@@ -77,6 +77,7 @@ def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             "own": [frame for frame in shown if frame["why"] == "own"],
             "bare": [draw_bare(results, look, frames, place, side) for place in bare[dataset][0]],
             "bare_count": bare[dataset][1],
+            "pages": first_page(results, frames, dataset),
         })  # fmt: skip
     return made
 
@@ -123,6 +124,7 @@ def draw(
         "sequence": chosen.sequence,
         "frame": chosen.frame,
         "name": name,
+        "page": page_of(results, frames, dataset, chosen.sequence, chosen.frame, chosen.models, True),
         "value": metric_value(chosen.value, results.metric),
         "metric": metric_label(results.metric),
         "ratio": f"{sequence.width} / {sequence.height}",
@@ -181,10 +183,46 @@ def draw_bare(
         "sequence": name,
         "frame": sequence.first_frame + at,
         "name": sequence.frame_ids()[at],
+        "page": page_of(
+            results, frames, dataset_of(unit), name, sequence.first_frame + at, results.model_names
+        ),
         "ratio": f"{sequence.width} / {sequence.height}",
         "image": photograph(rgb, side),
         "items": items,
     }
+
+
+def page_of(
+    results: Results,
+    frames: Frames,
+    dataset: str,
+    sequence: str,
+    frame: int,
+    models: Sequence[str],
+    notable: bool = False,
+) -> str:
+    """Return where a frame stands in the pages beside the report; empty where it does not.
+
+    notable: it is one of those that the pages show beside the evenly spaced ones.
+    """
+    at_most = results.study.get("frame_pages")
+    if not at_most:
+        return ""
+    units = [unit for unit in frames.scored.places.stores if dataset_of(unit) == dataset]
+    parts = [part for unit in units if (part := frames.scored.dataset(unit).sequences.get(sequence))]
+    place = frame - min(part.first_frame for part in parts)
+    if not notable and place not in spread(sum(part.n_frames for part in parts), at_most):
+        return ""
+    return address(dataset, sequence, frame, models, results.protocol)
+
+
+def first_page(results: Results, frames: Frames, dataset: str) -> str:
+    """Return where a dataset begins in the pages beside the report; empty where there are none."""
+    units = [unit for unit in frames.scored.places.stores if dataset_of(unit) == dataset]
+    if not units:
+        return ""
+    name, part = next(iter(frames.scored.dataset(units[0]).sequences.items()))
+    return page_of(results, frames, dataset, name, part.first_frame, results.in_order(dataset))
 
 
 def inside(depth: NDArray[np.floating], flags: NDArray[np.uint8]) -> NDArray[np.floating]:
