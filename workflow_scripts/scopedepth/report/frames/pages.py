@@ -1,7 +1,7 @@
 """The pages of a study's frames: a folder that opens from disk, its data in parts that load when they are looked at.
 
 `index.html` holds the program, `study.js` what there is. Below the folder of a dataset each sequence has one, by its
-number: `scores/{protocol}.js` has an error and a status for every frame of it, `reference/{part}.js` image, depth and
+number: `errors/{protocol}.js` has an error and a status for every frame of it, `reference/{part}.js` image, depth and
 the pixels that count of the frames that are shown, `models/{model}/{part}.js` what a model said of them, on its own
 grid and in its own numbers, with what brings it to the reference's scale under each protocol. The browser resamples,
 aligns and limits it as the score stage does (`evaluation.resample`, `evaluation.kernels`). Parts are scripts because a
@@ -256,7 +256,7 @@ class _Writer:
                     for model, (_, statuses) in said.items()
                 }
                 values_of = {model: numbers for model, (numbers, _) in said.items()}
-                self._write(dataset, video, f"scores/{protocol}", {"values": values_of, "statuses": runs})
+                self._write(dataset, video, f"errors/{protocol}", {"values": values_of, "statuses": runs})
         return kept
 
     def _video(

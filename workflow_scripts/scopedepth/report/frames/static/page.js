@@ -45,8 +45,8 @@ const share = number => `${+(100 * number).toPrecision(3)} %`;
 
 // The address: dataset/sequence/frame/A/B/protocol, and a pixel x,y where one is held.
 function written() {
-  const pixel = view.pixel ? [view.pixel.join(",")] : [];
-  return "#" + [view.dataset, video().name, view.frame, view.a, view.b, view.protocol, ...pixel].map(encodeURIComponent).join("/");
+  const names = [view.dataset, video().name, view.frame, view.a, view.b, view.protocol].map(encodeURIComponent);
+  return "#" + [...names, ...(view.pixel ? [view.pixel.join(",")] : [])].join("/");
 }
 function read() {
   let said = [];
@@ -89,7 +89,7 @@ function go(changes) {
 async function loaded() {
   const number = partOf(view.frame), frame = view.frame, protocol = view.protocol, { size } = video();
   const [scores, reference, ...said] = await Promise.all([
-    load(`${folder()}/scores/${protocol}`), load(`${folder()}/reference/${number}`),
+    load(`${folder()}/errors/${protocol}`), load(`${folder()}/reference/${number}`),
     ...["a", "b"].map(side => load(`${folder()}/models/${view[side]}/${number}`)),
   ]);
   const [height, width] = size, own = reference[frame];
@@ -576,6 +576,7 @@ load("study").then(content => {
   get("rounding").textContent = `Outputs and reference are stored in half precision, 11 significant bits: within ${share(study.rounding)} of their value. How far that moves an aligned depth stands beside it (stored ±). The image is compressed with loss. Depths are stored on the network’s own grid and brought to the reference’s grid, aligned and limited here as the protocol says.`;
   panels();
   listen();
+  cloud.listen();
   read();
   divideAt(50);
   show();
