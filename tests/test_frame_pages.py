@@ -329,7 +329,9 @@ def cases() -> Iterator[tuple[str, Terms]]:
                     spec, dataset="any", sequence="any", size=(9, 12), units=units, output_kind=kind, output_unit=unit,
                     output_greatest=0.09 if kind == "metric_disparity" else None,
                 )  # fmt: skip
-                key = canonical_json([_how(terms), terms.floor_from_frame, terms.limits_from_frame])
+                key = canonical_json(
+                    {"how": _how(terms), "own": [terms.floor_from_frame, terms.limits_from_frame]}
+                )
                 if _how(terms) is not None and key not in seen:
                     seen.add(key)
                     yield f"{name}, {kind}, {units}", terms

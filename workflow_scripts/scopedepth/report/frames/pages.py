@@ -96,8 +96,8 @@ def write_pages(
 
     study: `frame_pages` of it is how many frames of a sequence are shown at most, evenly spaced; those of the report's
     pictures are shown too. datasets, models: their titles, and the models' families. frames: the study's table of
-    frames. stores: by unit; predictions: by unit and model. The bytes follow from the inputs. One frame is held at a
-    time, and the rows of one dataset and protocol.
+    frames. stores: by unit; predictions: by unit and model. The bytes follow from the inputs. The maps
+    of one frame are held at a time, its part as text, and the rows of one dataset and protocol.
     """
     beside = out.with_name(out.name + ".partial")
     for old in (out, beside):
@@ -272,7 +272,7 @@ class _Writer:
         for number, start in enumerate(range(0, len(frames), video.length)):
             part = frames[start : start + video.length]
             reference = {}
-            said: dict[str, dict[str, Any]] = {model: {"how": {}, "frames": {}} for model in self.names}
+            said: dict[str, dict[str, Any]] = {model: {"frames": {}} for model in self.names}
             for frame in part:
                 unit, data, place = video.place(frame)
                 pairs = {model: self._pair(unit, model, dataset)[video.name] for model in self.names}
@@ -283,6 +283,7 @@ class _Writer:
                 for model, pair in pairs.items():
                     own = {protocol: fits[protocol, model, video.name, frame] for protocol in terms}
                     said[model]["how"] = {name: _how(one) for name, one in pair.terms.items()}
+                    said[model]["turned"] = any(one.turned for one in pair.terms.values())
                     said[model]["frames"][frame] = self._said(pair, looked, own)
                 advance()
             self._write(dataset, video, f"reference/{number}", reference)

@@ -105,6 +105,10 @@ async function loaded() {
       found.depth = output.map(depth);
       found.error = found.depth.map((value, at) => result.counted[at]
         ? Math.abs(value - result.depth[at]) / (result.depth[at] + how.error) : NaN);
+    } else if (content.map) {
+      // Nothing brings it to a scale: it is shown on one of its own, near is bright.
+      const plain = onGrid(await unpacked(content.map), height, width, {});
+      found.raw = said[at].turned ? plain.map(value => -value) : plain;
     }
     result.sides[side] = found;
   }
@@ -147,7 +151,9 @@ async function show() {
 }
 
 function fill(id, options, chosen) {
-  get(id).replaceChildren(...options.map(([value, text]) => make("option", text, { value })));
+  // One that is open stays open while frames play.
+  if (get(id).dataset.of !== JSON.stringify(options)) get(id).replaceChildren(...options.map(([value, text]) => make("option", text, { value })));
+  get(id).dataset.of = JSON.stringify(options);
   get(id).value = chosen;
 }
 function choices() {
@@ -377,8 +383,10 @@ function maps() {
         if (!shown.depth) said.push("This frame has no reference depth.");
       } else {
         const name = `${side.toUpperCase()}, ${model(side).title}`;
-        paint(canvas, map, own[map], map === "depth" ? low : 0, map === "depth" ? high : end, `${map === "depth" ? "Aligned depth" : "Error"} of ${name}, ${about}`);
-        if (!own[map]) said.push(`${name}: ${reason(own)}.`);
+        const raw = map === "depth" ? own.raw : null, finite = raw?.filter(Number.isFinite);
+        if (raw) paint(canvas, map, raw, percentile(finite, 0.02), percentile(finite, 0.98), `Output of ${name}, not aligned, ${about}`);
+        else paint(canvas, map, own[map], map === "depth" ? low : 0, map === "depth" ? high : end, `${map === "depth" ? "Aligned depth" : "Error"} of ${name}, ${about}`);
+        if (!own[map]) said.push(`${name}: ${reason(own)}.${raw ? " The output is shown as it is, without unit, near is bright; the colour bar is not its own." : ""}`);
       }
     }
     const none = stage.querySelector(".none");
@@ -398,7 +406,7 @@ function bar(box, map, low, high) {
     mark.style.left = `${100 * (value - low) / (high - low)}%`;
     marks.append(mark);
   }
-  box.replaceChildren(ramp, marks, make("p", map === "error" ? "%; what is above has the last colour" : `${unit() === "mm" ? "mm" : "relative, no known unit"}; what is outside has the colour of that end`));
+  box.replaceChildren(ramp, marks, make("p", map === "error" ? "|depth − reference| / reference, %; what is above has the last colour" : `${unit() === "mm" ? "mm" : "relative, no known unit"}; what is outside has the colour of that end`));
 }
 
 // The value under the cursor, else at the pixel that is held.
@@ -437,7 +445,7 @@ function values(pixel) {
 
 // The point cloud, drawn pixel by pixel with a depth buffer: it needs no graphics driver.
 const cloud = {
-  yaw: 0.5, pitch: 0.25, zoom: 1.25, points: null,
+  yaw: 0.5, pitch: 0.25, zoom: 1, points: null,
   fill() {
     const box = get("cloud"), camera = video().camera, none = box.querySelector(".none"), canvas = box.querySelector("canvas");
     const wanted = [...box.querySelectorAll("input:checked")].map(one => one.value), { width, height, counted } = shown;
@@ -463,10 +471,18 @@ const cloud = {
         colours.push((255 << 24 | b << 16 | g << 8 | r) >>> 0);
       }
     }
-    // Turned about the middle of the reference, so that frames and models stay where they are.
-    const [low, high] = ends(), middle = (low + high) / 2;
-    this.middle = middle;
-    this.size = Math.max((high - low) / 2, middle * Math.max(width / fx, height / fy) / 2);
+    // Turned about the middle of the reference, whatever is chosen; what is farther than its farthest hundredth counts not.
+    const far = ends()[1], sums = [0, 0, 0, 0];
+    let count = 0;
+    for (let y = 0; y < height; y += 2) for (let x = 0; x < width; x += 2) {
+      const at = y * width + x, z = shown.depth ? shown.depth[at] : NaN;
+      if (!counted[at] || !(z <= far)) continue;
+      const place = [(x - cx) / fx * z, (y - cy) / fy * z, z];
+      place.forEach((value, of) => { sums[of] += value; sums[3] += value * value; });
+      count++;
+    }
+    this.middle = sums.slice(0, 3).map(sum => sum / count);
+    this.size = Math.sqrt(Math.max(sums[3] / count - this.middle.reduce((sum, one) => sum + one * one, 0), 1e-12));
     this.points = Float32Array.from(found);
     this.colours = Uint32Array.from(colours);
     this.pitchOf = Math.max(1, stride * 1.4);
@@ -484,13 +500,14 @@ const cloud = {
     canvas.style.aspectRatio = `${width} / ${height}`;
     const context = canvas.getContext("2d"), image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer), near = new Float32Array(width * height).fill(Infinity);
     const [sy, cy, sp, cp] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
-    const far = 2.6 * this.size / this.zoom, focal = width * 1.1, { points, colours } = this;
-    const density = this.pitchOf * this.middle / this.focal;
+    const far = 3.2 * this.size / this.zoom, focal = width * 1.1, { points, colours } = this;
+    // A point is as large as the pixel that it comes from is at its depth.
+    const [mx, my, mz] = this.middle, density = this.pitchOf / this.focal;
     for (let at = 0, point = 0; at < points.length; at += 3, point++) {
-      const x0 = points[at], y0 = points[at + 1], z0 = points[at + 2] - this.middle;
+      const x0 = points[at] - mx, y0 = points[at + 1] - my, z0 = points[at + 2] - mz;
       const x = cy * x0 + sy * z0, z1 = cy * z0 - sy * x0, y = cp * y0 - sp * z1, z = cp * z1 + sp * y0 + far;
       if (z <= 0.05 * far) continue;
-      const u = Math.round(width / 2 + focal * x / z), v = Math.round(height / 2 + focal * y / z), size = Math.min(6, Math.max(1, Math.round(focal * density / z)));
+      const u = Math.round(width / 2 + focal * x / z), v = Math.round(height / 2 + focal * y / z), size = Math.min(6, Math.max(1, Math.round(focal * density * points[at + 2] / z)));
       for (let row = v; row < v + size; row++) for (let column = u; column < u + size; column++) {
         if (column < 0 || row < 0 || column >= width || row >= height) continue;
         const pixel = row * width + column;
@@ -549,9 +566,11 @@ function listen() {
   for (const id of ["x", "y"]) get(id).addEventListener("change", () => go({ pixel: [+get("x").value || 0, +get("y").value || 0] }));
   get("unpin").addEventListener("click", () => go({ pixel: null }));
   get("copy").addEventListener("click", async () => {
+    // From disk the folders before it are this machine's own.
+    const address = location.protocol === "file:" ? `frames/index.html${location.hash}` : location.href;
     let done = true;
-    try { await navigator.clipboard.writeText(location.href); } catch { done = false; }
-    complain(done ? "The address is on the clipboard." : `Copy the address from the browser: ${location.hash}`);
+    try { await navigator.clipboard.writeText(address); } catch { done = false; }
+    complain(`${done ? "On the clipboard" : "The address of this view"}: ${address}`);
   });
   get("theme").addEventListener("click", () => {
     const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -560,7 +579,7 @@ function listen() {
     if (shown) cloud.fill();
   });
   document.addEventListener("keydown", event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, button, canvas, a, [tabindex]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, canvas, [tabindex]") || (event.key === " " && event.target.closest("button, a"))) return;
     const all = video().shown, act = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => go({ frame: all[0] }), End: () => go({ frame: all.at(-1) }), " ": play }[event.key];
     if (!act) return;
     event.preventDefault();
