@@ -24,12 +24,14 @@ from scopedepth.evaluation.metrics import frame_limits
 from scopedepth.evaluation.pixels import Workspace, single
 from scopedepth.evaluation.protocol import Terms, terms_for
 from scopedepth.job.identity import canonical_json
+from scopedepth.job.manifest import write_json
 from scopedepth.report.frames.chosen import address, shown, spread
 from scopedepth.report.frames.pack import LEAST, ROUNDING, packed, unpacked
-from scopedepth.report.frames.pages import _how, _plain, write_pages
+from scopedepth.report.frames.pages import Video, _how, _plain, write_pages
 from scopedepth.report.html.page import write_report
 from scopedepth.report.html.sections.gallery import page_of
 from scopedepth.study.layout import Job
+from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
 from test_report_browser import CHROMIUM, FLAGS
 
@@ -129,6 +131,28 @@ def test_what_is_shown_holds_the_frames_of_the_reports_pictures(
         dataset, sequence, frame, *_ = link.split("/")
         assert int(frame) in sequences[dataset, sequence]
     assert page_of(SimpleNamespace(study=tiny["study"]), None, "tube", "bend", 0, []) == ""  # type: ignore[arg-type]
+
+
+def test_a_video_may_lie_in_several_units() -> None:
+    parts: Any = [
+        ("a@b~0", SimpleNamespace(first_frame=0, n_frames=3)),
+        ("a@b~1", SimpleNamespace(first_frame=3, n_frames=2)),
+    ]
+    video = Video("b", 0, parts)
+    assert video.n_frames == 5
+    assert [(unit, place) for unit, _, place in map(video.place, (0, 2, 3, 4))] == [
+        ("a@b~0", 0), ("a@b~0", 2), ("a@b~1", 0), ("a@b~1", 1),
+    ]  # fmt: skip
+
+
+def test_a_scheduler_hears_how_many_frames_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    size = {"frames": 20_000, "height": 1000, "width": 1000}
+    write_json(Job("prepare", ("one",)).path("manifest"), {"digest": "", "sequences": {"left": size}})
+    some, every, more = (
+        Needs(planned(frame_pages=n).study).pages_runtime(None, 1) for n in (1000, 20_000, 40_000)
+    )
+    assert some < every == more
 
 
 def planned(**study: Any) -> Plan:
@@ -236,6 +260,18 @@ def test_a_frame_without_an_answer_says_its_status(view: Any, pages: Path) -> No
     assert "failed_prediction, frames 0 to 7" in view.locator("#lost").inner_text()
     assert "failed_prediction" in view.locator('[data-map="depth"] .none').inner_text()
     assert view.evaluate("shown.sides.a.depth === undefined && shown.sides.b.depth.length === 4800")
+
+
+@pytest.mark.browser
+def test_an_output_that_nothing_aligns_is_shown_as_it_is(view: Any, pages: Path) -> None:
+    go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth")
+    view.evaluate(
+        "load('tube/0/models/affine_net/0').then(part => { part.frames[0].fits = {}; return go({ frame: 0 }); })"
+    )
+    said = view.locator('[data-map="depth"] .none').inner_text()
+    assert "Affine Net: ok, but without an aligned depth. The output is shown as it is" in said
+    assert view.evaluate("shown.sides.a.raw.length === 4800 && shown.sides.a.depth === undefined")
+    assert "Scaled Net" not in said
 
 
 @pytest.mark.browser

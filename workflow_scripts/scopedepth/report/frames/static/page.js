@@ -15,7 +15,7 @@ const draw = (name, attributes, text) => {
 };
 
 // Parts, each loaded once by a script element; the last ones are kept.
-const parts = new Map(), waiting = new Map(), KEPT = 60;
+const parts = new Map(), waiting = new Map(), KEPT = 32;
 function part(key, content) { waiting.get(key)?.(content); }
 function load(key) {
   if (!parts.has(key)) {
@@ -190,20 +190,30 @@ function ticks(low, high, wanted) {
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push(+(at * step).toPrecision(12));
   return found;
 }
+const drawn = { key: "", move: null };
 function strip() {
+  const key = [get("strip").clientWidth, view.dataset, view.sequence, view.protocol, view.a, view.b].join("/");
+  // A long video's lines are drawn once; from frame to frame only the mark moves.
+  if (drawn.key !== key) drawn.move = drawStrip();
+  drawn.key = key;
+  drawn.move();
+}
+function drawStrip() {
   const box = get("strip"), all = video(), { metric } = study, { scores } = shown;
+  let y = null, most = 0;
   const lost = study.models.filter(one => scores.statuses[one.name].some(([status]) => status !== "ok"));
   const width = Math.max(280, box.clientWidth), plot = 150, left = 46, right = 10, top = 12, row = 12;
   const height = top + plot + 36 + row * lost.length, at = frame => left + ((frame - all.first + 0.5) / all.frames) * (width - left - right);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${metric.label} along ${all.name} under ${view.protocol}, a line for each model` });
-  const numbers = study.models.filter(one => one.look !== "base").flatMap(one => scores.values[one.name]).filter(value => value !== null).sort((x, y) => x - y);
+  const numbers = study.models.filter(one => one.look !== "base" || [view.a, view.b].includes(one.name)).flatMap(one => scores.values[one.name]).filter(value => value !== null).sort((x, y) => x - y);
   const every = numbers.length ? numbers : study.models.flatMap(one => scores.values[one.name]).filter(value => value !== null).sort((x, y) => x - y);
   if (!every.length) {
     box.replaceChildren(make("p", by(study.protocols, view.protocol).computes ? "No frame of this sequence has a number under this protocol." : `This protocol does not compute ${metric.label}.`, { class: "none" }));
   } else {
-    // One frame in a hundred may stick out; baselines do not stretch the axis.
+    // One frame in a hundred may stick out; baselines do not stretch the axis unless one is looked at.
     const low = Math.min(0, every[0]), high = every[Math.floor(0.99 * (every.length - 1))] * 1.12 || 1;
-    const y = value => top + plot - ((value - low) / (high - low)) * plot;
+    y = value => top + plot - ((value - low) / (high - low)) * plot;
+    most = high;
     svg.append(draw("clipPath", { id: "inside" }), draw("text", { x: left, y: 9, class: "tick" }, `${metric.label}${metric.unit === "1" ? "" : `, ${metric.unit}`}, ${metric.higher ? "higher" : "lower"} is better`));
     svg.firstChild.append(draw("rect", { x: left, y: top, width: width - left - right, height: plot }));
     for (const value of ticks(low, high, 4)) svg.append(draw("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "grid" }), draw("text", { x: left - 6, y: y(value) + 4, class: "tick end" }, value));
@@ -218,10 +228,6 @@ function strip() {
         pen = "L";
       });
       svg.append(draw("path", { d: path || "M0 0", "clip-path": "url(#inside)", class: `line ${one.look}${one.name === view.a ? " a" : one.name === view.b ? " b" : ""}` }));
-    }
-    for (const side of ["b", "a"]) {
-      const value = scores.values[view[side]][view.frame - all.first];
-      if (value !== null && value <= high) svg.append(draw("circle", { cx: at(view.frame), cy: y(value), r: 4, class: `dot ${model(side).look}` }));
     }
   }
   for (const value of ticks(all.first, all.first + all.frames - 1, width / 90)) if (Number.isInteger(value)) svg.append(draw("text", { x: at(value), y: top + plot + 22, class: "tick middle" }, value));
@@ -240,7 +246,8 @@ function strip() {
     }
     svg.append(draw("text", { x: left - 6, y: line + 2, class: "tick end" }, "×"));
   });
-  svg.append(draw("line", { x1: at(view.frame), x2: at(view.frame), y1: top, y2: height, class: "now" }));
+  const mark = draw("g", {});
+  svg.append(mark);
   svg.addEventListener("click", event => go({ frame: nearest(all.first + ((event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right)) * all.frames - 0.5) }));
   if (every.length) box.replaceChildren(svg); else box.append(svg);
   get("lost").replaceChildren(...lost.map(one => {
@@ -252,6 +259,13 @@ function strip() {
     }
     return make("li", `× ${one.title}: ${said.slice(0, 4).join("; ")}${said.length > 4 ? `; ${said.length - 4} more` : ""}`);
   }));
+  return () => {
+    mark.replaceChildren(draw("line", { x1: at(view.frame), x2: at(view.frame), y1: top, y2: height, class: "now" }));
+    for (const side of ["b", "a"]) {
+      const value = scores.values[view[side]][view.frame - all.first];
+      if (y && value !== null && value <= most) mark.append(draw("circle", { cx: at(view.frame), cy: y(value), r: 4, class: `dot ${model(side).look}` }));
+    }
+  };
 }
 
 function models() {
@@ -351,7 +365,8 @@ function paint(canvas, map, numbers, low, high, label) {
   context.putImageData(image, 0, 0);
 }
 function percentile(list, at) {
-  const sorted = Float32Array.from(list).sort();
+  // Of large maps some pixels tell.
+  const each = Math.max(1, Math.floor(list.length / 50000)), sorted = Float32Array.from({ length: Math.ceil(list.length / each) }, (_, of) => list[of * each]).sort();
   return sorted.length ? sorted[Math.round(at * (sorted.length - 1))] : NaN;
 }
 function ends() {
@@ -376,7 +391,7 @@ function maps() {
       if (map === "image") {
         canvas.width = shown.width;
         canvas.height = shown.height;
-        canvas.getContext("2d").drawImage(shown.picture, 0, 0);
+        canvas.getContext("2d", { willReadFrequently: true }).drawImage(shown.picture, 0, 0);
         canvas.setAttribute("aria-label", `Image, ${about}`);
       } else if (map === "reference") {
         paint(canvas, "depth", shown.depth, low, high, `Reference depth, ${about}`);
