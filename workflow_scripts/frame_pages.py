@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with rule_job(snakemake):
+    from scopedepth.job.lean import leave_out
+
+    leave_out("pandas", "scipy")
     from scopedepth.report.frames.pages import write_pages
 
     about = spec_of(snakemake)
