@@ -257,7 +257,7 @@ def test_a_view_is_found_by_its_address_and_read(view: Any, pages: Path) -> None
 @pytest.mark.browser
 def test_a_frame_without_an_answer_says_its_status(view: Any, pages: Path) -> None:
     go(view, pages, "tube/bend/0/broken/affine_net/median_depth")
-    assert "failed_prediction, frames 0 to 7" in view.locator("#lost").inner_text()
+    assert "failed_prediction on 8 of 8 frames (0 to 7): the model failed on the frame" in view.locator("#lost").inner_text()
     assert "failed_prediction" in view.locator('[data-map="depth"] .none').inner_text()
     assert view.evaluate("shown.sides.a.depth === undefined && shown.sides.b.depth.length === 4800")
 

@@ -252,12 +252,14 @@ function drawStrip() {
   if (every.length) box.replaceChildren(svg); else box.append(svg);
   get("lost").replaceChildren(...lost.map(one => {
     let first = all.first;
-    const said = [];
+    const runs = {}, counts = {};
     for (const [status, count] of scores.statuses[one.name]) {
-      if (status !== "ok") said.push(`${status}, ${count > 1 ? `frames ${first} to ${first + count - 1}` : `frame ${first}`}`);
+      counts[status] = (counts[status] ?? 0) + count;
+      (runs[status] ??= []).push(count > 1 ? `${first} to ${first + count - 1}` : first);
       first += count;
     }
-    return make("li", `× ${one.title}: ${said.slice(0, 4).join("; ")}${said.length > 4 ? `; ${said.length - 4} more` : ""}`);
+    const said = Object.keys(runs).filter(status => status !== "ok").map(status => `${status} on ${counts[status]} of ${all.frames} frames (${runs[status].slice(0, 6).join(", ")}${runs[status].length > 6 ? ", …" : ""}): ${inWords(status)}`);
+    return make("li", `× ${one.title}: ${said.join("; ")}`);
   }));
   return () => {
     mark.replaceChildren(draw("line", { x1: at(view.frame), x2: at(view.frame), y1: top, y2: height, class: "now" }));
@@ -515,7 +517,7 @@ const cloud = {
     canvas.style.aspectRatio = `${width} / ${height}`;
     const context = canvas.getContext("2d"), image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer), near = new Float32Array(width * height).fill(Infinity);
     const [sy, cy, sp, cp] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
-    const far = 3.2 * this.size / this.zoom, focal = width * 1.1, { points, colours } = this;
+    const far = 3.9 * this.size / this.zoom, focal = width * 1.1, { points, colours } = this;
     // A point is as large as the pixel that it comes from is at its depth.
     const [mx, my, mz] = this.middle, density = this.pitchOf / this.focal;
     for (let at = 0, point = 0; at < points.length; at += 3, point++) {
