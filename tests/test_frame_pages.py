@@ -257,7 +257,10 @@ def test_a_view_is_found_by_its_address_and_read(view: Any, pages: Path) -> None
 @pytest.mark.browser
 def test_a_frame_without_an_answer_says_its_status(view: Any, pages: Path) -> None:
     go(view, pages, "tube/bend/0/broken/affine_net/median_depth")
-    assert "failed_prediction on 8 of 8 frames (0 to 7): the model failed on the frame" in view.locator("#lost").inner_text()
+    assert (
+        "failed_prediction on 8 of 8 frames (0 to 7): the model failed on the frame"
+        in view.locator("#lost").inner_text()
+    )
     assert "failed_prediction" in view.locator('[data-map="depth"] .none').inner_text()
     assert view.evaluate("shown.sides.a.depth === undefined && shown.sides.b.depth.length === 4800")
 
@@ -304,28 +307,28 @@ def test_a_value_in_the_page_is_the_scored_one(
     given = arguments(tmp_path_factory.getbasetemp())
     places = Places(given["stores"], given["predictions"], given["frames"])
     compared = 0
-    for protocol, spec in given["protocols"].items():
+    pairs = ("affine_net", "hostile"), ("metric_net", "broken")
+    for turn, (protocol, spec) in enumerate(given["protocols"].items()):
         frames = ScoredFrames(places, protocol, spec)
-        for dataset, sequence in (("tube", "wide"), ("cave", "hall")):
-            for a, b in (("affine_net", "metric_net"), ("hostile", "broken")):
-                go(view, pages, f"{dataset}/{sequence}/7/{a}/{b}/{protocol}")
-                for side, model in (("a", a), ("b", b)):
-                    page = view.evaluate(
-                        f"shown.sides.{side}.depth ? [[...shown.sides.{side}.depth].map(String),"
-                        f" [...shown.sides.{side}.error].map(String)] : null"
-                    )
-                    scored = frames.scored(dataset, model, sequence, 7)
-                    if isinstance(scored, str):
-                        assert page is None
-                        continue
-                    depth, error = (np.array(one, float).reshape(scored.depth.shape) for one in page)
-                    low, high = within(frames, dataset, model, sequence, 7)
-                    assert (depth >= low * (1 - 1e-6)).all()
-                    assert (depth <= high * (1 + 1e-6)).all()
-                    assert (np.isfinite(error) == scored.valid).all()
-                    assert compared or np.nanmax(np.abs(depth - scored.depth)) > 0  # rounding is there
-                    compared += 1
-    assert compared > 12
+        for other, (dataset, sequence) in enumerate((("tube", "wide"), ("cave", "hall"))):
+            both = pairs[(turn + other) % 2]
+            go(view, pages, f"{dataset}/{sequence}/7/{'/'.join(both)}/{protocol}")
+            for side, model in zip("ab", both, strict=True):
+                page = view.evaluate(
+                    f"shown.sides.{side}.depth ? [[...shown.sides.{side}.depth].map(String),"
+                    f" [...shown.sides.{side}.error].map(String)] : null"
+                )
+                scored = frames.scored(dataset, model, sequence, 7)
+                if isinstance(scored, str):
+                    assert page is None
+                    continue
+                depth, error = (np.array(one, float).reshape(scored.depth.shape) for one in page)
+                low, high = within(frames, dataset, model, sequence, 7)
+                assert (depth >= low * (1 - 1e-6)).all()
+                assert (depth <= high * (1 + 1e-6)).all()
+                assert (np.isfinite(error) == scored.valid).all()
+                compared += 1
+    assert compared > 6
 
 
 def within(
