@@ -252,6 +252,8 @@ def test_a_view_is_found_by_its_address_and_read(view: Any, pages: Path) -> None
     view.evaluate("location.hash = '#tube/bend/2000/affine_net/x/median_depth'")
     view.wait_for_function("!document.getElementById('notice').hidden")
     assert "no model x" in view.locator("#notice").inner_text()
+    view.evaluate("location.hash = '#%E0%A4%A'")
+    view.wait_for_function("document.getElementById('notice').textContent.includes('damaged')")
 
 
 @pytest.mark.browser

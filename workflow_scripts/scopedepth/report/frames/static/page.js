@@ -49,8 +49,8 @@ function written() {
   return "#" + [...names, ...(view.pixel ? [view.pixel.join(",")] : [])].join("/");
 }
 function read() {
-  let said = [];
-  try { said = location.hash.slice(1).split("/").map(decodeURIComponent); } catch { complain("The address is damaged."); }
+  let said = [], damaged = false;
+  try { said = location.hash.slice(1).split("/").map(decodeURIComponent); } catch { damaged = true; }
   const [wanted, sequence, frame, a, b, protocol, pixel] = said, lacking = [];
   const chosen = (list, name, otherwise, what) => {
     if (name && !by(list, name)) lacking.push(`${what} ${name}`);
@@ -65,7 +65,8 @@ function read() {
   view.protocol = chosen(study.protocols, protocol, by(study.protocols, study.protocol), "protocol").name;
   view.frame = frame ? nearest(+frame) : video().shown[0];
   view.pixel = /^\d+,\d+$/.test(pixel ?? "") ? pixel.split(",").map(Number) : null;
-  if (lacking.length) complain(`These pages have no ${lacking.join(", no ")}.`);
+  if (damaged) complain("The address is damaged: the first frame is shown.");
+  else if (lacking.length) complain(`These pages have no ${lacking.join(", no ")}.`);
   else if (frame && view.frame !== +frame) complain(`Frame ${frame} is not in these pages. The nearest one that is, ${view.frame}, is shown.`);
   else complain("");
 }
@@ -299,8 +300,8 @@ function panels() {
   for (const panel of document.querySelectorAll("[data-map]")) {
     const map = panel.dataset.map, stage = make("div", null, { class: "stage" });
     for (const layer of LAYERS[map]) stage.append(make("canvas", null, { role: "img", class: `layer-${layer}` }));
-    stage.append(make("i", null, { class: "cross", hidden: "" }), make("p", null, { class: "none", hidden: "" }));
-    panel.append(stage);
+    stage.append(make("i", null, { class: "cross", hidden: "" }));
+    panel.append(stage, make("p", null, { class: "none", hidden: "" }));
     const wide = make("button", "Larger", { type: "button", class: "wide", "aria-pressed": "false", "aria-label": `Larger: ${panel.firstElementChild.textContent}` });
     wide.addEventListener("click", () => {
       const on = panel.classList.toggle("large");
@@ -406,12 +407,13 @@ function maps() {
         if (!own[map]) said.push(`${name}: ${reason(own)}.${raw ? " The output is shown as it is, without unit, near is bright; the colour bar is not its own." : ""}`);
       }
     }
-    const none = stage.querySelector(".none");
+    const none = panel.querySelector(".none");
     none.textContent = said.join(" ");
     none.hidden = !said.length;
     const sides = panel.querySelector(".sides");
     if (sides) sides.replaceChildren(make("span", `A ${model("a").title}`), make("span", `B ${model("b").title}`));
     const scale = panel.querySelector(".scale");
+    if (scale) scale.hidden = map === "reference" ? !shown.depth : !["a", "b"].some(side => shown.sides[side][map]);
     if (scale) bar(scale, map === "error" ? "error" : "depth", map === "error" ? 0 : low, map === "error" ? end : high);
   }
 }
