@@ -2,6 +2,7 @@
 # Makes: the study's tables
 #        a report to read and to send, a ranking for the terminal
 #        a folder for a paper: LaTeX tables, figures, references
+#        where a study asks for them, pages of its frames
 
 
 rule summarise:
@@ -63,3 +64,22 @@ rule report:
         **params_of("report"),
     script:
         "../workflow_scripts/report.py"
+
+
+rule frame_pages:
+    """Show a study's frames: image, reference, what models say of them and where they err, in pages that open anywhere."""
+    input:
+        **inputs_of("frame_pages"),
+    output:
+        **outputs_of("frame_pages"),
+    log:
+        STAGES["frame_pages"].log,
+    conda:
+        "../envs/scopedepth.yaml"
+    resources:
+        mem_mb=NEEDS.summary_mem_mb,
+        runtime=NEEDS.pages_runtime,
+    params:
+        **params_of("frame_pages"),
+    script:
+        "../workflow_scripts/frame_pages.py"

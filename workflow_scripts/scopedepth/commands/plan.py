@@ -78,6 +78,11 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"{corrupted} corrupted views are predicted and scored as well: nothing is fetched or stored for them."
         )
+    if study.spec["frame_pages"]:
+        print(
+            f"Pages of frames are made beside the report, {study.spec['frame_pages']} and some more of each sequence: "
+            "no figure here holds them."
+        )
     for name, spec in study.shown_datasets.items():
         if "view_of" in spec:
             print(f"{name} is a view of {spec['view_of']}: nothing is fetched or stored for it.")

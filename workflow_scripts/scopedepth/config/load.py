@@ -44,7 +44,7 @@ DATASET_WORDS = frozenset(
 MODEL_WORDS = frozenset({"title", "licence", "citation", "homepage", "parameters", "made_from", "trained_on"})
 PROTOCOL_WORDS = frozenset({"title", "source", "unknown", "differs", "not_comparable"})
 RECIPE_WORDS = frozenset({"title", "name"})
-STUDY_WORDS = frozenset({"title", "notes"})
+STUDY_WORDS = frozenset({"title", "notes", "frame_pages"})
 
 
 DRIFT = "scale_drift"

@@ -98,6 +98,12 @@ class StudySpec(Spec):
         description="tell where in the image models fail (near, far, edges, ...), under the headline's protocol: "
         "docs/strata.md",
     )
+    frame_pages: int | None = Field(
+        None,
+        ge=1,
+        description="pages beside the report in which frames can be looked at: at most so many of each sequence, "
+        "evenly spaced, and the frames that the report shows; null: none (docs/frames.md)",
+    )
     allow_seen: bool = Field(
         False,
         description="rank models on frames that they were trained on too, which the report then says first; otherwise "

@@ -144,7 +144,7 @@ class ScoredFrames:
             where = {"dataset": dataset, "model": model, "protocol": self.name}
             rows = read_table(path, (*FIT, "frame"), FRAMES, where)
             keys = zip(rows["sequence"].to_pylist(), rows["frame"].to_pylist(), strict=True)
-            self._fits[dataset, model] = dict(zip(keys, map(_unscored, fits_in(path, rows)), strict=True))
+            self._fits[dataset, model] = dict(zip(keys, map(unscored, fits_in(path, rows)), strict=True))
         found = self._fits[dataset, model].get((sequence, frame))
         if found is None:
             raise ScopeDepthError(
@@ -153,7 +153,7 @@ class ScoredFrames:
         return found
 
 
-def _unscored(fit: Fit) -> Fit:
+def unscored(fit: Fit) -> Fit:
     """Return a fit as before scoring, which calls it degenerate where an aligned depth is not positive or infinite."""
     holds = fit.status == codes.DEGENERATE_FIT and math.isfinite(fit.scale)
     return fit._replace(status=codes.OK) if holds else fit

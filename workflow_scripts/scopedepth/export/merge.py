@@ -109,6 +109,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
         "lineage": _lineage(crates),
         "robustness": None,
         "strata": False,
+        "frame_pages": None,
         "timing": next((c.study["study"]["timing"] for c in crates if c.study["study"]["timing"]), None),
         "allow_seen": any(crate.study["study"].get("allow_seen") for crate in crates),
         "notes": list(dict.fromkeys(note for crate in crates for note in crate.study["study"]["notes"])),

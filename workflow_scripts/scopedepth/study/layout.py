@@ -248,6 +248,13 @@ STAGES: dict[str, Stage] = {
                 "tables": (*STUDY_TABLES, "record"),
             },
         ),
+        # Beside the report, which links to them.
+        Stage(
+            "frame_pages",
+            "studies/{study}/",
+            {"pages": "frames/", "record": "frame_pages" + RECORD},
+            {"units": STORE, "bases": ("store",), "predictions": STORE, "tables": ("frames",)},
+        ),
     )
 }
 

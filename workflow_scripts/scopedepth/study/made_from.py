@@ -159,7 +159,7 @@ class MadeFrom:
         for leaf in leaves:
             digest = NONE if waits else leaf_digest(leaf, self.results, PLANNED_BYTES)
             found[leaf.root.as_posix()] = digest
-        if job.rule in ("summarise", "report"):
+        if "study" in job.stage.wildcards:
             kinds: dict[str, list[Job]] = {}
             for needed in self.plan.needed_by(job):
                 kinds.setdefault(needed.rule, []).append(needed)

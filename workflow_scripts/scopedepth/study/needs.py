@@ -73,6 +73,8 @@ ASSUMED_FRAMES, ASSUMED_HEIGHT, ASSUMED_WIDTH = 10_000, 1080, 1920
 # A row is a frame's scores by one model and protocol; tables are held whole, in several forms.
 SUMMARY_BYTES_PER_ROW = 500
 SUMMARY_ROWS_PER_MINUTE = 100_000
+# Seconds to pack a pixel of a reference or of a prediction for the pages of frames: twice what one core took.
+PAGES_SECONDS_PER_PIXEL = 5e-7
 
 
 class Needs:
@@ -221,10 +223,24 @@ class Needs:
     def summary_runtime(self, wildcards: Any, attempt: int) -> int:
         return attempt * math.ceil(3 * START_MINUTES + self._rows() / SUMMARY_ROWS_PER_MINUTE)
 
+    def pages_runtime(self, wildcards: Any, attempt: int) -> int:
+        at_most = self.study.spec["frame_pages"] or 0
+        shown = sum(
+            min(at_most, one["frames"]) * one["height"] * one["width"]
+            for manifest in self._manifests()
+            for one in _sequences(manifest)
+        )
+        seconds = PAGES_SECONDS_PER_PIXEL * shown * (1 + len(self.study.models))
+        return attempt * math.ceil(self.summary_runtime(wildcards, 1) + MARGIN * seconds / 60)
+
+    def _manifests(self) -> list[str]:
+        """Return the manifests of the study's units that are there."""
+        manifests = [Job("prepare", (unit,)).path("manifest") for unit in self.study.units]
+        return [str(path) for path in manifests if path.exists()]
+
     def _rows(self) -> int:
         """Return the rows of a study's frame table, as far as its frames are counted."""
-        manifests = [Job("prepare", (unit,)).path("manifest") for unit in self.study.units]
-        counted = [str(path) for path in manifests if path.exists()]
+        counted = self._manifests()
         frames = unit_size(counted).n_frames if counted else 0
         return (frames or 0) * len(self.study.models) * len(self.study.protocols)
 
@@ -297,10 +313,14 @@ def _modified(path: str) -> int | None:
 def _count(manifest: str, modified: int | None) -> tuple[int, int, int]:
     if modified is None:
         return ASSUMED_FRAMES, ASSUMED_HEIGHT, ASSUMED_WIDTH
-    with open(manifest, encoding="utf-8") as file:  # noqa: PTH123
-        sequences = json.load(file)["sequences"].values()
+    sequences = _sequences(manifest)
     frames = sum(sequence["frames"] for sequence in sequences)
     return frames, max(one["height"] for one in sequences), max(one["width"] for one in sequences)
+
+
+def _sequences(manifest: str) -> list[dict[str, int]]:
+    with open(manifest, encoding="utf-8") as file:  # noqa: PTH123
+        return list(json.load(file)["sequences"].values())
 
 
 @functools.cache

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 NOT_FOR_PREPARE = frozenset({"source", "split", "cut"})
 NOT_FOR_PREDICT = frozenset({"weights"})
 NOT_FOR_SCORES = frozenset({"averaging"})
+# What pages of frames show of a study.
+SHOWN_IN_PAGES = ("name", "title", "datasets", "models", "protocols", "headline", "frame_pages")
 IN_PLACE = ("path", "registration")
 # Published files do not follow from our code: they are not fetched again when it changes.
 AS_PUBLISHED = "{}"
@@ -82,7 +84,7 @@ class Plan:
 
     @functools.cached_property
     def _every(self) -> dict[Job, None]:
-        """All that the study's report needs, stage by stage."""
+        """All that the study's report and pages need, stage by stage."""
         found: dict[Job, None] = {}
 
         def add(job: Job) -> None:
@@ -91,9 +93,16 @@ class Plan:
                     add(needed)
                 found[job] = None
 
-        add(Job("report", (self.study.name,)))
+        for last in self._last:
+            add(last)
         place = {rule: number for number, rule in enumerate(STAGES)}
         return dict.fromkeys(sorted(found, key=lambda job: place[job.rule]))
+
+    @property
+    def _last(self) -> list[Job]:
+        """The jobs whose results nobody else needs."""
+        pages = ["frame_pages"] if self.study.spec["frame_pages"] else []
+        return [Job(rule, (self.study.name,)) for rule in ("report", *pages)]
 
     def needed_by(self, job: Job) -> list[Job]:
         """Return the jobs whose results a job reads."""
@@ -235,7 +244,7 @@ class Plan:
 
     def targets(self) -> list[str]:
         """Return what a run of the study makes at its end: its tables, its report."""
-        every = (Job(rule, (self.study.name,)).outputs() for rule in ("summarise", "report"))
+        every = (job.outputs() for job in (Job("summarise", (self.study.name,)), *self._last))
         return [str(path) for outputs in every for name, path in outputs.items() if name != "record"]
 
     def local_weights(self, wildcards: Any) -> list[str]:
@@ -282,7 +291,7 @@ class Plan:
 
     def spec(self, job: Job) -> str:
         """Return the part of the configuration that decides a job."""
-        if job.rule in ("summarise", "report"):
+        if "study" in job.stage.wildcards:
             return self._spec(job.rule, ())
         keys = {
             "predict": job.values[1:],
@@ -361,6 +370,17 @@ class Plan:
                     "datasets": _without_words(study.shown_datasets, DATASET_WORDS),
                     "models": _without_words(study.models, MODEL_WORDS),
                     "protocols": _without_words(study.protocols, PROTOCOL_WORDS),
+                }
+            )
+        if rule == "frame_pages":
+            # Names and titles, and what brings a prediction to the reference's scale.
+            titles = {"name", "title"}
+            return canonical_json(
+                {
+                    "study": {key: study.spec[key] for key in SHOWN_IN_PAGES},  # type: ignore[literal-required]
+                    "datasets": _only(study.shown_datasets, titles),
+                    "models": _only(study.models, titles | {"family"}),
+                    "protocols": _without_words(study.protocols, PROTOCOL_WORDS - titles | NOT_FOR_SCORES),
                 }
             )
         # A report shows everything, words and all.
@@ -451,6 +471,8 @@ class Plan:
         if script == "report":
             # The templates, styles and scripts that it puts into the page.
             digests |= file_digests("report/html/templates", "report/html/static")
+        if script == "frame_pages":
+            digests |= file_digests("report/frames/static")
         return canonical_json(digests)
 
     # Leaves: what lies outside results/.
@@ -507,6 +529,10 @@ def at(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # the home of a user whom this machine does not know
         return Path(path)
+
+
+def _only(entries: Mapping[str, Mapping[str, Any]], keys: Collection[str]) -> dict[str, Any]:
+    return {name: {key: spec[key] for key in keys if key in spec} for name, spec in entries.items()}
 
 
 def _without_words(entries: Mapping[str, Mapping[str, Any]], words: frozenset[str]) -> dict[str, Any]:

@@ -437,6 +437,7 @@ class Study(TypedDict):
     robustness: Robustness | None
     reference_error: bool
     strata: bool
+    frame_pages: NotRequired[int | None]
     allow_seen: bool
     notes: NotRequired[list[str]]
     name: str

@@ -37,6 +37,7 @@ NAMES = {
     "time": "timing of {1}",
     "summarise": "tables of {0}",
     "report": "report of {0}",
+    "frame_pages": "pages of the frames of {0}",
 }
 
 
@@ -82,6 +83,7 @@ def _write_incomplete(plan: Plan, stale: Collection[Job]) -> Path | None:
     # Without corrupted views and strata: what is incomplete says nothing of what a ranking withstands.
     whole = [name for name in plan.study.spec["datasets"] if name in datasets]
     study: Any = {**plan.study.spec, "datasets": whole, "robustness": None, "strata": False}
+    study["frame_pages"] = None
     study["title"] = f"{study['title'] or study['name']} (incomplete)"
     study["notes"] = [
         *study["notes"],

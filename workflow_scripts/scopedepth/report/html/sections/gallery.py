@@ -5,8 +5,8 @@ Of frames without a reference depth, which have no number, the first, the middle
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.report.frames.chosen import Chosen, address, notable, spread
 from scopedepth.report.html.parts.aligned import Frames
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, mapped, photograph
@@ -28,17 +29,6 @@ from scopedepth.vocabulary.units import dataset_of
 UNSCORED = 3
 # The page must be fit for mail: with more pictures, smaller ones.
 SIDES = ((240, 384), (600, 288), (10**9, 200))
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A frame of the gallery and why it is there."""
-
-    why: str
-    sequence: str
-    frame: int
-    value: float
-    models: tuple[str, ...]
 
 
 def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:
@@ -63,28 +53,10 @@ def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dic
 def choose(results: Results, dataset: str) -> list[Chosen]:
     """Return the frames of a dataset: best, median, worst by the median over networks; then each network's worst."""
     values = values_by_frame(results, dataset)
-    scored = {model for of in values.values() for model in of}
-    judges = [model for model in results.networks if model in scored] or [
-        m for m in results.model_names if m in scored
-    ]
-    whole = {key: of for key, of in values.items() if all(model in of for model in judges)}
-    if not whole:
-        return []
-    sign = -1.0 if higher_is_better(results.metric) else 1.0
-    middle = {key: float(np.median([of[model] for model in judges])) for key, of in whole.items()}
-    order = sorted(middle, key=lambda key: (sign * middle[key], key))
+    names, networks = results.model_names, results.networks
+    chosen = notable(values, names, networks, higher_is_better(results.metric))
     everyone = tuple(results.in_order(dataset))
-    picked = [("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]
-    chosen = [
-        Chosen(why, *key, middle[key], everyone)
-        for i, (why, key) in enumerate(picked)
-        if key not in dict(picked[:i]).values()
-    ]
-    for model in judges:
-        own = {key: of[model] for key, of in values.items() if model in of}
-        key = max(sorted(own), key=lambda key: sign * own[key])
-        chosen.append(Chosen("own", *key, own[key], (model,)))
-    return chosen
+    return [one if one.why == "own" else replace(one, models=everyone) for one in chosen]
 
 
 def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -105,6 +77,7 @@ def gallery(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             "own": [frame for frame in shown if frame["why"] == "own"],
             "bare": [draw_bare(results, look, frames, place, side) for place in bare[dataset][0]],
             "bare_count": bare[dataset][1],
+            "pages": first_page(results, frames, dataset),
         })  # fmt: skip
     return made
 
@@ -151,6 +124,7 @@ def draw(
         "sequence": chosen.sequence,
         "frame": chosen.frame,
         "name": name,
+        "page": page_of(results, frames, dataset, chosen.sequence, chosen.frame, chosen.models, True),
         "value": metric_value(chosen.value, results.metric),
         "metric": metric_label(results.metric),
         "ratio": f"{sequence.width} / {sequence.height}",
@@ -209,10 +183,46 @@ def draw_bare(
         "sequence": name,
         "frame": sequence.first_frame + at,
         "name": sequence.frame_ids()[at],
+        "page": page_of(
+            results, frames, dataset_of(unit), name, sequence.first_frame + at, results.model_names
+        ),
         "ratio": f"{sequence.width} / {sequence.height}",
         "image": photograph(rgb, side),
         "items": items,
     }
+
+
+def page_of(
+    results: Results,
+    frames: Frames,
+    dataset: str,
+    sequence: str,
+    frame: int,
+    models: Sequence[str],
+    notable: bool = False,
+) -> str:
+    """Return where a frame stands in the pages beside the report; empty where it does not.
+
+    notable: it is one of those that the pages show beside the evenly spaced ones.
+    """
+    at_most = results.study.get("frame_pages")
+    if not at_most:
+        return ""
+    units = [unit for unit in frames.scored.places.stores if dataset_of(unit) == dataset]
+    parts = [part for unit in units if (part := frames.scored.dataset(unit).sequences.get(sequence))]
+    place = frame - min(part.first_frame for part in parts)
+    if not notable and place not in spread(sum(part.n_frames for part in parts), at_most):
+        return ""
+    return address(dataset, sequence, frame, models, results.protocol)
+
+
+def first_page(results: Results, frames: Frames, dataset: str) -> str:
+    """Return where a dataset begins in the pages beside the report; empty where there are none."""
+    units = [unit for unit in frames.scored.places.stores if dataset_of(unit) == dataset]
+    if not units:
+        return ""
+    name, part = next(iter(frames.scored.dataset(units[0]).sequences.items()))
+    return page_of(results, frames, dataset, name, part.first_frame, results.in_order(dataset))
 
 
 def inside(depth: NDArray[np.floating], flags: NDArray[np.uint8]) -> NDArray[np.floating]:
