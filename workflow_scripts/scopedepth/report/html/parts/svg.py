@@ -112,6 +112,11 @@ class Drawing:
             f'class="mark {css}">{body}</path>'
         )
 
+    def arrow(self, x: float, y: float, right: bool, css: str) -> None:
+        """Draw a small arrow whose point is at (x, y): what lies beyond the edge."""
+        back = x - 7 if right else x + 7
+        self.add(f'<path d="M{back:.1f} {y - 4.5:.1f}L{x:.1f} {y:.1f}L{back:.1f} {y + 4.5:.1f}" class="beyond {css}"/>')
+
     def polyline(self, points: Sequence[tuple[float, float]], css: str, tip: str = "") -> None:
         if len(points) < 2:
             return
