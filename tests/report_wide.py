@@ -25,7 +25,7 @@ from scopedepth.tables.io import write_table
 from scopedepth.tables.study import STUDY_TABLES
 from scopedepth.tables.timing import TIMING
 from scopedepth.vocabulary.metrics import METRICS
-from scopedepth.vocabulary.strata import STRATA
+from scopedepth.vocabulary.strata import STRATA, WHOLE
 
 HEADLINE = ("protocol_00", "abs_rel")
 LONG = "An endoscopic video foundation model, large, distilled and tuned, second release"
@@ -87,8 +87,7 @@ def wide_study(
         ranked = {}
         for metric, protocol in product(metrics, of_protocols):
             values = {
-                name: (1 / (1 + level) if METRICS[metric].higher_is_better else level)
-                * float(np.exp(0.06 * random.standard_normal()))
+                name: drawn(level * float(np.exp(0.06 * random.standard_normal())), METRICS[metric].higher_is_better)
                 for name, level in here.items()
                 # Some cells lack: a protocol that does not apply, a model that failed on a dataset.
                 if (protocol, name) != ("protocol_02", "network_05") and (dataset, name) != ("data_01", "network_02")
@@ -106,6 +105,10 @@ def wide_study(
         "study": study, "datasets": of_datasets, "models": of_models, "protocols": of_protocols, "tables": tables,
         "stores": {name: root / f"{name}.zarr" for name in of_datasets}, "predictions": {}, "records": [],
     }  # fmt: skip
+
+
+def drawn(level: float, upwards: bool) -> float:
+    return 1 / (1 + level) if upwards else level
 
 
 def filled(schema: pa.Schema, rows: Rows) -> dict[str, list[Any]]:
@@ -196,7 +199,7 @@ def of_frames(
                 "relative_scales": wander.tolist(),
             })  # fmt: skip
         for partition, stratum in STRATA:
-            ratio = float(np.exp(0.3 * random.standard_normal()))
+            ratio = 1.0 if partition == WHOLE else float(np.exp(0.3 * random.standard_normal()))
             rows["strata"].append({
                 **seen, "protocol": protocols[0], "metric": "abs_rel", "model": name, "partition": partition,
                 "stratum": stratum, "value": level * ratio, "ci_low": level * ratio * 0.9, "ci_high": level * ratio * 1.1,

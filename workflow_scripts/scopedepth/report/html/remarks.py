@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MARKS, MEANINGS, PATIENT, SEQUENCE
 from scopedepth.vocabulary.reasons import WORDS
 
+
+
+_COUNTED = re.compile(r"[a-z]+ (models|datasets) ")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,10 @@ def remarks(results: Results) -> list[Remark]:
 
 
 def _joined(sentences: list[Markup]) -> Markup:
-    return Markup(" ").join(sentences)
+    """Return sentences one after the other; one that begins with a number of models begins with a capital."""
+    return Markup(" ").join(
+        one[:1].upper() + one[1:] if _COUNTED.match(one) else one for one in sentences
+    )
 
 
 def seen_frames(results: Results) -> Markup:

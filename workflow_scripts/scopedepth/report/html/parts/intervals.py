@@ -24,12 +24,12 @@ def common_scale(rows: Sequence[Row | None], also: Sequence[float] = ()) -> Scal
 
 
 def interval_bar(
-    row: Row | None, look: Look, scale: Scale | None, text: str, line: float | None = None
+    row: Row | None, look: Look, scale: Scale | None, line: float | None = None
 ) -> Markup:
     """Return one row's mark and interval, an arrow at the edge beyond the scale; `line`: a value to draw across."""
     if row is None or row["value"] is None or scale is None:
         return Markup("")
-    drawing = Drawing(WIDTH, HEIGHT, text, css="bar")
+    drawing = Drawing(WIDTH, HEIGHT, "", css="bar")
     middle = HEIGHT / 2
     drawing.line(scale.start, middle, scale.stop, middle, "grid")
     if line is not None and scale.low <= line <= scale.high:
@@ -40,5 +40,5 @@ def interval_bar(
     if row["ci_low"] is not None and row["ci_high"] is not None:
         low, high = (min(max(row[end], scale.low), scale.high) for end in ("ci_low", "ci_high"))
         drawing.line(scale(low), middle, scale(high), middle, f"whisker {look.css}")
-    drawing.mark(scale(row["value"]), middle, look.shape, look.css, text, 5)
+    drawing.mark(scale(row["value"]), middle, look.shape, look.css, size=5)
     return drawing.render()

@@ -107,8 +107,6 @@ def ranking_table(
             tied = [results.model_title(name) for name in rank["tied_with"] or ()]
             tip = f"not told apart from {listed(tied)}" if tied else "told apart from all others"
             same = Cell(shared[model], shared[model], css="letters", tip=tip)
-        ends = interval(score["ci_low"], score["ci_high"], metric)
-        says = f"{results.model_title(model)}: {metric_value(score['value'], metric)}, interval {ends}"
         no_skill = "higher is better" if higher_is_better(metric) else "not ranked, or no baseline"
         won = rank["protocols_won"] if rank else None
         rows.append([
@@ -117,7 +115,7 @@ def ranking_table(
             same,
             number_cell(score, metric, low.get((dataset, model))),
             interval_cell(score, metric),
-            Cell(interval_bar(score, look[model], scale, says, line), css="picture"),
+            Cell(interval_bar(score, look[model], scale, line), css="picture"),
             value_cell(
                 number(score["skill"], 2), score["skill"], "bad" if (score["skill"] or 0) < 0 else "", why=no_skill
             ),
@@ -167,9 +165,11 @@ def interval_cell(score: Mapping[str, Any], metric: str) -> Cell:
     ends = interval(score["ci_low"], score["ci_high"], metric)
     caution = score["ci_caution"]
     if score["ci_low"] is None or caution in (None, NO_CAUTION):
-        return value_cell(ends, score["ci_low"], why="frames failed" if score["status"] == "incomplete" else "too few frames")
+        if score["ci_low"] is None:
+            return Cell(why="frames failed" if score["status"] == "incomplete" else "too few frames")
+        return Cell(ends)
     text = Markup("{} <small>{}</small>").format(ends, CAUTIONS.get(caution, caution))
-    return Cell(text, score["ci_low"], tip=caution)
+    return Cell(text, tip=caution)
 
 
 def frames_cell(score: Mapping[str, Any] | None) -> Cell:

@@ -10,6 +10,7 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.svg import Drawing, Scale
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html
 from scopedepth.report.html.sections.ranking import why_not
+from scopedepth.report.html.verdict import FEW
 from scopedepth.report.results import Results, Row
 from scopedepth.report.words import higher_is_better, metric_label, metric_value, number
 
@@ -24,18 +25,16 @@ def skill_panel(results: Results, look: Mapping[str, Look], protocol: str, metri
     if higher_is_better(metric):
         text = Markup('<p class="missing">{}: no skill is computed where higher is better.</p>')
         return text.format(metric_label(metric))
-    better = {
-        dataset: best
-        for dataset in results.dataset_names
-        if (best := results.best_baseline(dataset, protocol, metric))
-    }
+    table = table_html(skill_table(results, look, protocol, metric))
+    if len(results.dataset_names) > FEW:
+        return table
     said = "; ".join(
         f"on {results.dataset_title(dataset)} {results.model_title(best)} "
         f"({metric_value(results.value(dataset, best, protocol, metric), metric)})"
-        for dataset, best in better.items()
+        for dataset in results.dataset_names
+        if (best := results.best_baseline(dataset, protocol, metric))
     )
-    lead = Markup('<p class="lead">The better baseline: {}.</p>').format(said or "none has a number")
-    return lead + table_html(skill_table(results, look, protocol, metric))
+    return Markup('<p class="lead">The better baseline: {}.</p>').format(said or "none has a number") + table
 
 
 def skill_table(results: Results, look: Mapping[str, Look], protocol: str, metric: str) -> Table:
@@ -64,7 +63,7 @@ def skill_table(results: Results, look: Mapping[str, Look], protocol: str, metri
             row = scores.get((dataset, model))
             cells.append(skill_cell(row))
             if bars:
-                cells.append(Cell(_bar(row, scale, look[model], results.model_title(model)), css="picture"))
+                cells.append(Cell(_bar(row, scale, look[model]), css="picture"))
         rows.append(cells)
     title = f"Skill over the better trivial baseline: {metric_label(metric)} under {protocol}"
     return Table(title, columns, rows, parquet="summary")
@@ -83,11 +82,11 @@ def skill_cell(row: Row | None) -> Cell:
     return Cell(text, row["skill"], css=css, **ends)
 
 
-def _bar(row: Row | None, scale: Scale, look: Look, title: str) -> str:
+def _bar(row: Row | None, scale: Scale, look: Look) -> str:
     if row is None or row["skill"] is None:
         return ""
     value = row["skill"]
-    drawing = Drawing(WIDTH, HEIGHT, f"{title}: skill {number(value, 2)}", css="bar")
+    drawing = Drawing(WIDTH, HEIGHT, "", css="bar")
     begin, end = sorted((scale(0), scale(max(-1.0, value))))
     drawing.rect(begin, 5, end - begin, HEIGHT - 10, f"fill {look.css}", radius=1)
     low, high = row["skill_ci_low"], row["skill_ci_high"]
