@@ -67,9 +67,8 @@ def wide_study(
     """Write the tables below `root` and return the arguments of `write_report`, `out` left out."""
     random = np.random.default_rng(16)
     named = entries(models, datasets, protocols, metrics)
-    of_models, of_datasets, of_protocols = (
-        specs(kind, entry) for kind, entry in zip((ModelSpec, DatasetSpec, ProtocolSpec), named, strict=True)
-    )
+    of_models, of_datasets = specs(ModelSpec, named[0]), specs(DatasetSpec, named[1])
+    of_protocols = specs(ProtocolSpec, named[2])
     study: Any = {"name": "wide", **StudySpec.model_validate({
         "title": "A wide study", "datasets": list(of_datasets), "models": list(of_models), "strata": True,
         "protocols": list(of_protocols), "headline": {"protocol": HEADLINE[0], "metric": HEADLINE[1]},
@@ -81,9 +80,14 @@ def wide_study(
     )
     names = list(of_models)
     rows: dict[str, Rows] = {name: [] for name in STUDY_TABLES}
-    levels = {name: 0.06 * 1.09**i for i, name in enumerate(names[:-2])} | {"constant": 0.9, "brightness": 0.6}
+    levels = {name: 0.06 * 1.09**i for i, name in enumerate(names[:-2])} | {
+        "constant": 0.9,
+        "brightness": 0.6,
+    }
     for dataset in of_datasets:
-        here = {name: level * float(np.exp(0.15 * random.standard_normal())) for name, level in levels.items()}
+        here = {
+            name: level * float(np.exp(0.15 * random.standard_normal())) for name, level in levels.items()
+        }
         ranked = {}
         for metric, protocol in product(metrics, of_protocols):
             values = {
@@ -118,7 +122,7 @@ def filled(schema: pa.Schema, rows: Rows) -> dict[str, list[Any]]:
 def of_cell(
     rows: dict[str, Rows], dataset: str, protocol: str, metric: str, values: dict[str, float], names: list[str]
 ) -> tuple[dict[str, int], dict[tuple[str, str], bool]]:  # fmt: skip
-    """Add the rows of one ranking; two models are told apart where they differ by more than 12 %. Returns what is ranked."""
+    """Add the rows of one ranking and return what is ranked; models that differ by more than 12 % are told apart."""
     keys = {"dataset": dataset, "protocol": protocol, "metric": metric, "seen_in_training": "none"}
     upwards = METRICS[metric].higher_is_better
     ranked = {name: value for name, value in values.items() if name != "network_09" or dataset != "data_00"}
@@ -132,12 +136,17 @@ def of_cell(
         status = "ok" if whole else "not_applicable" if value is None else "incomplete"
         rows["summary"].append({
             **keys, **spread, "model": name, "value": value, "status": status, "skill": skill, "protocol_version": 1,
-            "skill_ci_low": None if skill is None else skill - 0.05, "skill_ci_high": None if skill is None else skill + 0.04,
-            "ci_scope": "these sequences", "ci_caution": "no", "n_frames": 24, "n_sequences": 3, "n_failed": 0 if whole else 3,
+            "skill_ci_low": None if skill is None else skill - 0.05,
+            "skill_ci_high": None if skill is None else skill + 0.04,
+            "ci_scope": "these sequences", "ci_caution": "no", "n_frames": 24, "n_sequences": 3,
+            "n_failed": 0 if whole else 3,
             "n_negative_scale": 0,
         })  # fmt: skip
         if name in ranked:
-            place, tied = order.index(name) + 1, [other for other in order if other != name and not apart[name, other]]
+            place, tied = (
+                order.index(name) + 1,
+                [other for other in order if other != name and not apart[name, other]],
+            )
             ends = [order.index(other) + 1 for other in tied] + [place]
             rows["ranks"].append({
                 **keys, "model": name, "rank_by_value": place, "rank_low": min(ends), "rank_high": max(ends),
@@ -165,7 +174,8 @@ def change(dataset: str, metric: str, a: str, b: str, first: Any, second: Any) -
         for key, pairs in (("flips", found.flips), ("significant_flips", found.significant_flips))
     }
     return {
-        "dataset": dataset, "metric": metric, "protocol_a": a, "protocol_b": b, "tau": found.tau, "n_models": len(common),
+        "dataset": dataset, "metric": metric, "protocol_a": a, "protocol_b": b, "tau": found.tau,
+        "n_models": len(common),
         "n_flips": len(found.flips), "n_significant_flips": len(found.significant_flips), **said,
     }  # fmt: skip
 
@@ -202,7 +212,8 @@ def of_frames(
             ratio = 1.0 if partition == WHOLE else float(np.exp(0.3 * random.standard_normal()))
             rows["strata"].append({
                 **seen, "protocol": protocols[0], "metric": "abs_rel", "model": name, "partition": partition,
-                "stratum": stratum, "value": level * ratio, "ci_low": level * ratio * 0.9, "ci_high": level * ratio * 1.1,
+                "stratum": stratum, "value": level * ratio, "ci_low": level * ratio * 0.9,
+                "ci_high": level * ratio * 1.1,
                 "ratio": ratio, "ratio_ci_low": ratio * 0.9, "ratio_ci_high": ratio * 1.1, "excess": 0.1,
                 "p_holm": 0.001 if ratio > 1.4 else 0.3, "pixel_share": 0.2, "n_pixels": 1000, "n_frames": 24,
             })  # fmt: skip

@@ -174,11 +174,18 @@ def test_a_table_is_taken_as_csv_with_whole_numbers(page: Any, tmp_path: Path, s
     for row in rows:
         title, mark = row["Model"], row["Model"].rsplit(" ", 1)[0]
         of = known[titles.get(title) or titles[mark]]
-        for name, key in (("AbsRel", "value"), ("AbsRel low", "ci_low"), ("AbsRel high", "ci_high"), ("Skill", "skill")):
+        for name, key in (
+            ("AbsRel", "value"),
+            ("AbsRel low", "ci_low"),
+            ("AbsRel high", "ci_high"),
+            ("Skill", "skill"),
+        ):
             assert (float(row[name]) if row[name] else None) == of[key], (title, name)
     page.locator(RANKING).get_by_role("button", name="Copy: ").click()
     page.wait_for_function("document.querySelector('#ranking .panel:not([hidden]) output').textContent")
-    assert page.locator(RANKING).get_attribute("data-csv") == (tmp_path / "table.csv").read_text(encoding="utf-8")
+    assert page.locator(RANKING).get_attribute("data-csv") == (tmp_path / "table.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_protocols_are_chosen_and_explained(page: Any) -> None:
@@ -205,13 +212,17 @@ def test_the_page_follows_one_choice_and_its_address_can_be_sent(page: Any, repo
     # A dataset without a unit has no RMSE; the ranking of that view says so, row by row.
     assert "Cave: RMSE under lsq_disparity" in page.locator("#ranking .panel:visible caption").inner_text()
     assert "the depth has no unit" in page.locator("#ranking .panel:visible").inner_text()
-    assert "RMSE on Cave" in page.locator("#protocols .panel:visible caption").inner_text().replace("Rank by ", "")
+    assert "RMSE on Cave" in page.locator("#protocols .panel:visible caption").inner_text().replace(
+        "Rank by ", ""
+    )
     assert "RMSE under lsq_disparity" in page.locator("#baselines .panel:visible caption").inner_text()
     for name in ("sequences", "depth", "gallery", "drift", "pairs"):
         assert page.locator(f"#{name} .panel:visible").count() == 1, name
         assert "Follows the choice of dataset" in page.locator(f"#{name} .shows").inner_text()
     assert "Cave" in page.locator("#depth .panel:visible").inner_text()
-    assert "Nothing to show here for Cave, lsq_disparity" in page.locator(".speed .panel:visible").inner_text()
+    assert (
+        "Nothing to show here for Cave, lsq_disparity" in page.locator(".speed .panel:visible").inner_text()
+    )
     sent = page.evaluate("location.hash")
     assert sent == "#&dataset=cave&protocol=lsq_disparity&metric=rmse"
     # A plain link keeps the choice, and scrolls.
@@ -309,17 +320,19 @@ def test_a_wide_study_fits_every_width(browser: Any, wide: Path, width: int) -> 
         assert view.evaluate("document.documentElement.scrollWidth") <= width
         assert view.evaluate(OVERPRINTED) == []
         sizes = view.evaluate(
-            "[...new Set([...document.querySelectorAll('svg.chart')].filter(s => s.clientWidth).flatMap(s => [...s.querySelectorAll('text')]"
-            ".map(t => Math.round(10 * parseFloat(getComputedStyle(t).fontSize) * s.clientWidth / s.viewBox.baseVal.width))))]"
+            "[...new Set([...document.querySelectorAll('svg.chart')].filter(s => s.clientWidth).flatMap(s =>"
+            "[...s.querySelectorAll('text')].map(t => Math.round(10 * parseFloat(getComputedStyle(t).fontSize)"
+            " * s.clientWidth / s.viewBox.baseVal.width))))]"
         )
         assert sizes == [120]
         if width == 1280:
             seen = view.evaluate(
-                "[...document.querySelectorAll('.glance tbody tr')].filter(r => r.getBoundingClientRect().bottom <= 900).length"
+                "[...document.querySelectorAll('.glance tbody tr')]"
+                ".filter(row => row.getBoundingClientRect().bottom <= 900).length"
             )
             assert seen == 12, "all datasets are on the first screen"
             fits = view.evaluate(
-                "[...document.querySelectorAll('#protocols .panel:not([hidden]) .scroll, #ranking .panel:not([hidden]) .scroll')]"
+                "[...document.querySelectorAll(':is(#protocols, #ranking) .panel:not([hidden]) .scroll')]"
                 ".every(box => box.scrollWidth <= box.clientWidth + 1)"
             )
             assert fits
@@ -327,7 +340,8 @@ def test_a_wide_study_fits_every_width(browser: Any, wide: Path, width: int) -> 
             chosen(view)
             assert "Dataset 3" in view.locator("#ranking .panel:visible h3").inner_text()
             dashes = view.evaluate(
-                "[...document.querySelectorAll('td, th')].filter(c => c.textContent.trim() === '–').map(c => c.closest('table').caption.textContent)"
+                "[...document.querySelectorAll('td, th')].filter(cell => cell.textContent.trim() === '–')"
+                ".map(cell => cell.closest('table').caption.textContent)"
             )
             assert dashes == [], "a reason stands beside every dash"
 
@@ -391,5 +405,7 @@ def test_on_paper_no_table_is_cut(browser: Any, wide: Path, tmp_path: Path) -> N
     said = unicodedata.normalize("NFKC", "".join(page.extract_text() for page in pages))
     text = re.sub(r"\s", "", said)
     assert len(heads) > 20
-    assert [head for head in heads if re.sub(r"\s", "", unicodedata.normalize("NFKC", head)) not in text] == []
+    assert [
+        head for head in heads if re.sub(r"\s", "", unicodedata.normalize("NFKC", head)) not in text
+    ] == []
     assert "Paireddifferences" in text

@@ -41,26 +41,32 @@ def write_checked(
     protocols: the specs of those by name. shown_of: the flags' colours, RGB by name.
     """
     script, early = static("page.js"), static("early.js")
-    html = environment().get_template("checked.html.j2").render(
-        title=spec.get("title") or spec["name"],
-        name=spec["name"],
-        root=str(root),
-        version=own_version(),
-        frames=count(sum(one["frames"] for one in sequences)),
-        sequence_count=count(len(sequences)),
-        said=said,
-        facts=spec_facts(spec),
-        problems=[(one["name"], text) for one in sequences for text in [*one["problems"], *one["doubts"]]],
-        notes=[(one["name"], text) for one in sequences for text in [*one["findings"], *one["notes"]]],
-        table=sequences_table(sequences),
-        charts=[chart for one in sequences if (chart := depths(one)) is not None],
-        kept=kept_table(sequences, protocols),
-        pictures=[shown(one, given) for one in sequences for given in one["pictures"]],
-        legend=legend({"legend": {name: list(colour) for name, colour in shown_of.items()}}),
-        style=Markup(style()),
-        script=Markup(script),
-        early=Markup(early),
-        script_hashes=Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
+    html = (
+        environment()
+        .get_template("checked.html.j2")
+        .render(
+            title=spec.get("title") or spec["name"],
+            name=spec["name"],
+            root=str(root),
+            version=own_version(),
+            frames=count(sum(one["frames"] for one in sequences)),
+            sequence_count=count(len(sequences)),
+            said=said,
+            facts=spec_facts(spec),
+            problems=[
+                (one["name"], text) for one in sequences for text in [*one["problems"], *one["doubts"]]
+            ],
+            notes=[(one["name"], text) for one in sequences for text in [*one["findings"], *one["notes"]]],
+            table=sequences_table(sequences),
+            charts=[chart for one in sequences if (chart := depths(one)) is not None],
+            kept=kept_table(sequences, protocols),
+            pictures=[shown(one, given) for one in sequences for given in one["pictures"]],
+            legend=legend({"legend": {name: list(colour) for name, colour in shown_of.items()}}),
+            style=Markup(style()),
+            script=Markup(script),
+            early=Markup(early),
+            script_hashes=Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
+        )
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".partial")

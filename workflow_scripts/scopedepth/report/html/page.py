@@ -134,9 +134,15 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     panels = {
         "speed": views.panels("speed", AXES, partial(speed_panel, results, look)),
         "ranking": views.panels("ranking", AXES, partial(ranking.ranking_panel, results, look)),
-        "scores": views.panels("scores", ("dataset", "protocol"), partial(scores.scores_panel, results, look)),
-        "baselines": views.panels("baselines", ("protocol", "metric"), partial(skill.skill_panel, results, look)),
-        "protocols": views.panels("protocols", ("dataset", "metric"), partial(matrix.matrix_panel, results, look)),
+        "scores": views.panels(
+            "scores", ("dataset", "protocol"), partial(scores.scores_panel, results, look)
+        ),
+        "baselines": views.panels(
+            "baselines", ("protocol", "metric"), partial(skill.skill_panel, results, look)
+        ),
+        "protocols": views.panels(
+            "protocols", ("dataset", "metric"), partial(matrix.matrix_panel, results, look)
+        ),
     }
     for dataset, of_dataset in protocols.changes(results).items():
         views.packs.setdefault(dataset, {})["changes"] = of_dataset
@@ -145,9 +151,7 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "study_name": results.study.get("name", ""),
         "scope": scope(results),
         "version": own_version(),
-        "parts": {
-            name: [one for one in sections if has.get(one[0], True)] for name, sections in PARTS
-        },
+        "parts": {name: [one for one in sections if has.get(one[0], True)] for name, sections in PARTS},
         "glance": glance.glance(results),
         "headline": verdict.headline(results),
         "remarks": remarks.remarks(results),
@@ -162,7 +166,9 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "protocol_words": results.protocol_words(results.protocol),
         "axes": {
             "dataset": [(name, results.dataset_title(name)) for name in results.dataset_names],
-            "protocol": [(name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names],
+            "protocol": [
+                (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
+            ],
             "metric": [(name, metric_label(name)) for name in results.metric_names],
         },
         "seen_legend": results.legend(results.dataset_names),
@@ -170,7 +176,8 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "protocols_table": protocols.protocols_table(results),
         "tuning": tuned,
         "pairs": [
-            (name, results.dataset_title(name), ranking.pairs_table(results, name)) for name in results.dataset_names
+            (name, results.dataset_title(name), ranking.pairs_table(results, name))
+            for name in results.dataset_names
         ],
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
@@ -199,12 +206,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "script": Markup(script),
         "early": Markup(early),
         "script_hashes": Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
-        "data": safe_json({
-            "protocols": protocols.fields(results),
-            "models": [results.model_title(name) for name in results.model_names],
-            "looks": [look[name].css for name in results.model_names],
-            "study": results.study.get("name", "study"),
-        }),
+        "data": safe_json(
+            {
+                "protocols": protocols.fields(results),
+                "models": [results.model_title(name) for name in results.model_names],
+                "looks": [look[name].css for name in results.model_names],
+                "study": results.study.get("name", "study"),
+            }
+        ),
     }
 
 
@@ -232,11 +241,12 @@ def speed_panel(
 ) -> Markup | None:
     """Return the opening figure, for a wide and for a narrow page."""
     drawn = {
-        name: speed_chart(results, dict(look), size, dataset, protocol, metric) for name, size in SIZES.items()
+        name: speed_chart(results, dict(look), size, dataset, protocol, metric)
+        for name, size in SIZES.items()
     }
     if drawn["wide"] is None:
         return None
-    note = Markup("<p class=\"note\">{} under <code>{}</code>, {}.</p>").format(
+    note = Markup('<p class="note">{} under <code>{}</code>, {}.</p>').format(
         metric_label(metric), protocol, results.dataset_title(dataset)
     )
     return Markup("").join(

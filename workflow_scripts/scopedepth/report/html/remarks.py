@@ -23,8 +23,6 @@ from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MARKS, MEANINGS, PATIENT, SEQUENCE
 from scopedepth.vocabulary.reasons import WORDS
 
-
-
 _COUNTED = re.compile(r"[a-z]+ (models|datasets) ")
 
 
@@ -56,9 +54,7 @@ def remarks(results: Results) -> list[Remark]:
 
 def _joined(sentences: list[Markup]) -> Markup:
     """Return sentences one after the other; one that begins with a number of models begins with a capital."""
-    return Markup(" ").join(
-        one[:1].upper() + one[1:] if _COUNTED.match(one) else one for one in sentences
-    )
+    return Markup(" ").join(one[:1].upper() + one[1:] if _COUNTED.match(one) else one for one in sentences)
 
 
 def seen_frames(results: Results) -> Markup:
@@ -154,7 +150,9 @@ def certainty(results: Results) -> Markup:
         "patient may turn the order round.",
     }
     nothing = "On {} there are too few frames for an interval or a test."
-    sentences = [Markup(words.get(scope, nothing)).format(_datasets(where)) for scope, where in places.items()]
+    sentences = [
+        Markup(words.get(scope, nothing)).format(_datasets(where)) for scope, where in places.items()
+    ]
     if narrow:
         text = Markup("On {} successive frames are so alike that the intervals are likely too narrow.")
         sentences.append(text.format(_datasets(narrow)))
@@ -199,7 +197,9 @@ def _protocols_counted(results: Results, others: list[str]) -> Markup:
     )
     rows = [row for name in firsts for one in others if (row := results.flips(results.protocol, one, name))]
     sure = sum(row["n_significant_flips"] or 0 for row in rows)
-    text = Markup("The first place stays the same under all other protocols on {} of {}. {} order, {} of them ")
+    text = Markup(
+        "The first place stays the same under all other protocols on {} of {}. {} order, {} of them "
+    )
     said = text.format(
         small(kept), plural(len(firsts), "dataset"),
         plural(sum(row["n_flips"] or 0 for row in rows), "change of a pair’s", "changes of a pair’s"), sure or "none",

@@ -23,9 +23,7 @@ def common_scale(rows: Sequence[Row | None], also: Sequence[float] = ()) -> Scal
     return Scale(min(ends) - margin, max(ends) + margin, 8, WIDTH - 8)
 
 
-def interval_bar(
-    row: Row | None, look: Look, scale: Scale | None, line: float | None = None
-) -> Markup:
+def interval_bar(row: Row | None, look: Look, scale: Scale | None, line: float | None = None) -> Markup:
     """Return one row's mark and interval, an arrow at the edge beyond the scale; `line`: a value to draw across."""
     if row is None or row["value"] is None or scale is None:
         return Markup("")
@@ -35,7 +33,12 @@ def interval_bar(
     if line is not None and scale.low <= line <= scale.high:
         drawing.line(scale(line), 1, scale(line), HEIGHT - 1, "limit")
     if not scale.low <= row["value"] <= scale.high:
-        drawing.arrow(scale.stop if row["value"] > scale.high else scale.start, middle, row["value"] > scale.high, look.css)
+        drawing.arrow(
+            scale.stop if row["value"] > scale.high else scale.start,
+            middle,
+            row["value"] > scale.high,
+            look.css,
+        )
         return drawing.render()
     if row["ci_low"] is not None and row["ci_high"] is not None:
         low, high = (min(max(row[end], scale.low), scale.high) for end in ("ci_low", "ci_high"))

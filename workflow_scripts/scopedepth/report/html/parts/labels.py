@@ -28,7 +28,9 @@ class Label:
 @cache
 def text_width(text: str) -> float:
     """Return about how wide a text is, px."""
-    return SIZE * sum(0.36 if c in NARROW else 0.95 if c in WIDE else 0.72 if c.isupper() else 0.64 for c in text)
+    return SIZE * sum(
+        0.36 if c in NARROW else 0.95 if c in WIDE else 0.72 if c.isupper() else 0.64 for c in text
+    )
 
 
 @cache
@@ -76,14 +78,14 @@ def _beside(label: Label, boxes: Sequence[Box], inside: Box) -> Box | None:
         x, y = label.x + dx, label.y + dy
         box = (x, y - LINE / 2, x + width, y + LINE / 2)
         out = box[0] < inside[0] or box[2] > inside[2] or box[1] < inside[1] or box[3] > inside[3]
-        if not out and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in boxes):
+        if not out and not any(
+            box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in boxes
+        ):
             return box
     return None
 
 
-def list_marks(
-    drawing: Drawing, labels: Sequence[Label], between: tuple[float, float], at: float
-) -> None:
+def list_marks(drawing: Drawing, labels: Sequence[Label], between: tuple[float, float], at: float) -> None:
     """Write the names below one another at the right of x `at`, in the order of their marks, with a line to each."""
     order = sorted(labels, key=lambda one: one.y)
     line = min(LINE, (between[1] - between[0]) / max(1, len(order)))

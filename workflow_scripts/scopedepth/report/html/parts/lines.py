@@ -42,7 +42,9 @@ def y_range(
     The networks make it: trivial baselines are far off, and are drawn at the edge.
     """
     networks = [line for line in lines if not line.look.baseline]
-    ys = [y for line in networks if line.levels for y in line.levels] or [y for line in lines for y in line.levels]
+    ys = [y for line in networks if line.levels for y in line.levels] or [
+        y for line in lines for y in line.levels
+    ]
     if not ys:
         return None
     ys += also
@@ -93,8 +95,8 @@ def line_chart(
             drawing.polyline([(x(a), y(b)) for a, b in run], f"line {line.look.css}", line.title)
         for a, b, c in line.spans:
             if b is not None and c is not None:
-                ends = (y(min(max(end, y.low), y.high)) for end in (b, c))
-                drawing.line(x(a), next(ends), x(a), next(ends), f"line span {line.look.css}")
+                low, high = (y(min(max(end, y.low), y.high)) for end in (b, c))
+                drawing.line(x(a), low, x(a), high, f"line span {line.look.css}")
         if marks:
             for a, b in inside:
                 if b is not None:
@@ -102,7 +104,11 @@ def line_chart(
     for place, line in enumerate(beyond):
         there = [v for _, v in line.points if v is not None]
         above = min(there) > y.high
-        ends = f"{min(there):.3g}" if f"{min(there):.3g}" == f"{max(there):.3g}" else f"{min(there):.3g}–{max(there):.3g}"
+        ends = (
+            f"{min(there):.3g}"
+            if f"{min(there):.3g}" == f"{max(there):.3g}"
+            else f"{min(there):.3g}–{max(there):.3g}"
+        )
         tail = f" {ends} {'↑' if above else '↓'}"
         text = shortened(line.title, right - left - 8 - text_width(tail)) + tail
         drawing.text(right, top + 12 + 15 * place, text, f"note {line.look.key}", "end")

@@ -40,7 +40,7 @@ class Look:
 
 def looks(results: Results) -> dict[str, Look]:
     """Return the look of every model of the study: networks in colours, trivial baselines in grey."""
-    found = {}
+    found: dict[str, Look] = {}
     for index, model in enumerate(results.networks):
         again = " again" if index >= COLOURS else ""
         found[model] = Look(f"s{index % COLOURS} m{len(found)}{again}", index)

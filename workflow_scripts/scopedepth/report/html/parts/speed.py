@@ -5,7 +5,15 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from scopedepth.report.front import Candidate, candidates, front
-from scopedepth.report.html.parts.labels import Box, Label, crowded, label_marks, list_marks, shortened, text_width
+from scopedepth.report.html.parts.labels import (
+    Box,
+    Label,
+    crowded,
+    label_marks,
+    list_marks,
+    shortened,
+    text_width,
+)
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.svg import Drawing, Scale
 from scopedepth.report.results import Results
@@ -18,13 +26,17 @@ from scopedepth.report.words import (
     milliseconds,
 )
 
-
 # Room for a list of names, where they do not all fit beside their marks.
 LIST = {False: 168.0, True: 112.0}
 
 
 def speed_chart(
-    results: Results, look: dict[str, Look], size: tuple[float, float], dataset: str, protocol: str, metric: str
+    results: Results,
+    look: dict[str, Look],
+    size: tuple[float, float],
+    dataset: str,
+    protocol: str,
+    metric: str,
 ) -> Markup | None:
     """Return the figure of a dataset, protocol and metric, or None where no model has both numbers."""
     found = candidates(results, dataset, protocol, metric)
@@ -51,7 +63,9 @@ def _drawn(
     y_title = (
         f"{metric_label(metric)}{f' ({unit})' if unit else ''}, {'higher' if upwards else 'lower'} is better"
     )
-    title = f"{metric_label(metric)} under {protocol} against time a frame on {results.dataset_title(dataset)}"
+    title = (
+        f"{metric_label(metric)} under {protocol} against time a frame on {results.dataset_title(dataset)}"
+    )
     told = "; ".join(
         f"{p.title}: {metric_value(p.value, metric)} ({interval(p.low, p.high, metric)}), "
         f"{milliseconds(p.ms)} a frame"

@@ -120,7 +120,9 @@ class Drawing:
     def arrow(self, x: float, y: float, right: bool, css: str) -> None:
         """Draw a small arrow whose point is at (x, y): what lies beyond the edge."""
         back = x - 7 if right else x + 7
-        self.add(f'<path d="M{px(back)} {px(y - 4.5)}L{px(x)} {px(y)}L{px(back)} {px(y + 4.5)}" class="beyond {css}"/>')
+        self.add(
+            f'<path d="M{px(back)} {px(y - 4.5)}L{px(x)} {px(y)}L{px(back)} {px(y + 4.5)}" class="beyond {css}"/>'
+        )
 
     def polyline(self, points: Sequence[tuple[float, float]], css: str, tip: str = "") -> None:
         if len(points) < 2:

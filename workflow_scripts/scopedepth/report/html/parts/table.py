@@ -70,8 +70,8 @@ def table_html(table: Table) -> Markup:
     tools = f'<div class="tools">{file}</div>' if table.tools or file else ""
     caption = escape(table.caption)
     parts = [
-        f'<div class="{css}"{" data-table" if table.tools else ""}>{tools}<div class="scroll" role="region" tabindex="0" '
-        f'aria-label="{caption}"><table><caption>{caption}</caption><thead><tr>',
+        f'<div class="{css}"{" data-table" if table.tools else ""}>{tools}<div class="scroll" role="region" '
+        f'tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption><thead><tr>',
         *map(_head, columns),
         "</tr></thead><tbody>",
     ]
@@ -80,7 +80,7 @@ def table_html(table: Table) -> Markup:
         parts.append(f"<tr{ROWS.get(row[0].css, '')}>")
         for place, cell in enumerate(row):
             tag = "td" if place else "th"
-            parts.append(f"<{tag}{'' if place else ' scope=row'}{numbers[place]} {cell.css}\"{_facts(cell)}>")
+            parts.append(f'<{tag}{"" if place else " scope=row"}{numbers[place]} {cell.css}"{_facts(cell)}>')
             parts.append(escape(cell.text))
             if cell.why:
                 parts.append(f" <small>{escape(cell.why)}</small>")
@@ -91,9 +91,14 @@ def table_html(table: Table) -> Markup:
 
 
 def _head(column: Column) -> str:
-    said = breakable(column.label) if column.label else f'<span class="unseen">{escape(column.tip or "chart")}</span>'
+    said = (
+        breakable(column.label)
+        if column.label
+        else f'<span class="unseen">{escape(column.tip or "chart")}</span>'
+    )
     tip = f' title="{escape(column.tip)}"' if column.tip and column.label else ""
-    return f'<th scope="col"{" class=number" if column.number else ""}{tip}{" data-picture" if column.picture else ""}>{said}</th>'
+    kind = (" class=number" if column.number else "") + (" data-picture" if column.picture else "")
+    return f'<th scope="col"{kind}{tip}>{said}</th>'
 
 
 def _facts(cell: Cell) -> str:

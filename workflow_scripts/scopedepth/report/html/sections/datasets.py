@@ -141,7 +141,7 @@ def sequences_table(title: str, sequences: list[Mapping[str, Any]]) -> Table | N
             Cell(histogram(name, depth.get("histogram") or {}), css="picture"),
             value_cell(share(one.get("valid_share")), one.get("valid_share")),
             value_cell(share(flags.get("specular")), flags.get("specular")),
-            Cell("; ".join(map(str, [*(one.get("doubts") or []), *(one.get("notes") or [])])) or "nothing", css="words"),
+            Cell("; ".join(map(str, [*(one.get("doubts") or []), *(one.get("notes") or [])])) or "none", css="words"),
         ])  # fmt: skip
     return Table(f"Sequences of {title}", columns, rows)
 

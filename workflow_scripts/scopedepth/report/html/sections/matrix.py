@@ -64,7 +64,11 @@ def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metri
         last.append(Cell(text, row["tau"], css="foot"))
     rows.append(last)
     return Table(
-        f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}", columns, rows, css="matrix", parquet="ranks"
+        f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}",
+        columns,
+        rows,
+        css="matrix",
+        parquet="ranks",
     )
 
 

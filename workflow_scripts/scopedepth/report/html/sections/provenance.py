@@ -17,7 +17,6 @@ from scopedepth.report.results import Results
 from scopedepth.report.words import number
 from scopedepth.study.layout import Job, job_at
 
-
 # What was not written down.
 UNKNOWN = "not recorded"
 

@@ -24,8 +24,8 @@ from scopedepth.report.words import (
     number,
     p_value,
 )
-from scopedepth.vocabulary.reasons import WORDS
 from scopedepth.statistics.bootstrap import FEW_FRAMES_CAUTION, FEW_SEQUENCES_CAUTION, NO_CAUTION
+from scopedepth.vocabulary.reasons import WORDS
 
 WHY = {
     "not_applicable": "not applicable to this output",

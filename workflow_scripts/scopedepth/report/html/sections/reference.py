@@ -56,7 +56,11 @@ def reference(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]
         return []
     made = []
     for dataset, rows in by_dataset.items():
-        part: dict[str, Any] = {"dataset": dataset, "title": results.dataset_title(dataset), "assessed": bool(rows)}
+        part: dict[str, Any] = {
+            "dataset": dataset,
+            "title": results.dataset_title(dataset),
+            "assessed": bool(rows),
+        }
         if rows:
             metrics = [name for name in REDRAWN if any(row["metric"] == name for row in rows)]
             shown = results.metric if results.metric in metrics else metrics[0]
@@ -185,4 +189,9 @@ def pairs(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
             value_cell(number(trusted, 3), trusted, why=row["reason"]),
             Cell(row["reason"], row["reason"], row["reason"]),
         ])  # fmt: skip
-    return Table(f"Every pair under {results.protocol}, {results.dataset_title(dataset)}", columns, made, parquet="reference")
+    return Table(
+        f"Every pair under {results.protocol}, {results.dataset_title(dataset)}",
+        columns,
+        made,
+        parquet="reference",
+    )

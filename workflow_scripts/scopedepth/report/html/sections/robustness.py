@@ -119,7 +119,12 @@ def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -
             value_cell(number(row["dee_clean"], 3), row["dee_clean"], why=why_not(row["status"])),
             *(value_cell(number(value, 1), value, why=why_not(row["status"])) for value in each),
         ])  # fmt: skip
-    return Table(f"mCE (against {baseline}) and mRR on {results.dataset_title(dataset)}", columns, rows, parquet="resilience")
+    return Table(
+        f"mCE (against {baseline}) and mRR on {results.dataset_title(dataset)}",
+        columns,
+        rows,
+        parquet="resilience",
+    )
 
 
 def values_table(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
@@ -146,4 +151,6 @@ def values_table(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
             cells.append(spread_cell(*ends, said, why=why_not(row.get("status"))))
         made.append(cells)
     title = results.dataset_title(dataset)
-    return Table(f"{metric_label(results.metric)} under corruptions, {title}", columns, made, parquet="robustness")
+    return Table(
+        f"{metric_label(results.metric)} under corruptions, {title}", columns, made, parquet="robustness"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 from markupsafe import Markup
 
 from scopedepth.report.html.parts.marks import Look

@@ -71,4 +71,6 @@ def table(
             ends = found["value"], found["ci_low"], found["ci_high"]
             cells.append(spread_cell(*ends, lambda number, metric=metric: metric_value(number, metric)))  # type: ignore[misc]
         rows.append(cells)
-    return Table(f"Space and time on {results.dataset_title(dataset)}, {protocol}", columns, rows, parquet="summary")
+    return Table(
+        f"Space and time on {results.dataset_title(dataset)}, {protocol}", columns, rows, parquet="summary"
+    )

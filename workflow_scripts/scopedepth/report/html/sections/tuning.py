@@ -152,9 +152,7 @@ def curve(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapp
         )
         for model, training in records.items()
     ]
-    return line_chart(
-        lines, "Learning curves", "step", "loss on frames watched", y_from_zero=True
-    )
+    return line_chart(lines, "Learning curves", "step", "loss on frames watched", y_from_zero=True)
 
 
 def training_table(
