@@ -43,8 +43,10 @@ def ranking_panel(
     results: Results, look: Mapping[str, Look], dataset: str, protocol: str, metric: str
 ) -> Markup | None:
     """Return the ranking of a dataset by a protocol and metric; None where the protocol lacks the metric."""
+    title = results.dataset_title(dataset)
     if not any(results.score(dataset, model, protocol, metric) for model in results.model_names):
-        return None
+        computed = metric in results.metrics_by_protocol.get(protocol, set())
+        return Markup('<p class="missing">{}: no results.</p>').format(title) if computed else None
     lead = Markup(
         "<h3>{}</h3><p class=\"lead\">By {} ({} is better) under <a href=\"#protocols\"><code>{}</code></a> ({}).</p>"
     ).format(
