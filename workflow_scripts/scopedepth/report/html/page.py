@@ -15,7 +15,7 @@ import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scopedepth.report.html import remarks, verdict
+from scopedepth.report.html import glance, remarks, verdict
 from scopedepth.report.html.parts.marks import Look, looks
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, gradient
 from scopedepth.report.html.parts.speed import speed_chart
@@ -27,7 +27,6 @@ from scopedepth.report.html.sections import (
     failures,
     front,
     gallery,
-    glance,
     materials,
     matrix,
     protocols,

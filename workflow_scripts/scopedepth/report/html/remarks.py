@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from scopedepth.report.html.verdict import FEW, Leader, leader, said, titles
+from scopedepth.report.html.verdict import Leader, leader, said, titles
 from scopedepth.report.passed_over import passed_over, read_page
 from scopedepth.report.results import Results, latency
-from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
+from scopedepth.report.words import FEW, interval, metric_label, metric_value, milliseconds, plural, small
 from scopedepth.statistics.bootstrap import (
     FEW_FRAMES_CAUTION,
     FEW_SEQUENCES_CAUTION,

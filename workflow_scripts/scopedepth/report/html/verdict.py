@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from scopedepth.report.results import Results
-from scopedepth.report.words import higher_is_better, listed, metric_label, small
+from scopedepth.report.words import FEW, higher_is_better, listed, metric_label, small
 from scopedepth.statistics.bootstrap import NEW_SEQUENCES
 
 
@@ -59,10 +59,6 @@ def _place(results: Results, dataset: str, model: str, protocol: str | None) -> 
 def said(items: Iterable[str], last: str = "and") -> Markup:
     """Return ``a, b and c`` fit to stand in the page; what is not markup is escaped."""
     return Markup(listed([str(escape(item)) for item in items], last))
-
-
-# More names than this are counted: the ranking below has them.
-FEW = 4
 
 
 def titles(results: Results, models: Iterable[str], last: str = "and") -> Markup:

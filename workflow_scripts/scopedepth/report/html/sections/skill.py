@@ -10,9 +10,8 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.svg import Drawing, Scale
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html
 from scopedepth.report.html.sections.ranking import why_not
-from scopedepth.report.html.verdict import FEW
 from scopedepth.report.results import Results, Row
-from scopedepth.report.words import higher_is_better, metric_label, metric_value, number
+from scopedepth.report.words import FEW, higher_is_better, metric_label, metric_value, number
 
 WIDTH, HEIGHT = 184.0, 20.0
 # With more datasets than this a table has no room for bars.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from scopedepth.report.html.parts.table import Cell, Column, Table, value_cell
-from scopedepth.report.html.verdict import FEW, leader
+from scopedepth.report.html.verdict import leader
 from scopedepth.report.results import Results
-from scopedepth.report.words import interval, metric_label, metric_value, number, plural
+from scopedepth.report.words import FEW, interval, metric_label, metric_value, number, plural
 
 
 def glance(results: Results) -> Table | None:
