@@ -41,7 +41,7 @@ def interval_bar(row: Row | None, look: Look, scale: Scale | None, line: float |
         )
         return drawing.render()
     if row["ci_low"] is not None and row["ci_high"] is not None:
-        low, high = (min(max(row[end], scale.low), scale.high) for end in ("ci_low", "ci_high"))
+        low, high = (scale.inside(row[end]) for end in ("ci_low", "ci_high"))
         drawing.line(scale(low), middle, scale(high), middle, f"whisker {look.css}")
     drawing.mark(scale(row["value"]), middle, look.shape, look.css, size=5)
     return drawing.render()

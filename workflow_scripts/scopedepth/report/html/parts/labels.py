@@ -11,18 +11,26 @@ from scopedepth.report.html.parts.svg import Drawing
 Box = tuple[float, float, float, float]
 SIZE = 12.0
 LINE = 15.0
+# A name beside its mark is at most so wide.
+BESIDE = 230.0
 # Widths of characters in ems, of a wide sans serif: a name must not be wider than it is taken for.
 NARROW, WIDE = "iljtfr.,:;'|!()[] ", "mwMWQO%@"
 
 
 @dataclass(frozen=True)
 class Label:
-    """A mark at (x, y), its name, and the class of its model."""
+    """A mark at (x, y), its name, the class of its model, and what stands behind the name and is never cut."""
 
     x: float
     y: float
     text: str
     css: str
+    seen: str = ""
+
+    def cut(self, most: float) -> str:
+        """Return the name, cut to so many pixels, with what stands behind it."""
+        tail = f" {self.seen}" if self.seen else ""
+        return shortened(self.text, most - text_width(tail)) + tail
 
 
 @cache
@@ -54,7 +62,7 @@ def label_marks(drawing: Drawing, labels: Sequence[Label], taken: Sequence[Box],
     taken: boxes (x1, y1, x2, y2) of marks and other texts; inside: where names may stand.
     """
     for label, (x, y) in _placed(labels, taken, inside) or ():
-        drawing.text(x, y + 4, label.text, f"name {label.css}")
+        drawing.text(x, y + 4, label.cut(BESIDE), f"name {label.css}")
 
 
 def _placed(
@@ -72,7 +80,7 @@ def _placed(
 
 def _beside(label: Label, boxes: Sequence[Box], inside: Box) -> Box | None:
     """Return the box of a name next to its mark: right, left, above or below it."""
-    width = text_width(label.text)
+    width = text_width(label.cut(BESIDE))
     for dx, dy in ((11, 0), (11, -10), (11, 10), (-11 - width, 0), (-11 - width, -10), (-11 - width, 10),
                    (-width / 2, -16), (-width / 2, 17)):  # fmt: skip
         x, y = label.x + dx, label.y + dy
@@ -98,4 +106,4 @@ def list_marks(drawing: Drawing, labels: Sequence[Label], between: tuple[float, 
         ys[place] = min(ys[place], bottom - line * (len(ys) - 1 - place))
     for label, y in zip(order, ys, strict=True):
         drawing.line(label.x + 7, label.y, at - 4, y, f"leader {label.css}")
-        drawing.text(at, y + 4, shortened(label.text, drawing.width - at), f"name {label.css}")
+        drawing.text(at, y + 4, label.cut(drawing.width - at), f"name {label.css}")

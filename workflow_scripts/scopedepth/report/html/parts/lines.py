@@ -87,29 +87,23 @@ def line_chart(
     beyond = []
     for line in lines:
         there = [v for _, v in line.points if v is not None]
+        if there and (max(there) > y.high or min(there) < y.low):
+            beyond.append((line, min(there), max(there)))
         if there and (min(there) > y.high or max(there) < y.low):
-            beyond.append(line)
             continue
-        inside = [(a, b if b is not None and y.low <= b <= y.high else None) for a, b in line.points]
-        for run in _runs(inside):
-            drawing.polyline([(x(a), y(b)) for a, b in run], f"line {line.look.css}", line.title)
+        for run in _runs(line.points):
+            # What lies beyond runs along the edge.
+            drawing.polyline([(x(a), y(y.inside(b))) for a, b in run], f"line {line.look.css}", line.title)
         for a, b, c in line.spans:
             if b is not None and c is not None:
-                low, high = (y(min(max(end, y.low), y.high)) for end in (b, c))
-                drawing.line(x(a), low, x(a), high, f"line span {line.look.css}")
+                drawing.line(x(a), y(y.inside(b)), x(a), y(y.inside(c)), f"line span {line.look.css}")
         if marks:
-            for a, b in inside:
-                if b is not None:
+            for a, b in line.points:
+                if b is not None and b == y.inside(b):
                     drawing.mark(x(a), y(b), line.look.shape, line.look.css, f"{line.title}: {b:.3g}", 3.6)
-    for place, line in enumerate(beyond):
-        there = [v for _, v in line.points if v is not None]
-        above = min(there) > y.high
-        ends = (
-            f"{min(there):.3g}"
-            if f"{min(there):.3g}" == f"{max(there):.3g}"
-            else f"{min(there):.3g}–{max(there):.3g}"
-        )
-        tail = f" {ends} {'↑' if above else '↓'}"
+    for place, (line, least, most) in enumerate(beyond):
+        ends = f"{least:.3g}" if f"{least:.3g}" == f"{most:.3g}" else f"{least:.3g}–{most:.3g}"
+        tail = f" {ends} {'↑' if most > y.high else '↓'}"
         text = shortened(line.title, right - left - 8 - text_width(tail)) + tail
         drawing.text(right, top + 12 + 15 * place, text, f"note {line.look.key}", "end")
     return drawing.render()

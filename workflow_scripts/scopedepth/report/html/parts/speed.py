@@ -123,8 +123,7 @@ def _drawn(
         if p.ms_low and p.ms_high:
             drawing.line(x(p.ms_low), at_y, x(p.ms_high), at_y, f"whisker {mark.css}")
         taken.append((at_x - 7, at_y - 7, at_x + 7, at_y + 7))
-        text = shortened(p.title, 120 if narrow else 230) + (f" {p.seen}" if p.seen else "")
-        labels.append(Label(at_x, at_y, text, mark.key))
+        labels.append(Label(at_x, at_y, p.title, mark.key, p.seen))
     inside = (left + 2, top, width if not beside else right + 14, bottom)
     if beside and crowded(labels, taken, inside):
         return None

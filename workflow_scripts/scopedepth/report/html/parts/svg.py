@@ -49,6 +49,10 @@ class Scale:
         share = (at - low) / (high - low) if high > low else 0.5
         return self.start + share * (self.stop - self.start)
 
+    def inside(self, value: float) -> float:
+        """Return a value, or the end of the scale that it lies beyond."""
+        return min(max(value, self.low), self.high)
+
     def ticks(self, about: int = 5) -> list[float]:
         return log_ticks(self.low, self.high) if self.log else nice_ticks(self.low, self.high, about)
 
