@@ -110,7 +110,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals["table"] = table_html
+    made.globals["as_table"] = table_html
     return made
 
 
