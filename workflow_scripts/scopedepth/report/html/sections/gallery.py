@@ -27,7 +27,7 @@ from scopedepth.vocabulary.units import dataset_of
 # Frames without depth that are shown of a dataset.
 UNSCORED = 3
 # The page must be fit for mail: with more pictures, smaller ones.
-SIDES = ((240, 384), (600, 288), (1200, 200), (10**9, 136))
+SIDES = ((240, 384), (600, 288), (1200, 200), (10**9, 112))
 
 
 @dataclass(frozen=True)
