@@ -1,7 +1,7 @@
 """How large a wide study's report is, and what making it takes: python benchmarks/report.py
 
-The study is made from nothing (tests/report_wide.py): 16 models, 12 datasets, 14 protocols, 9 metrics, without stores, so
-without pictures. Run with PYTHONPATH=workflow_scripts:tests.
+The study is made from nothing (tests/report_wide.py): 16 models, 12 datasets, 14 protocols, 9 metrics. It has no
+stores, so the report has no pictures. Run with PYTHONPATH=workflow_scripts:tests.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@
   async function unpacked(dataset) {
     if (!packs.has(dataset)) packs.set(dataset, (async () => {
       const holder = all("[data-pack]").find(one => one.dataset.pack === dataset);
-      if (!holder || !("DecompressionStream" in window)) return {};
+      if (!holder) return {};
+      if (!("DecompressionStream" in window)) return null;
       const bytes = Uint8Array.from(atob(holder.textContent), letter => letter.charCodeAt(0));
       const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
       return JSON.parse(await new Response(stream).text());
@@ -75,11 +76,11 @@
     const key = [holder.dataset.follows, ...AXES.map(axis => by.includes(axis) ? where[axis] : "")].join("|");
     const there = [...holder.children].find(child => child.dataset.key === key);
     if (there) return there;
-    const html = (await unpacked(by.includes("dataset") ? dataset : ""))[key];
+    const pack = await unpacked(by.includes("dataset") ? dataset : ""), html = pack?.[key];
     const made = make("div", { className: "panel" });
     made.dataset.key = key;
     if (html) made.innerHTML = html;
-    else made.append(make("p", { className: "missing" }, "Nothing to show here for " + by.map(axis =>
+    else made.append(make("p", { className: "missing" }, (pack ? "Nothing to show here for " : "This browser is too old to unpack ") + by.map(axis =>
       (axis === "dataset" ? [...choosers.dataset.options].find(option => option.value === dataset) : choosers[axis].selectedOptions[0]).textContent).join(", ") + "."));
     all("[data-table]", made).forEach(table);
     return made;
@@ -114,15 +115,16 @@
   // Plain links to a section keep the choice; an address with a choice makes it.
   function arrive() {
     const [section, ...said] = location.hash.slice(1).split("&");
-    const asked = new Map(said.map(part => part.split("=").map(decodeURIComponent)));
+    const plain = text => { try { return decodeURIComponent(text); } catch (e) { return ""; } };
+    const asked = new Map(said.map(part => part.split("=").map(plain)));
     for (const axis of AXES) {
       const value = asked.get(axis);
       if ([...choosers[axis].options].some(option => option.value === value)) choosers[axis].value = value;
     }
-    if (asked.has("hide")) { hidden.clear(); asked.get("hide").split(",").forEach(key => hidden.add(key)); }
+    if (asked.has("hide")) { hidden.clear(); (asked.get("hide") ?? "").split(",").filter(key => /^m\d+$/.test(key)).forEach(key => hidden.add(key)); }
     models();
     address(section);
-    return show().then(() => { if (said.length && section) document.getElementById(section)?.scrollIntoView(); });
+    return show().then(() => { if (said.length && section) document.getElementById(section)?.scrollIntoView({ behavior: "instant" }); });
   }
   const here = () => location.hash.slice(1).split("&")[0];
   function chooser() {
@@ -157,7 +159,7 @@
   }
   function models() {
     all("button.model").forEach(button => button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.model))));
-    one("#hidden-models").textContent = [...hidden].filter(key => /^m\d+$/.test(key)).map(key => `svg.chart .${key} { display: none; }`).join("\n");
+    one("#hidden-models").textContent = [...hidden].map(key => `svg.chart .${key} { display: none; }`).join("\n");
   }
 
   // On paper all is open.
@@ -264,7 +266,7 @@
     const holder = one("#pair"), names = Object.keys(DATA.protocols);
     if (!holder || names.length < 2) return null;
     const dataset = datasets()[0], metric = choosers.metric.value;
-    const known = (await unpacked(dataset)).changes?.[metric] ?? { ranks: {}, changes: {} };
+    const known = (await unpacked(dataset))?.changes?.[metric] ?? { ranks: {}, changes: {} };
     return () => {
       holder.hidden = false;
       const [a, b] = [one("#pair-a"), one("#pair-b")];
