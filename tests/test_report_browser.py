@@ -253,6 +253,13 @@ def test_the_page_follows_one_choice_and_its_address_can_be_sent(page: Any, repo
     assert page.locator("#headline").is_hidden()
     choose(page, dataset="*")
     assert page.locator("#ranking .panel:visible").count() == 3
+    # An address without a choice arrives, too, though what stands above it has shrunk.
+    page.goto("about:blank")
+    page.goto(report.as_uri() + "#timing")
+    chosen(page)
+    page.wait_for_timeout(400)
+    assert 0 <= page.evaluate("document.querySelector('#timing').getBoundingClientRect().top") < 200
+    choose(page, dataset="*")
     # What is no choice of this page is passed over.
     page.goto(report.as_uri() + "#ranking&dataset=other&metric=%3Cb%3E&protocol=%&hide=x{}")
     chosen(page)

@@ -92,7 +92,6 @@
       const names = holder.dataset.by.split(" ").includes("dataset") ? datasets() : [""];
       chosen.push([holder, await Promise.all(names.map(name => panel(holder, name)))]);
     }
-    const changed = await pairs();
     if (mine !== turn) return;
     // What the reader looks at stays where it is, whatever grows or shrinks above it.
     const seen = all("main > section").find(section => section.getBoundingClientRect().bottom > 150);
@@ -101,9 +100,11 @@
       holder.append(...parts.filter(part => part.parentNode !== holder));
       [...holder.children].forEach(child => { child.hidden = !parts.includes(child); });
     }
-    changed?.();
     if (seen && before < 0) window.scrollBy({ top: seen.getBoundingClientRect().top - before, behavior: "instant" });
     one("#headline").hidden = AXES.every(axis => choosers[axis].value === first[axis]) && !hidden.size;
+    const compared = await pairs();
+    if (mine !== turn) return;
+    compared?.();
     document.documentElement.dataset.shown = String(mine);
   }
   function address(section) {
@@ -113,7 +114,7 @@
     if (hash !== location.hash && (hash !== "#" || location.hash)) history.replaceState(null, "", hash);
   }
   // Plain links to a section keep the choice; an address with a choice makes it.
-  function arrive() {
+  function arrive(event) {
     const [section, ...said] = location.hash.slice(1).split("&");
     const plain = text => { try { return decodeURIComponent(text); } catch (e) { return ""; } };
     const asked = new Map(said.map(part => part.split("=").map(plain)));
@@ -124,7 +125,8 @@
     if (asked.has("hide")) { hidden.clear(); (asked.get("hide") ?? "").split(",").filter(key => /^m\d+$/.test(key)).forEach(key => hidden.add(key)); }
     models();
     address(section);
-    return show().then(() => { if (said.length && section) document.getElementById(section)?.scrollIntoView({ behavior: "instant" }); });
+    // The browser has begun to go where the section was before other datasets were hidden.
+    return show().then(() => { if (section && (said.length || !event)) document.getElementById(section)?.scrollIntoView({ behavior: "instant" }); });
   }
   const here = () => location.hash.slice(1).split("&")[0];
   function chooser() {
