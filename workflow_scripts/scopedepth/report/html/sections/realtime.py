@@ -41,4 +41,4 @@ def realtime_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 *sizes,
             ])  # fmt: skip
     caption = f"{100 * SHARE_IN_TIME:g} % of the frames in time at {verdicts[0].fps:g} frames a second"
-    return Table(caption, columns, rows)
+    return Table(caption, columns, rows, parquet="timing")
