@@ -126,6 +126,7 @@ def test_a_low_coverage_is_named_beside_the_number() -> None:
     table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
     low = low_coverage(table)
     assert low == {("one", "net"): pytest.approx(0.85)}
-    cell = number_cell({"value": 0.125}, "abs_rel", low["one", "net"])
+    score = {"value": 0.125, "ci_low": None, "ci_high": None}
+    cell = number_cell(score, "abs_rel", low["one", "net"])
     assert "85\u00a0% of the pixels" in str(cell.text)
-    assert cell.sort == number_cell({"value": 0.125}, "abs_rel", None).sort == 0.125
+    assert cell.sort == number_cell(score, "abs_rel", None).sort == 0.125

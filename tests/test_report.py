@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import html.parser
 import json
 import re
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from markupsafe import escape
 
 from report_study import HOSTILE, tiny_study
 from scopedepth.report.html.page import safe_json, write_report
-from scopedepth.report.html.parts.marks import looks
+from scopedepth.report.html.parts.lines import Line, line_chart, y_range
+from scopedepth.report.html.parts.marks import Look, looks
 from scopedepth.report.html.parts.pictures import colours, mapped, smaller
 from scopedepth.report.html.parts.svg import log_ticks, nice_ticks
 from scopedepth.report.html.remarks import certainty
@@ -23,6 +27,7 @@ from scopedepth.report.html.sections import depth_error, drift
 from scopedepth.report.html.sections.gallery import choose, values_by_frame
 from scopedepth.report.html.sections.ranking import pairs_table
 from scopedepth.report.html.verdict import headline, leader
+from scopedepth.report.letters import letters
 from scopedepth.report.methods import methods_text
 from scopedepth.report.paper.latex import scores_caption
 from scopedepth.report.results import Results
@@ -63,6 +68,72 @@ class Reader(html.parser.HTMLParser):
         self.text += data
 
 
+def packs(page: str) -> dict[str, dict[str, Any]]:
+    """Return what is packed in a page, by dataset and key."""
+    found = re.findall(r'data-pack="(.*?)">(.*?)</script>', page)
+    return {dataset: json.loads(zlib.decompress(base64.b64decode(pack))) for dataset, pack in found}
+
+
+def test_each_choice_stands_in_the_page_or_in_a_pack(study: dict[str, Any], page: str) -> None:
+    results = results_of(study)
+    keys = re.findall(r'data-key="ranking\|(.*?)"', page)
+    assert keys == [f"{dataset}|median_depth|abs_rel" for dataset in ("tube", "cave", "absent")]
+    packed = {
+        key.partition("|")[2] for pack in packs(page).values() for key in pack if key.startswith("ranking|")
+    }
+    scored = {(row["dataset"], row["protocol"], row["metric"]) for row in results.summary}
+    assert {"|".join(key) for key in scored} <= packed | set(keys)
+    assert {key.partition("|")[0] for key in (packed | set(keys)) - {"|".join(key) for key in scored}} == {
+        "absent"
+    }
+    view = packs(page)["cave"]["ranking|cave|lsq_disparity|delta1"]
+    value = results.value("cave", "scaled_net", "lsq_disparity", "delta1")
+    assert f'data-sort="{value}"' in view
+    assert "<script" not in view
+    assert str(escape(HOSTILE)) in view
+
+
+def test_a_reason_stands_beside_every_dash(page: str) -> None:
+    """In the headline's views and in all others: a study with what failed, what lacks and what does not apply."""
+    views = [
+        page,
+        *(html for pack in packs(page).values() for html in pack.values() if isinstance(html, str)),
+    ]
+    assert len(views) > 50
+    assert not [found for view in views for found in re.findall(r"<t[dh][^>]*>\s*–\s*</t[dh]>", view)]
+    assert any(re.search(r"–\s*<small>the depth has no unit</small>", view) for view in views)
+
+
+def test_models_share_a_letter_exactly_where_they_are_not_told_apart() -> None:
+    random = np.random.default_rng(0)
+    for models in (1, 2, 5, 9, 16):
+        order = [f"m{i}" for i in range(models)]
+        for share in (0.0, 0.3, 0.7, 1.0):
+            same = np.triu(random.random((models, models)) < share, 1)
+            tied = {
+                one: {order[j] for j in range(models) if same[i, j] or same[j, i]}
+                for i, one in enumerate(order)
+            }
+            found = letters(order, tied)
+            for i, one in enumerate(order):
+                for other in order[i + 1 :]:
+                    shared = set(found[one].split(".")) & set(found[other].split(".")) if "." in "".join(
+                        found.values()) else set(found[one]) & set(found[other])  # fmt: skip
+                    assert bool(shared) == (other in tied[one])
+    assert letters(["a", "b", "c"], {"a": {"b"}, "b": {"c"}}) == {"a": "a", "b": "ab", "c": "b"}
+    assert letters([], {}) == {}
+
+
+def test_trivial_baselines_do_not_stretch_an_axis() -> None:
+    near = Line("Net", Look("s0 m0", 0), [(0.0, 0.1), (1.0, 0.2)])
+    far = Line("Constant", Look("base m1", 4), [(0.0, 5.0), (1.0, 6.0)])
+    assert y_range([near, far], from_zero=True) == y_range([near], from_zero=True)
+    drawn = line_chart([near, far], "t", "x", "y", y_from_zero=True)
+    assert drawn is not None
+    assert "Constant 5–6 ↑" in drawn
+    assert y_range([far]) is not None, "alone they make it"
+
+
 def test_everything_is_in_the_one_file(page: str) -> None:
     for tag, attributes in Reader(page).elements:
         assert tag not in ("iframe", "object", "embed", "base")
@@ -77,7 +148,8 @@ def test_everything_is_in_the_one_file(page: str) -> None:
 def test_a_hostile_name_stays_text(page: str) -> None:
     reader = Reader(page)
     scripts = [attributes for tag, attributes in reader.elements if tag == "script"]
-    assert len(scripts) == 3
+    assert [one.get("type") for one in scripts if "data-pack" not in one] == [None, "application/json", None]
+    assert {one["type"] for one in scripts if "data-pack" in one} == {"application/octet-stream"}
     assert "<script>alert" not in page
     assert HOSTILE in reader.text
     assert not any(name.startswith("on") for _, attributes in reader.elements for name in attributes)
@@ -87,7 +159,7 @@ def test_embedded_json_cannot_end_its_element(page: str) -> None:
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert data
     assert "<" not in data.group(1)
-    assert json.loads(data.group(1))["models"]["hostile"] == HOSTILE
+    assert HOSTILE in json.loads(data.group(1))["models"]
     assert "</script" not in str(safe_json({"x": "</script><!--"}))
 
 
@@ -318,8 +390,6 @@ def test_gallery_frames_are_best_median_and_worst_by_the_rule(study: dict[str, A
 
 
 def test_aligned_pictures_are_what_was_scored(study: dict[str, Any]) -> None:
-    import numpy as np
-
     from scopedepth.report.html.parts.aligned import Frames
 
     results = results_of(study)
@@ -358,8 +428,6 @@ def test_ticks_are_round_and_inside() -> None:
 
 
 def test_maps_are_the_published_ones_and_grey_is_in_neither() -> None:
-    import numpy as np
-
     assert tuple(colours("viridis")[0]) == (68, 1, 84)
     values = np.array([[1.0, np.nan], [2.0, 3.0]])
     assert str(mapped(values, 1, 3, "viridis", 10)).startswith("data:image/webp;base64,")
@@ -368,8 +436,6 @@ def test_maps_are_the_published_ones_and_grey_is_in_neither() -> None:
 
 
 def test_a_page_of_ten_models_and_three_datasets_fits_a_mail() -> None:
-    import numpy as np
-
     from scopedepth.report.html.parts.pictures import photograph
     from scopedepth.report.html.sections.gallery import SIDES
 
@@ -511,6 +577,6 @@ def test_what_the_reference_leaves_open_is_a_section_of_its_own(
     )
     assert lines[-1] == "disparity of each pixel: σ 0.2 px <small>(&lt;b&gt;told&lt;/b&gt;)</small>"
     assert "Not assessed: no error of this reference is stated" in section.split("<h3>Cave</h3>")[1]
-    assert whole.index('id="robustness"' if 'id="robustness"' in whole else 'id="depth"') < whole.index(
-        'id="reference"'
-    )
+    # Whether another reference would say the same comes after the protocols, before where models fail.
+    places = [whole.index(f'<section id="{name}">') for name in ("protocols", "reference", "depth")]
+    assert places == sorted(places)

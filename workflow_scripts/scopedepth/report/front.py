@@ -27,14 +27,16 @@ class Candidate:
     ms_high: float | None
 
 
-def candidates(results: Results, dataset: str) -> list[Candidate]:
-    """Return the networks that have both an accuracy and a speed on `dataset` under the headline protocol.
+def candidates(
+    results: Results, dataset: str, protocol: str | None = None, metric: str | None = None
+) -> list[Candidate]:
+    """Return the networks that have both an accuracy and a speed on `dataset`; the headline's where none is named.
 
     A trivial baseline takes next to no time; it is a level to beat.
     """
     found = []
     for model in results.networks:
-        score, speed = results.score(dataset, model), results.speed.get(model)
+        score, speed = results.score(dataset, model, protocol, metric), results.speed.get(model)
         ms = latency(speed) if speed else None
         if score and speed and score["value"] is not None and ms:
             seen = results.mark(dataset, model)
@@ -44,15 +46,15 @@ def candidates(results: Results, dataset: str) -> list[Candidate]:
     return found
 
 
-def front(results: Results, found: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates on the front, the fastest first."""
-    place = places(results, found)
+def front(results: Results, found: Sequence[Candidate], metric: str | None = None) -> list[Candidate]:
+    """Return the candidates on the front, the fastest first; `metric`: that of their values, if not the headline's."""
+    place = places(results, found, metric)
     return sorted((one for one in found if place[one.model].on_front), key=lambda one: one.ms)
 
 
-def places(results: Results, found: Sequence[Candidate]) -> dict[str, Place]:
+def places(results: Results, found: Sequence[Candidate], metric: str | None = None) -> dict[str, Place]:
     """Return each candidate's place by its name."""
-    turned = -1.0 if higher_is_better(results.metric) else 1.0
+    turned = -1.0 if higher_is_better(metric or results.metric) else 1.0
     points = [
         Point(
             one.model,

@@ -173,6 +173,25 @@ class Results:
         return {(r["dataset"], r["model"], r["protocol"], r["metric"]): r for r in self.summary}
 
     @cached_property
+    def tested(self) -> dict[tuple[str, str], set[frozenset[str]]]:
+        """The pairs of models that were tested by the headline's metric, by dataset and protocol."""
+        found: dict[tuple[str, str], set[frozenset[str]]] = {}
+        metric = self.metric
+        for row in self.comparisons:
+            if row["metric"] == metric and row["p_holm"] is not None:
+                pair = frozenset((row["model_a"], row["model_b"]))
+                found.setdefault((row["dataset"], row["protocol"]), set()).add(pair)
+        return found
+
+    @cached_property
+    def metrics_by_protocol(self) -> dict[str, set[str]]:
+        """The metrics that each protocol has rows for."""
+        found: dict[str, set[str]] = {}
+        for row in self.summary:
+            found.setdefault(row["protocol"], set()).add(row["metric"])
+        return found
+
+    @cached_property
     def _rank_index(self) -> dict[tuple[str, str, str, str], Row]:
         return {(r["dataset"], r["model"], r["protocol"], r["metric"]): r for r in self.ranks}
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
 NOTHING = "–"
+# More names than this are counted, not listed: a table has them.
+FEW = 4
 
 _DECIMALS = {"1": 3, "mm": 2, "1/mm": 5, "%": 2, "deg": 2}
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scopedepth.report.html.page import HERE, source_hash, static, style
+from scopedepth.report.html.page import environment, source_hash, static, style
 from scopedepth.report.html.parts.svg import Drawing, Scale
-from scopedepth.report.html.parts.table import Cell, Column, Table, breakable, value_cell
+from scopedepth.report.html.parts.table import Cell, Column, Table, value_cell
 from scopedepth.report.html.sections.datasets import legend, share, shown, spec_facts
 from scopedepth.report.words import count, significant
 from scopedepth.version import own_version
@@ -41,32 +40,33 @@ def write_checked(
     returns them, with `pictures` and with `kept`, what each protocol keeps (`evaluation.lost.Kept` as a mapping).
     protocols: the specs of those by name. shown_of: the flags' colours, RGB by name.
     """
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals["breakable"] = breakable
     script, early = static("page.js"), static("early.js")
-    html = environment.get_template("checked.html.j2").render(
-        title=spec.get("title") or spec["name"],
-        name=spec["name"],
-        root=str(root),
-        version=own_version(),
-        frames=count(sum(one["frames"] for one in sequences)),
-        sequence_count=count(len(sequences)),
-        said=said,
-        facts=spec_facts(spec),
-        problems=[(one["name"], text) for one in sequences for text in [*one["problems"], *one["doubts"]]],
-        notes=[(one["name"], text) for one in sequences for text in [*one["findings"], *one["notes"]]],
-        table=sequences_table(sequences),
-        charts=[chart for one in sequences if (chart := depths(one)) is not None],
-        kept=kept_table(sequences, protocols),
-        pictures=[shown(one, given) for one in sequences for given in one["pictures"]],
-        legend=legend({"legend": {name: list(colour) for name, colour in shown_of.items()}}),
-        style=Markup(style()),
-        script=Markup(script),
-        early=Markup(early),
-        script_hashes=Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
+    html = (
+        environment()
+        .get_template("checked.html.j2")
+        .render(
+            title=spec.get("title") or spec["name"],
+            name=spec["name"],
+            root=str(root),
+            version=own_version(),
+            frames=count(sum(one["frames"] for one in sequences)),
+            sequence_count=count(len(sequences)),
+            said=said,
+            facts=spec_facts(spec),
+            problems=[
+                (one["name"], text) for one in sequences for text in [*one["problems"], *one["doubts"]]
+            ],
+            notes=[(one["name"], text) for one in sequences for text in [*one["findings"], *one["notes"]]],
+            table=sequences_table(sequences),
+            charts=[chart for one in sequences if (chart := depths(one)) is not None],
+            kept=kept_table(sequences, protocols),
+            pictures=[shown(one, given) for one in sequences for given in one["pictures"]],
+            legend=legend({"legend": {name: list(colour) for name, colour in shown_of.items()}}),
+            style=Markup(style()),
+            script=Markup(script),
+            early=Markup(early),
+            script_hashes=Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
+        )
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".partial")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scopedepth.report.html import remarks, verdict
+from scopedepth.report.html import glance, remarks, verdict
 from scopedepth.report.html.parts.marks import Look, looks
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, gradient
 from scopedepth.report.html.parts.speed import speed_chart
-from scopedepth.report.html.parts.table import breakable
+from scopedepth.report.html.parts.table import table_html
 from scopedepth.report.html.sections import datasets as data
 from scopedepth.report.html.sections import (
     depth_error,
@@ -43,6 +43,7 @@ from scopedepth.report.html.sections import (
     timing,
     tuning,
 )
+from scopedepth.report.html.views import AXES, Views
 from scopedepth.report.methods import methods_text
 from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, listed, metric_label, plural
@@ -54,26 +55,23 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-SECTIONS = [
-    ("verdict", "Verdict"),
-    ("ranking", "Ranking"),
-    ("protocols", "Protocols"),
-    ("scores", "Metrics"),
-    ("baselines", "Baselines"),
-    ("tuning", "Before and after"),
-    ("sequences", "Sequences"),
-    ("depth", "Depth"),
-    ("strata", "Where it fails"),
-    ("robustness", "Robustness"),
-    ("reference", "Reference"),
-    ("gallery", "Frames"),
-    ("drift", "Scale"),
-    ("space_time", "Space and time"),
-    ("timing", "Time"),
-    ("failures", "Failures"),
-    ("materials", "Models and data"),
-    ("provenance", "Provenance"),
-]
+# What a reader asks, in this order, and the sections that answer it.
+PARTS = [
+    ("Answer", [("verdict", "Verdict"), ("ranking", "Ranking"), ("scores", "Metrics"), ("baselines", "Baselines")]),
+    ("How sure", [("pairs", "Pairs"), ("sequences", "Sequences")]),
+    ("Would it be the same", [
+        ("protocols", "Protocols"), ("reference", "Reference"), ("robustness", "Robustness"),
+        ("tuning", "Before and after"),
+    ]),
+    ("Where it fails", [
+        ("strata", "Strata"), ("depth", "Depth"), ("gallery", "Frames"), ("drift", "Scale"),
+        ("space_time", "Space and time"), ("failures", "Failures"),
+    ]),
+    ("Speed", [("timing", "Time")]),
+    ("What was compared", [("materials", "Models and data"), ("provenance", "Provenance"), ("metrics", "Formulas")]),
+]  # fmt: skip
+# Sizes of the opening figure on a wide and on a narrow page; drawn unscaled.
+SIZES = {"wide": (560.0, 400.0), "narrow": (324.0, 380.0)}
 
 
 def write_report(
@@ -103,19 +101,23 @@ def write_report(
 
 def render(results: Results) -> str:
     """Return the whole page."""
-    look = looks(results)
-    environment = Environment(
+    return environment().get_template("page.html.j2").render(context(results, looks(results)))
+
+
+def environment() -> Environment:
+    """Return what the templates are read with."""
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals["breakable"] = breakable
-    return environment.get_template("page.html.j2").render(context(results, look))
+    made.globals["as_table"] = table_html
+    return made
 
 
 def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     """Return all that the template shows."""
     found = provenance.records(results)
-    speeds = speed(results, look)
+    views = Views(results)
     tuned = tuning.tuning(results, look)
     assessed = reference.reference(results, look)
     # Sections that a study has only where it asks for them, or where a model was made from another one.
@@ -128,38 +130,54 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "strata": bool(results.study.get("strata")),
     }
     script, early = static("page.js"), static("early.js")
-    datasets = [(name, results.dataset_title(name)) for name in results.dataset_names]
+    panels = {
+        "speed": views.panels("speed", AXES, partial(speed_panel, results, look)),
+        "ranking": views.panels("ranking", AXES, partial(ranking.ranking_panel, results, look)),
+        "scores": views.panels(
+            "scores", ("dataset", "protocol"), partial(scores.scores_panel, results, look)
+        ),
+        "baselines": views.panels(
+            "baselines", ("protocol", "metric"), partial(skill.skill_panel, results, look)
+        ),
+        "protocols": views.panels(
+            "protocols", ("dataset", "metric"), partial(matrix.matrix_panel, results, look)
+        ),
+    }
+    for dataset, of_dataset in protocols.changes(results).items():
+        views.packs.setdefault(dataset, {})["changes"] = of_dataset
     return {
         "title": results.study.get("title") or results.study.get("name", "Study"),
         "study_name": results.study.get("name", ""),
         "scope": scope(results),
         "version": own_version(),
-        "sections": [one for one in SECTIONS if has.get(one[0], True)],
+        "parts": {name: [one for one in sections if has.get(one[0], True)] for name, sections in PARTS},
+        "glance": glance.glance(results),
         "headline": verdict.headline(results),
         "remarks": remarks.remarks(results),
-        "speed": speeds,
-        "speed_options": [(part["dataset"], results.dataset_title(part["dataset"])) for part in speeds],
+        "panels": panels,
+        "packs": views.packed(),
         "metric": {
+            "name": results.metric,
             "label": metric_label(results.metric),
             "direction": "higher is better" if higher_is_better(results.metric) else "lower is better",
         },
         "protocol": results.protocol,
         "protocol_words": results.protocol_words(results.protocol),
-        "how_ranked": "Small figures beside a rank are the places that the significant differences leave room for.",
-        "dataset_options": datasets,
-        "metric_options": [(name, metric_label(name)) for name in results.metric_names],
-        "protocol_options": [
-            (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
-        ],
+        "axes": {
+            "dataset": [(name, results.dataset_title(name)) for name in results.dataset_names],
+            "protocol": [
+                (name, f"{name}: {results.protocol_words(name)}") for name in results.protocol_names
+            ],
+            "metric": [(name, metric_label(name)) for name in results.metric_names],
+        },
         "seen_legend": results.legend(results.dataset_names),
-        "ranking": ranking.ranking(results, look),
-        "matrix": matrix.matrix(results, look),
         "protocol_cards": protocols.protocol_cards(results),
         "protocols_table": protocols.protocols_table(results),
-        "scores": scores.scores(results, look),
-        "baselines": skill.baselines(results),
-        "skill": skill.skill_table(results, look),
         "tuning": tuned,
+        "pairs": [
+            (name, results.dataset_title(name), ranking.pairs_table(results, name))
+            for name in results.dataset_names
+        ],
         "sequences": sequences.sequences(results, look),
         "depth_error": depth_error.depth_error(results, look),
         "robustness": robustness.robustness(results, look) if results.study.get("robustness") else None,
@@ -168,8 +186,8 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "gallery": gallery.gallery(results, look),
         "drift": drift.drift(results, look),
         "space_time": over_time,
-        "legend": [(look[name].icon, results.model_title(name)) for name in results.model_names],
-        "legend_networks": [(look[name].icon, results.model_title(name)) for name in results.networks],
+        "legend": [(look[name], results.model_title(name)) for name in results.model_names],
+        "legend_networks": [(look[name], results.model_title(name)) for name in results.networks],
         "timing": timing.timing_table(results, look),
         "realtime": realtime.realtime_table(results, look),
         "fronts": front.fronts(results, look),
@@ -187,7 +205,14 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "script": Markup(script),
         "early": Markup(early),
         "script_hashes": Markup(" ".join(f"'sha256-{source_hash(text)}'" for text in (early, script))),
-        "data": safe_json({**protocols.chooser(results), "looks": {name: look[name].css for name in look}}),
+        "data": safe_json(
+            {
+                "protocols": protocols.fields(results),
+                "models": [results.model_title(name) for name in results.model_names],
+                "looks": [look[name].css for name in results.model_names],
+                "study": results.study.get("name", "study"),
+            }
+        ),
     }
 
 
@@ -210,20 +235,22 @@ def scope(results: Results) -> str:
     ])  # fmt: skip
 
 
-def speed(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
-    """Return the opening figure for each dataset that has one, for a wide and for a narrow page."""
-    made = []
-    for dataset in results.dataset_names:
-        wide = speed_chart(results, dataset, dict(look), 640, 430)
-        if wide is not None:
-            made.append(
-                {
-                    "dataset": dataset,
-                    "wide": wide,
-                    "narrow": speed_chart(results, dataset, dict(look), 350, 380),
-                }
-            )
-    return made
+def speed_panel(
+    results: Results, look: Mapping[str, Look], dataset: str, protocol: str, metric: str
+) -> Markup | None:
+    """Return the opening figure, for a wide and for a narrow page."""
+    drawn = {
+        name: speed_chart(results, dict(look), size, dataset, protocol, metric)
+        for name, size in SIZES.items()
+    }
+    if drawn["wide"] is None:
+        return None
+    note = Markup('<p class="note">{} under <code>{}</code>, {}.</p>').format(
+        metric_label(metric), protocol, results.dataset_title(dataset)
+    )
+    return Markup("").join(
+        [*(Markup('<div class="for-{}">{}</div>').format(name, chart) for name, chart in drawn.items()), note]
+    )
 
 
 @cache

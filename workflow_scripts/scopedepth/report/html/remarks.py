@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,7 +12,7 @@ from markupsafe import Markup
 from scopedepth.report.html.verdict import Leader, leader, said, titles
 from scopedepth.report.passed_over import passed_over, read_page
 from scopedepth.report.results import Results, latency
-from scopedepth.report.words import interval, metric_label, metric_value, milliseconds, plural, small
+from scopedepth.report.words import FEW, interval, metric_label, metric_value, milliseconds, plural, small
 from scopedepth.statistics.bootstrap import (
     FEW_FRAMES_CAUTION,
     FEW_SEQUENCES_CAUTION,
@@ -21,8 +23,7 @@ from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MARKS, MEANINGS, PATIENT, SEQUENCE
 from scopedepth.vocabulary.reasons import WORDS
 
-# With more datasets than this, the ranking below tells the rest.
-DATASETS = 4
+_COUNTED = re.compile(r"[a-z]+ (models|datasets) ")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def remarks(results: Results) -> list[Remark]:
         Remark("Seen in training", seen_frames(results)),
         *(
             Remark(results.dataset_title(name), accuracy(results, name), of_dataset=True)
-            for name in results.dataset_names[:DATASETS]
+            for name in results.dataset_names
+            if len(results.dataset_names) <= FEW
         ),
         Remark("How sure", certainty(results)),
         Remark("Another protocol", other_protocols(results)),
@@ -51,7 +53,8 @@ def remarks(results: Results) -> list[Remark]:
 
 
 def _joined(sentences: list[Markup]) -> Markup:
-    return Markup(" ").join(sentences)
+    """Return sentences one after the other; one that begins with a number of models begins with a capital."""
+    return Markup(" ").join(one[:1].upper() + one[1:] if _COUNTED.match(one) else one for one in sentences)
 
 
 def seen_frames(results: Results) -> Markup:
@@ -147,17 +150,24 @@ def certainty(results: Results) -> Markup:
         "patient may turn the order round.",
     }
     nothing = "On {} there are too few frames for an interval or a test."
-    sentences = [Markup(words.get(scope, nothing)).format(said(where)) for scope, where in places.items()]
+    sentences = [
+        Markup(words.get(scope, nothing)).format(_datasets(where)) for scope, where in places.items()
+    ]
     if narrow:
         text = Markup("On {} successive frames are so alike that the intervals are likely too narrow.")
-        sentences.append(text.format(said(narrow)))
+        sentences.append(text.format(_datasets(narrow)))
     if outweighed:
         text = Markup(
             "On {} a few long sequences outweigh the others: the intervals presume that a long sequence’s mean varies "
             "as a short one’s, which so few cannot show."
         )
-        sentences.append(text.format(said(outweighed)))
+        sentences.append(text.format(_datasets(outweighed)))
     return _joined(sentences)
+
+
+def _datasets(where: Sequence[str]) -> Markup:
+    """Return datasets as a list in words; of many their number."""
+    return said(where) if len(where) <= FEW else Markup(f"{small(len(where))} datasets")
 
 
 def other_protocols(results: Results) -> Markup:
@@ -165,6 +175,8 @@ def other_protocols(results: Results) -> Markup:
     others = [name for name in results.protocol_names if name != results.protocol]
     if not others:
         return Markup("Only one protocol was run, so nothing is known of any other.")
+    if len(results.dataset_names) > FEW:
+        return _protocols_counted(results, others)
     sentences = []
     for dataset in results.dataset_names:
         first = leader(results, dataset)
@@ -174,6 +186,25 @@ def other_protocols(results: Results) -> Markup:
         sentences.append(_first_place(results, dataset, first.model, firsts))
         sentences += _flips(results, dataset, others)
     return _joined(sentences)
+
+
+def _protocols_counted(results: Results, others: list[str]) -> Markup:
+    """Say on how many of many datasets the first place survives, and how many pairs change order."""
+    firsts = {name: first.model for name in results.dataset_names if (first := leader(results, name))}
+    kept = sum(
+        all(found.model == model for one in others if (found := leader(results, name, one)))
+        for name, model in firsts.items()
+    )
+    rows = [row for name in firsts for one in others if (row := results.flips(results.protocol, one, name))]
+    sure = sum(row["n_significant_flips"] or 0 for row in rows)
+    text = Markup(
+        "The first place stays the same under all other protocols on {} of {}. {} order, {} of them "
+    )
+    said = text.format(
+        small(kept), plural(len(firsts), "dataset"),
+        plural(sum(row["n_flips"] or 0 for row in rows), "change of a pair’s", "changes of a pair’s"), sure or "none",
+    )  # fmt: skip
+    return said + Markup("significantly under both protocols.")
 
 
 def _first_place(results: Results, dataset: str, model: str, firsts: list[str]) -> Markup:

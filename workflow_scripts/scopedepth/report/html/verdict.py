@@ -6,13 +6,14 @@ correction; otherwise it "has the lowest error" and the sentence says than whose
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from scopedepth.report.results import Results
-from scopedepth.report.words import higher_is_better, listed, metric_label, small
+from scopedepth.report.words import FEW, higher_is_better, listed, metric_label, small
 from scopedepth.statistics.bootstrap import NEW_SEQUENCES
 
 
@@ -38,7 +39,7 @@ def leader(results: Results, dataset: str, protocol: str | None = None) -> Leade
     first = ranked[0]
     row = results.rank(dataset, first, protocol)
     assert row is not None
-    tested = _tested(results, dataset, protocol or results.protocol)
+    tested = results.tested.get((dataset, protocol or results.protocol), set())
     tied = tuple(
         name
         for name in ranked[1:]
@@ -55,22 +56,16 @@ def _place(results: Results, dataset: str, model: str, protocol: str | None) -> 
     return row["rank_by_value"] if row else None
 
 
-def _tested(results: Results, dataset: str, protocol: str) -> set[frozenset[str]]:
-    return {
-        frozenset((row["model_a"], row["model_b"]))
-        for row in results.comparisons
-        if (row["dataset"], row["protocol"], row["metric"]) == (dataset, protocol, results.metric)
-        and row["p_holm"] is not None
-    }
-
-
 def said(items: Iterable[str], last: str = "and") -> Markup:
     """Return ``a, b and c`` fit to stand in the page; what is not markup is escaped."""
     return Markup(listed([str(escape(item)) for item in items], last))
 
 
 def titles(results: Results, models: Iterable[str], last: str = "and") -> Markup:
-    """Return models' titles as a list in words."""
+    """Return models' titles as a list in words; of many their number."""
+    models = list(models)
+    if len(models) > FEW:
+        return Markup(f"{small(len(models))} models")
     return said([results.model_title(name) for name in models], last)
 
 
@@ -114,6 +109,8 @@ def _tested_only(results: Results, datasets: list[str]) -> str:
 
 def _differing(results: Results, found: Mapping[str, Leader]) -> Markup:
     """Return who stands first where, in bold only where the data tell it from every other model."""
+    if len(found) > FEW:
+        return _counted(results, found)
     places = []
     for dataset, first in found.items():
         title, where = results.model_title(first.model), results.dataset_title(dataset)
@@ -124,6 +121,17 @@ def _differing(results: Results, found: Mapping[str, Leader]) -> Markup:
             places.append(Markup("{} on {}").format(bold(title), where))
     opening = "first on every" if not all(first.tied for first in found.values()) else "clearly first on any"
     return Markup("No model is {} dataset: {}.").format(opening, Markup("; ").join(places))
+
+
+def _counted(results: Results, found: Mapping[str, Leader]) -> Markup:
+    """Return who stands first on how many datasets, and on how many of them clearly."""
+    parts = []
+    for model, n in Counter(first.model for first in found.values()).most_common(FEW):
+        alone = sum(first.alone for first in found.values() if first.model == model)
+        title = bold(results.model_title(model)) if alone else Markup("{}").format(results.model_title(model))
+        clearly = "all of them clearly" if alone == n else f"clearly on {small(alone) if alone else 'none'}"
+        parts.append(Markup("{} on {} of {}, {}").format(title, small(n), small(len(found)), clearly))
+    return Markup("No model is first on every dataset: {}.").format(Markup("; ").join(parts))
 
 
 def _place_words(results: Results, ranked: list[str], datasets: int) -> Markup:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from scopedepth.report.front import candidates, front
-from scopedepth.report.html.parts.speed import shortened
 from scopedepth.report.html.parts.svg import log_ticks, tick_text
 from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, metric_label, metric_unit
@@ -58,7 +57,8 @@ def styles(results: Results) -> dict[str, tuple[str, str]]:
 
 def plain(text: str) -> str:
     """Return text that fits beside a figure, on one line."""
-    return shortened("".join(character if character.isprintable() else " " for character in text), 34)
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return shown if len(shown) <= 34 else shown[:33].rstrip() + "…"
 
 
 @contextmanager

@@ -14,10 +14,20 @@ COLOURS = 10  # classes s0 … s9 of the style sheet
 
 @dataclass(frozen=True)
 class Look:
-    """The style-sheet class and the number of the shape of a model."""
+    """The style-sheet classes (colour, and m0, m1, … for the model itself) and the number of the shape of a model."""
 
     css: str
     shape: int
+
+    @property
+    def key(self) -> str:
+        """The class that is the model's own, by which the page hides it in charts."""
+        return self.css.split()[1]
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is the look of a trivial baseline."""
+        return self.css.startswith("base")
 
     @property
     def icon(self) -> Markup:
@@ -30,9 +40,10 @@ class Look:
 
 def looks(results: Results) -> dict[str, Look]:
     """Return the look of every model of the study: networks in colours, trivial baselines in grey."""
-    found = {}
+    found: dict[str, Look] = {}
     for index, model in enumerate(results.networks):
-        found[model] = Look(f"s{index % COLOURS}", index)
+        again = " again" if index >= COLOURS else ""
+        found[model] = Look(f"s{index % COLOURS} m{len(found)}{again}", index)
     for index, model in enumerate(name for name in results.model_names if results.is_baseline(name)):
-        found[model] = Look("base", index + 4)
+        found[model] = Look(f"base m{len(found)}", index + 4)
     return found

@@ -49,6 +49,10 @@ class Scale:
         share = (at - low) / (high - low) if high > low else 0.5
         return self.start + share * (self.stop - self.start)
 
+    def inside(self, value: float) -> float:
+        """Return a value, or the end of the scale that it lies beyond."""
+        return min(max(value, self.low), self.high)
+
     def ticks(self, about: int = 5) -> list[float]:
         return log_ticks(self.low, self.high) if self.log else nice_ticks(self.low, self.high, about)
 
@@ -76,6 +80,11 @@ def shape(index: int) -> str:
     return _SHAPES[index % len(_SHAPES)]
 
 
+def px(value: float) -> str:
+    """Return a coordinate to a pixel: a wide study has thousands of charts, and half a pixel is not seen."""
+    return f"{value:.0f}"
+
+
 @dataclass
 class Drawing:
     """An SVG in the making. Coordinates are pixels of the `width` x `height` view."""
@@ -91,7 +100,7 @@ class Drawing:
         self.parts.append(markup)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
-        self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{css}"/>')
+        self.add(f'<line x1="{px(x1)}" y1="{px(y1)}" x2="{px(x2)}" y2="{px(y2)}" class="{css}"/>')
 
     def rect(
         self, x: float, y: float, width: float, height: float, css: str, tip: str = "", radius: float = 2
@@ -103,13 +112,20 @@ class Drawing:
         )
 
     def text(self, x: float, y: float, text: str, css: str = "", anchor: str = "start") -> None:
-        self.add(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}">{escape(text)}</text>')
+        self.add(f'<text x="{px(x)}" y="{px(y)}" text-anchor="{anchor}" class="{css}">{escape(text)}</text>')
 
     def mark(self, x: float, y: float, index: int, css: str, tip: str = "", size: float = 5.5) -> None:
         body = f"<title>{escape(tip)}</title>" if tip else ""
         self.add(
-            f'<path transform="translate({x:.1f} {y:.1f}) scale({size:g})" d="{shape(index)}" '
+            f'<path transform="translate({px(x)} {px(y)}) scale({size:g})" d="{shape(index)}" '
             f'class="mark {css}">{body}</path>'
+        )
+
+    def arrow(self, x: float, y: float, right: bool, css: str) -> None:
+        """Draw a small arrow whose point is at (x, y): what lies beyond the edge."""
+        back = x - 7 if right else x + 7
+        self.add(
+            f'<path d="M{px(back)} {px(y - 4.5)}L{px(x)} {px(y)}L{px(back)} {px(y + 4.5)}" class="beyond {css}"/>'
         )
 
     def polyline(self, points: Sequence[tuple[float, float]], css: str, tip: str = "") -> None:
@@ -138,7 +154,9 @@ class Drawing:
     def render(self) -> Markup:
         """Return the SVG as markup that may stand in the page as it is."""
         described = f"<desc>{escape(self.description)}</desc>" if self.description else ""
+        # Without a title it shows what stands beside it, too.
+        named = f'role="img" aria-label="{escape(self.title)}"' if self.title else 'aria-hidden="true"'
         return Markup(
-            f'<svg viewBox="0 0 {self.width:g} {self.height:g}" class="{self.css}" role="img" '
-            f'aria-label="{escape(self.title)}" style="--w:{self.width:g}">{described}{"".join(self.parts)}</svg>'
+            f'<svg viewBox="0 0 {self.width:g} {self.height:g}" class="{self.css}" {named} '
+            f'style="--w:{self.width:g}">{described}{"".join(self.parts)}</svg>'
         )

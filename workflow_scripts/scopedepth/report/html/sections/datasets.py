@@ -60,7 +60,7 @@ def spec_facts(spec: specs.Dataset) -> list[tuple[str, str | Markup]]:
         ("Licence", str(spec.get("licence") or "unknown")),
         ("Depth", "none: predicted and timed, not scored" if depth.get("kind") == "none" else said),
         ("Reference error", "; ".join(what for what, _ in stated_words(spec)) or "not assessed"),
-        ("Loader", str(spec.get("loader", "–"))),
+        ("Loader", str(spec["loader"])),
     ]
     if spec.get("view_of"):
         facts.insert(0, ("A view of", ", a view of ".join(map(str, spec["lineage"][1:]))))
@@ -141,7 +141,7 @@ def sequences_table(title: str, sequences: list[Mapping[str, Any]]) -> Table | N
             Cell(histogram(name, depth.get("histogram") or {}), css="picture"),
             value_cell(share(one.get("valid_share")), one.get("valid_share")),
             value_cell(share(flags.get("specular")), flags.get("specular")),
-            Cell("; ".join(map(str, [*(one.get("doubts") or []), *(one.get("notes") or [])])) or "–", css="words"),
+            Cell("; ".join(map(str, [*(one.get("doubts") or []), *(one.get("notes") or [])])) or "none", css="words"),
         ])  # fmt: skip
     return Table(f"Sequences of {title}", columns, rows)
 

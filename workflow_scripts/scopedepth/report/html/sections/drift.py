@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scopedepth.report.html.parts.lines import Line, line_chart
+from scopedepth.report.html.parts.lines import Line, line_chart, y_range
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Column, Table, model_cell, value_cell
 from scopedepth.report.results import Results, Row
@@ -31,9 +31,9 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
             if (row["dataset"], row["protocol"]) == (dataset, protocol)
         }
         sequences = sorted({sequence for sequence, _ in rows})
-        charts = [
-            chart for name in sequences[:CHARTS] if (chart := sequence_chart(results, look, rows, name))
-        ]
+        lines = {name: lines_of(results, look, rows, name) for name in sequences[:CHARTS]}
+        within = y_range([line for of_one in lines.values() for line in of_one], also=(1.0,))
+        charts = [chart for name in lines if (chart := sequence_chart(lines[name], name, within))]
         if charts:
             made.append({
                 "dataset": dataset, "title": results.dataset_title(dataset), "charts": charts,
@@ -43,9 +43,10 @@ def drift(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     return {"protocol": protocol or "", "datasets": made}
 
 
-def sequence_chart(
+def lines_of(
     results: Results, look: Mapping[str, Look], rows: Mapping[tuple[str, str], Row], sequence: str
-) -> Any:
+) -> list[Line]:
+    """Return a line for each network that has factors on a sequence."""
     lines = []
     for model in results.networks:
         row = rows.get((sequence, model))
@@ -53,6 +54,11 @@ def sequence_chart(
             continue
         points = [(float(i), v) for i, v in zip(row["frames"], row["relative_scales"], strict=True)]
         lines.append(Line(results.model_title(model), look[model], points))
+    return lines
+
+
+def sequence_chart(lines: list[Line], sequence: str, within: tuple[float, float] | None) -> Any:
+    """Return the chart of a sequence, on the range of y that all of its dataset share."""
     return line_chart(
         lines,
         f"Scale over time, {sequence}",
@@ -60,6 +66,7 @@ def sequence_chart(
         "scale / median scale",
         reference=1.0,
         marks=False,
+        within=within,
     )
 
 
@@ -74,10 +81,11 @@ def drift_table(
         for sequence in sequences:
             row = found.get((sequence, model))
             spread = None if row is None else row["scale_drift"]
-            cells.append(value_cell(number(spread, 3), spread))
+            cells.append(value_cell(number(spread, 3), spread, why="fewer than two factors"))
         rows.append(cells)
     return Table(
         f"Scale drift on {results.dataset_title(dataset)}: standard deviation of the log scales",
         columns,
         rows,
+        parquet="drift",
     )

@@ -35,7 +35,7 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 if (dataset, model, protocol) not in total:
                     rows.append([
                         model_cell(results, look, model, dataset), Cell(results.dataset_title(dataset)),
-                        Cell(protocol), Cell("no result"), Cell(), Cell(),
+                        Cell(protocol), Cell("no result"), Cell(""), Cell(""),
                     ])  # fmt: skip
                 for key in sorted(k for k in found if k[:3] == (dataset, model, protocol)):
                     n, of = found[key], total[key[:3]]
@@ -53,7 +53,7 @@ def failures_table(results: Results, look: Mapping[str, Look]) -> Table | None:
         Column("Model"), Column("Dataset"), Column("Protocol"), Column("Reason"),
         Column("Frames", number=True), Column("Share", number=True),
     ]  # fmt: skip
-    return Table("Frames without a number", columns, rows)
+    return Table("Frames without a number", columns, rows, parquet="frames")
 
 
 def _counted(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:

@@ -21,7 +21,9 @@ def fronts(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
         found = candidates(results, dataset)
         if found:
             title = results.dataset_title(dataset)
-            made.append({"title": title, "table": front_table(results, look, dataset, found)})
+            made.append(
+                {"dataset": dataset, "title": title, "table": front_table(results, look, dataset, found)}
+            )
     return made
 
 
@@ -44,7 +46,11 @@ def front_table(results: Results, look: Mapping[str, Look], dataset: str, found:
         Column("Place", tip="on the front: no other network is as good in both and better in one"),
     ]
     return Table(
-        f"Networks, the fastest first; {metric_label(metric)} under {results.protocol}", columns, rows
+        f"Networks on {results.dataset_title(dataset)}, the fastest first; {metric_label(metric)} under "
+        f"{results.protocol}",
+        columns,
+        rows,
+        parquet="timing",
     )
 
 

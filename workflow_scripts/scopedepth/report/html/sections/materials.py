@@ -41,17 +41,17 @@ def models_table(results: Results, look: Mapping[str, Look]) -> Table:
         size = timed or spec.get("parameters")
         rows.append([
             model_cell(results, look, name),
-            Cell(spec.get("family", "–")),
+            Cell(spec["family"]),
             Cell(output_words(spec["output"])),
             Cell(preprocessing(spec), css="words"),
             Cell(weights_words(spec["weights"])),
-            value_cell(parameters(size), size),
-            Cell(spec.get("precision", "–")),
+            value_cell(parameters(size), size, why="not stated"),
+            Cell(spec["precision"]),
             Cell(trained_words(results, name), css="words"),
             Cell(spec.get("licence") or "unknown"),
-            Cell(link(spec["homepage"], "page") if spec.get("homepage") else "–"),
+            Cell(link(spec["homepage"], "page") if spec.get("homepage") else "none stated"),
         ])  # fmt: skip
-    return Table("Models", columns, rows)
+    return Table("Models", columns, rows, parquet="models")
 
 
 def output_words(output: specs.Output) -> str:

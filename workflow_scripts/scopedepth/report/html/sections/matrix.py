@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
 from scopedepth.report.html.parts.marks import Look
-from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
+from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html
+from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results
 from scopedepth.report.words import metric_label, metric_value, number, plural
 
 STEPS = 8  # classes q0 (best) … q8 (worst) of the style sheet
 
 
-def matrix(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
-    """Return a matrix for each dataset and metric."""
-    return [
-        {"dataset": dataset, "metric": metric, "table": matrix_table(results, look, dataset, metric)}
-        for dataset in results.dataset_names
-        for metric in results.metric_names
-    ]
+def matrix_panel(results: Results, look: Mapping[str, Look], dataset: str, metric: str) -> Markup:
+    """Return the matrix of a dataset and metric."""
+    return table_html(matrix_table(results, look, dataset, metric))
 
 
 def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metric: str) -> Table:
@@ -64,22 +61,22 @@ def matrix_table(results: Results, look: Mapping[str, Look], dataset: str, metri
         text = Markup("τ {} <small>{}, {} significant</small>").format(
             number(row["tau"], 2), plural(row["n_flips"] or 0, "flip"), row["n_significant_flips"] or 0
         )
-        last.append(Cell(text, copied=number(row["tau"], 3), css="foot"))
+        last.append(Cell(text, row["tau"], css="foot"))
     rows.append(last)
     return Table(
-        f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}", columns, rows, css="matrix"
+        f"Rank by {metric_label(metric)} on {results.dataset_title(dataset)}",
+        columns,
+        rows,
+        css="matrix",
+        parquet="ranks",
     )
 
 
-def flipped_models(results: Results, dataset: str, metric: str, protocol: str) -> dict[str, int]:
-    """Return how often each model changes order with another between the headline protocol and this one."""
-    here = {m: r for m in results.model_names if (r := _rank(results, dataset, metric, m, results.protocol))}
-    there = {m: r for m in results.model_names if (r := _rank(results, dataset, metric, m, protocol))}
-    both = [model for model in here if model in there]
-    counts = {
-        model: sum((here[model] - here[o]) * (there[model] - there[o]) < 0 for o in both) for model in both
-    }
-    return {model: n for model, n in counts.items() if n}
+def flipped_models(results: Results, dataset: str, metric: str, protocol: str) -> Counter[str]:
+    """Return how often each model changes order between the headline protocol and this one, significantly in both."""
+    row = results.flips(results.protocol, protocol, dataset, metric)
+    pairs = (row["significant_flips"] or ()) if row else ()
+    return Counter(model for pair in pairs for model in pair.split(" > "))
 
 
 def _rank(results: Results, dataset: str, metric: str, model: str, protocol: str) -> int | None:
@@ -99,13 +96,15 @@ def rank_cell(
     rank = _rank(results, dataset, metric, model, protocol)
     value = results.value(dataset, model, protocol, metric)
     if rank is None:
-        return Cell(metric_value(value, metric), value, css="q none", tip="no rank: no complete score")
+        row = results.score(dataset, model, protocol, metric)
+        why = why_not(row["status"]) if row else "not computed"
+        return Cell(metric_value(value, metric), css="q none", value=value, why=why)
     step = round((rank - 1) / max(1, worst - 1) * STEPS)
     text = Markup("<b>{}</b> <small>{}</small>").format(rank, metric_value(value, metric))
     tip = ""
     if model in flipped:
-        tip = f"changes order with {plural(flipped[model], 'model')} against {results.protocol}"
+        tip = f"changes order with {plural(flipped[model], 'model')} against {results.protocol}, significantly in both"
         text += Markup(
             '<span class="flip" aria-hidden="true"></span><span class="unseen">, {}</span>'
         ).format(tip)
-    return Cell(text, rank, str(rank), f"q q{step}", tip)
+    return Cell(text, rank, css=f"q q{step}", tip=tip, value=value)

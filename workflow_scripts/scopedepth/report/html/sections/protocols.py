@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scopedepth.report.html.parts.table import Cell, Column, Table, code
-from scopedepth.report.results import Results
-from scopedepth.report.words import metric_value
+from scopedepth.report.results import Results, Row
 
 # Words about a protocol, not what it does.
 DESCRIPTIVE = ("name", "title", "source", "unknown", "differs", "not_comparable")
@@ -50,7 +49,7 @@ def protocols_table(results: Results) -> Table:
         values = [fields[name].get(key, "none") for name in fields]
         css = "differs" if len(set(values)) > 1 else ""
         rows.append([Cell(code(key), key, key, css), *(Cell(value, value, value, css) for value in values)])
-    return Table("What each protocol does", columns, rows, css="fields")
+    return Table("What each protocol does", columns, rows, css="fields", parquet="protocols")
 
 
 def protocol_cards(results: Results) -> list[dict[str, Any]]:
@@ -70,33 +69,33 @@ def protocol_cards(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def chooser(results: Results) -> dict[str, Any]:
-    """Return the data behind the choice of any two protocols: fields, ranks and flips."""
-    ranks: dict[str, Any] = {}
-    for row in results.ranks:
-        place = (
-            ranks.setdefault(row["dataset"], {}).setdefault(row["metric"], {}).setdefault(row["protocol"], {})
-        )
-        value = results.value(row["dataset"], row["model"], row["protocol"], row["metric"])
-        place[row["model"]] = [row["rank_by_value"], metric_value(value, row["metric"])]
+def fields(results: Results) -> dict[str, Any]:
+    """Return the words and the fields of each protocol."""
     return {
-        "protocols": {
-            name: {"words": results.protocol_words(name), "fields": flat(results.protocols[name])}
-            for name in results.protocol_names
-        },
-        "models": {name: results.model_title(name) for name in results.model_names},
-        "ranks": ranks,
-        "sensitivity": [
-            {
-                "d": row["dataset"],
-                "m": row["metric"],
-                "a": row["protocol_a"],
-                "b": row["protocol_b"],
-                "tau": row["tau"],
-                "n": row["n_models"],
-                "flips": row["flips"] or [],
-                "sure": row["significant_flips"] or [],
-            }
-            for row in results.sensitivity
-        ],
+        name: {"words": results.protocol_words(name), "fields": flat(results.protocols[name])}
+        for name in results.protocol_names
     }
+
+
+def changes(results: Results) -> dict[str, dict[str, Any]]:
+    """Return by dataset and metric what the page sets any two protocols against each other by.
+
+    ranks: by protocol, a rank for each model of the study, 0 where it has none. changes: by ``a|b`` Kendall's tau and
+    the pairs that flip significantly, as places in the study's models, the first ahead under a.
+    """
+    place = {model: i for i, model in enumerate(results.model_names)}
+    found: dict[str, dict[str, Any]] = {}
+
+    def of(row: Row) -> Any:
+        by_metric = found.setdefault(row["dataset"], {})
+        return by_metric.setdefault(row["metric"], {"ranks": {}, "changes": {}})
+
+    for row in results.ranks:
+        ranks = of(row)["ranks"].setdefault(row["protocol"], [0] * len(place))
+        if row["model"] in place:
+            ranks[place[row["model"]]] = row["rank_by_value"] or 0
+    for row in results.sensitivity:
+        pairs = [pair.split(" > ") for pair in row["significant_flips"] or ()]
+        sure = [[place[a], place[b]] for a, b in pairs]
+        of(row)["changes"][f"{row['protocol_a']}|{row['protocol_b']}"] = [row["tau"], sure]
+    return found

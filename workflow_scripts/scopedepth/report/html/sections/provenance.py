@@ -14,8 +14,11 @@ from scopedepth.job.manifest import manifest_of
 from scopedepth.job.run import read_record
 from scopedepth.report.html.parts.table import Cell, Column, Table, code, value_cell
 from scopedepth.report.results import Results
-from scopedepth.report.words import NOTHING, number
+from scopedepth.report.words import number
 from scopedepth.study.layout import Job, job_at
+
+# What was not written down.
+UNKNOWN = "not recorded"
 
 
 def record_name(path: Path) -> str:
@@ -88,13 +91,15 @@ def records_table(found: list[tuple[str, dict[str, Any]]]) -> Table | None:
         versions = record.get("versions") or {}
         rows.append([
             Cell(code(job), job, job),
-            Cell(str(record.get("began", NOTHING))),
-            value_cell(number(record.get("seconds"), 1), record.get("seconds")),
-            Cell(str(record.get("host", NOTHING))),
-            Cell(str(record.get("device", NOTHING))),
-            value_cell(number(record.get("peak_memory_mib"), 0), record.get("peak_memory_mib")),
-            Cell(str(record.get("python", NOTHING))),
-            Cell(", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or NOTHING, css="words"),
+            Cell(str(record.get("began", UNKNOWN))),
+            value_cell(number(record.get("seconds"), 1), record.get("seconds"), why=UNKNOWN),
+            Cell(str(record.get("host", UNKNOWN))),
+            Cell(str(record.get("device", UNKNOWN))),
+            value_cell(
+                number(record.get("peak_memory_mib"), 0), record.get("peak_memory_mib"), why=UNKNOWN
+            ),
+            Cell(str(record.get("python", UNKNOWN))),
+            Cell(", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or UNKNOWN, css="words"),
         ])  # fmt: skip
     return Table("Jobs behind this report", columns, rows)
 
@@ -119,8 +124,8 @@ def stores_table(results: Results) -> Table:
             Cell(code(name), name, name),
             digest_cell(manifest.get("digest")),
             digest_cell(manifest.get("weights_digest")),
-            Cell(str(facts.get("device") or NOTHING)),
-            Cell(str(facts.get("precision") or NOTHING)),
+            Cell(str(facts.get("device") or UNKNOWN)),
+            Cell(str(facts.get("precision") or UNKNOWN)),
             Cell("there" if path.exists() else "missing", css="" if path.exists() else "bad"),
         ])  # fmt: skip
     return Table("Stores", columns, rows)
@@ -129,7 +134,7 @@ def stores_table(results: Results) -> Table:
 def digest_cell(digest: object) -> Cell:
     """Return the beginning of a digest; the whole of it is copied."""
     if not isinstance(digest, str) or not digest:
-        return Cell()
+        return Cell(UNKNOWN)
     short = digest.removeprefix("sha256:")[:12]
     return Cell(Markup('<code title="{}">{}</code>').format(digest, short), digest, digest)
 

@@ -37,8 +37,8 @@ def realtime_table(results: Results, look: Mapping[str, Look]) -> Table | None:
                 model_cell(results, look, model),
                 Cell(verdict.device),
                 Cell(verdict.precision),
-                value_cell(share(verdict.share), verdict.share),
+                value_cell(share(verdict.share), verdict.share, why="not measured"),
                 *sizes,
             ])  # fmt: skip
     caption = f"{100 * SHARE_IN_TIME:g} % of the frames in time at {verdicts[0].fps:g} frames a second"
-    return Table(caption, columns, rows)
+    return Table(caption, columns, rows, parquet="timing")

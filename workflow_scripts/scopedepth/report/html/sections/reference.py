@@ -56,7 +56,11 @@ def reference(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]
         return []
     made = []
     for dataset, rows in by_dataset.items():
-        part: dict[str, Any] = {"title": results.dataset_title(dataset), "assessed": bool(rows)}
+        part: dict[str, Any] = {
+            "dataset": dataset,
+            "title": results.dataset_title(dataset),
+            "assessed": bool(rows),
+        }
         if rows:
             metrics = [name for name in REDRAWN if any(row["metric"] == name for row in rows)]
             shown = results.metric if results.metric in metrics else metrics[0]
@@ -136,7 +140,7 @@ def matrix(
             elif row["resolvable"]:
                 cells.append(Cell("better", tip=RESOLVED, css="q0"))
             else:
-                sign, css = SIGNS.get(row["reason"], ("–", ""))
+                sign, css = SIGNS.get(row["reason"], (row["reason"], ""))
                 cells.append(Cell(f"open: {sign}", tip=row["reason"], css=css))
         made.append(cells)
     title = f"Whether the model of the row is better than that of the column, by {metric_label(metric)}"
@@ -181,8 +185,13 @@ def pairs(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
 
         made.append([
             *(Cell(name, name, name) for name in (*names, label)),
-            spread_cell(difference, low, high, said),
-            value_cell(number(trusted, 3), trusted),
+            spread_cell(difference, low, high, said, why=row["reason"]),
+            value_cell(number(trusted, 3), trusted, why=row["reason"]),
             Cell(row["reason"], row["reason"], row["reason"]),
         ])  # fmt: skip
-    return Table(f"Every pair under {results.protocol}, {results.dataset_title(dataset)}", columns, made)
+    return Table(
+        f"Every pair under {results.protocol}, {results.dataset_title(dataset)}",
+        columns,
+        made,
+        parquet="reference",
+    )

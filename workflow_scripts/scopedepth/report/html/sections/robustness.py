@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scopedepth.report.html.parts.lines import Line, line_chart
+from scopedepth.report.html.parts.lines import Line, line_chart, y_range
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, spread_cell, value_cell
+from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results, Row
 from scopedepth.report.words import higher_is_better, metric_label, metric_value, number
 from scopedepth.statistics.robustness import CLEAN, FirstPlace, first_places
@@ -26,10 +27,14 @@ def robustness(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any
         if not rows:
             continue
         kinds = list(dict.fromkeys(row["kind"] for row in rows if row["kind"] != CLEAN))
+        lines = {kind: lines_of(results, look, rows, kind) for kind in kinds}
+        every = [line for of_kind in lines.values() for line in of_kind]
+        within = y_range(every, from_zero=not higher_is_better(results.metric))
         made.append({
+            "dataset": dataset,
             "title": results.dataset_title(dataset),
             "sentences": [sentence(results, place) for place in first_places(rows)],
-            "charts": [(label(kind), chart(results, look, dataset, rows, kind)) for kind in kinds],
+            "charts": [(label(kind), chart(results, dataset, lines[kind], kind, within)) for kind in kinds],
             "resilience": resilience_table(results, look, dataset),
             "table": values_table(results, dataset, rows),
         })  # fmt: skip
@@ -57,7 +62,7 @@ def sentence(results: Results, place: FirstPlace) -> str:
     return said + f"; at severity {place.beaten} another one is significantly better."
 
 
-def chart(results: Results, look: Mapping[str, Look], dataset: str, rows: Sequence[Row], kind: str) -> Any:
+def lines_of(results: Results, look: Mapping[str, Look], rows: Sequence[Row], kind: str) -> list[Line]:
     """Return the headline metric against severity, 0 being the clean frames; a line a model."""
     lines = []
     for model in results.model_names:
@@ -68,12 +73,19 @@ def chart(results: Results, look: Mapping[str, Look], dataset: str, rows: Sequen
         points = [(float(row["severity"]), row["value"]) for row in of_model]
         spans = [(float(row["severity"]), row["ci_low"], row["ci_high"]) for row in of_model]
         lines.append(Line(results.model_title(model), look[model], points, spans))
+    return lines
+
+
+def chart(
+    results: Results, dataset: str, lines: list[Line], kind: str, within: tuple[float, float] | None
+) -> Any:
+    """Return the chart of a kind, on the range of y that all kinds of the dataset share."""
     return line_chart(
         lines,
         f"{metric_label(results.metric)} against severity of {label(kind).lower()}, {results.dataset_title(dataset)}",
         "severity, 0 is clean",
         metric_label(results.metric),
-        y_from_zero=not higher_is_better(results.metric),
+        within=within,
     )
 
 
@@ -103,11 +115,16 @@ def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -
         each = row["ce"] or [None] * len(any_row["kinds"])
         rows.append([
             model_cell(results, look, model, dataset),
-            *(value_cell(number(row[key], 1), row[key]) for key in ("mce", "mrr")),
-            value_cell(number(row["dee_clean"], 3), row["dee_clean"]),
-            *(value_cell(number(value, 1), value) for value in each),
+            *(value_cell(number(row[key], 1), row[key], why=why_not(row["status"])) for key in ("mce", "mrr")),
+            value_cell(number(row["dee_clean"], 3), row["dee_clean"], why=why_not(row["status"])),
+            *(value_cell(number(value, 1), value, why=why_not(row["status"])) for value in each),
         ])  # fmt: skip
-    return Table(f"mCE (against {baseline}) and mRR on {results.dataset_title(dataset)}", columns, rows)
+    return Table(
+        f"mCE (against {baseline}) and mRR on {results.dataset_title(dataset)}",
+        columns,
+        rows,
+        parquet="resilience",
+    )
 
 
 def values_table(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
@@ -130,7 +147,10 @@ def values_table(results: Results, dataset: str, rows: Sequence[Row]) -> Table:
         cells = [Cell(name, name, name), value_cell(str(severity), severity)]
         for model in results.model_names:
             row = of_view.get(model, {})
-            cells.append(spread_cell(row.get("value"), row.get("ci_low"), row.get("ci_high"), said))
+            ends = row.get("value"), row.get("ci_low"), row.get("ci_high")
+            cells.append(spread_cell(*ends, said, why=why_not(row.get("status"))))
         made.append(cells)
     title = results.dataset_title(dataset)
-    return Table(f"{metric_label(results.metric)} under corruptions, {title}", columns, made)
+    return Table(
+        f"{metric_label(results.metric)} under corruptions, {title}", columns, made, parquet="robustness"
+    )

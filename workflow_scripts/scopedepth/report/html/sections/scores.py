@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
 from scopedepth.report.html.parts.marks import Look
-from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
+from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html
 from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results
 from scopedepth.report.words import (
-    NOTHING,
     higher_is_better,
     interval,
     metric_label,
@@ -22,23 +20,16 @@ from scopedepth.report.words import (
 from scopedepth.statistics.drift import SUMMARY_METRICS
 
 
-def scores(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
-    """Return a table for each dataset and protocol."""
-    return [
-        {
-            "dataset": dataset,
-            "protocol": protocol,
-            "warning": results.protocols[protocol].get("not_comparable", ""),
-            "table": scores_table(results, look, dataset, protocol),
-        }
-        for dataset in results.dataset_names
-        for protocol in results.protocol_names
-    ]
+def scores_panel(results: Results, look: Mapping[str, Look], dataset: str, protocol: str) -> Markup:
+    """Return the table of a dataset and protocol, below a warning where its numbers do not compare."""
+    warning = results.protocols[protocol].get("not_comparable", "")
+    said = Markup('<p class="warning">{}</p>').format(warning) if warning else Markup("")
+    return said + table_html(scores_table(results, look, dataset, protocol))
 
 
 def metrics_of(results: Results, protocol: str) -> list[str]:
     """Return the metrics that a protocol has rows for, in the report's order."""
-    found = {row["metric"] for row in results.summary if row["protocol"] == protocol}
+    found = results.metrics_by_protocol.get(protocol, set())
     return [name for name in results.metric_names if name in found]
 
 
@@ -78,7 +69,7 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
             row = results.score(dataset, model, protocol, metric)
             if not row or row["value"] is None:
                 why = why_not(row["status"]) if row else "no result"
-                cells.append(Cell(NOTHING, tip=why, css="why"))
+                cells.append(Cell(css="why", why=why))
                 continue
             text = Markup("<span>{}</span>").format(metric_value(row["value"], metric))
             if row["ci_low"] is not None:
@@ -92,10 +83,10 @@ def scores_table(results: Results, look: Mapping[str, Look], dataset: str, proto
             )
             if tip:
                 text += Markup('<abbr class="dagger" title="{}">*</abbr>').format(tip)
-            cells.append(Cell(text, row["value"], repr(row["value"]), css))
+            cells.append(Cell(text, row["value"], css=css, low=row["ci_low"], high=row["ci_high"]))
         rows.append(cells)
     version = results.protocols[protocol].get("version", "?")
     caption = (
         f"{results.dataset_title(dataset)}, {protocol} version {version}: {results.protocol_words(protocol)}"
     )
-    return Table(caption, columns, rows, css="scores")
+    return Table(caption, columns, rows, css="scores", parquet="summary")

@@ -52,13 +52,11 @@ def sequences_table(results: Results, look: Mapping[str, Look], dataset: str) ->
         for name in names:
             value = means.get((model, name))
             if value is None:
-                cells.append(Cell(css="q none", tip="no frame with a number"))
+                cells.append(Cell(css="q none", why="no frame with a number"))
                 continue
             share = float(np.searchsorted(everything, value)) / max(1, len(everything) - 1)
             step = round((1 - share if higher_is_better(metric) else share) * STEPS)
-            cells.append(
-                Cell(metric_value(value, metric), value, repr(value), f"q q{min(STEPS, max(0, step))}")
-            )
+            cells.append(Cell(metric_value(value, metric), value, css=f"q q{min(STEPS, max(0, step))}"))
         rows.append(cells)
     caption = f"{metric_label(metric)} by sequence on {results.dataset_title(dataset)}: mean over a sequence's frames"
-    return Table(caption, columns, rows, css="matrix")
+    return Table(caption, columns, rows, css="matrix", parquet="frames")

@@ -1,4 +1,4 @@
-"""Skill: how much better than a trivial baseline each network is, on every dataset."""
+"""Skill: how much better than a trivial baseline each network is, on every dataset, by a protocol and metric."""
 
 from __future__ import annotations
 
@@ -8,31 +8,50 @@ from markupsafe import Markup
 
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.svg import Drawing, Scale
-from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
+from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html
+from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results, Row
-from scopedepth.report.words import metric_value, number
+from scopedepth.report.words import FEW, higher_is_better, metric_label, metric_value, number
 
-WIDTH, HEIGHT = 190.0, 20.0
+WIDTH, HEIGHT = 184.0, 20.0
+# With more datasets than this a table has no room for bars.
+BARS = 3
 ENDS = ("skill", "skill_ci_low", "skill_ci_high")
 
 
-def skill_table(results: Results, look: Mapping[str, Look]) -> Table:
-    """Return skill under the headline protocol, a column pair a dataset, with a bar from zero."""
+def skill_panel(results: Results, look: Mapping[str, Look], protocol: str, metric: str) -> Markup:
+    """Return skill on every dataset, below a line on the baselines that it is measured by."""
+    if higher_is_better(metric):
+        text = Markup('<p class="missing">{}: no skill is computed where higher is better.</p>')
+        return text.format(metric_label(metric))
+    table = table_html(skill_table(results, look, protocol, metric))
+    if len(results.dataset_names) > FEW:
+        return table
+    said = "; ".join(
+        f"on {results.dataset_title(dataset)} {results.model_title(best)} "
+        f"({metric_value(results.value(dataset, best, protocol, metric), metric)})"
+        for dataset in results.dataset_names
+        if (best := results.best_baseline(dataset, protocol, metric))
+    )
+    return Markup('<p class="lead">The better baseline: {}.</p>').format(said or "none has a number") + table
+
+
+def skill_table(results: Results, look: Mapping[str, Look], protocol: str, metric: str) -> Table:
+    """Return skill by model and dataset; with a bar from zero where there are few datasets."""
+    bars = len(results.dataset_names) <= BARS
     columns = [Column("Model")]
     for dataset in results.dataset_names:
-        columns += [
+        columns.append(
             Column(
-                f"{results.dataset_title(dataset)}",
-                number=True,
-                tip="1 - error / error of the better baseline",
-            ),
-            Column("", picture=True),
-        ]
+                results.dataset_title(dataset), number=True, tip="1 - error / error of the better baseline"
+            )
+        )
+        columns += [Column("", picture=True)] * bars
     scores = {
         (dataset, model): row
         for dataset in results.dataset_names
         for model in results.model_names
-        if (row := results.score(dataset, model)) and row["skill"] is not None
+        if (row := results.score(dataset, model, protocol, metric))
     }
     there = [row[key] for row in scores.values() for key in ENDS if row[key] is not None]
     scale = Scale(min([0.0, *(max(-1.0, v) for v in there)]), min(1.0, max([0.1, *there])), 6, WIDTH - 6)
@@ -41,28 +60,32 @@ def skill_table(results: Results, look: Mapping[str, Look]) -> Table:
         cells = [model_cell(results, look, model)]
         for dataset in results.dataset_names:
             row = scores.get((dataset, model))
-            bar = _bar(row, scale, look[model], results.model_title(model))
-            cells += [skill_cell(row), Cell(bar, css="picture")]
+            cells.append(skill_cell(row))
+            if bars:
+                cells.append(Cell(_bar(row, scale, look[model]), css="picture"))
         rows.append(cells)
-    return Table("Skill over the better trivial baseline, headline protocol", columns, rows)
+    title = f"Skill over the better trivial baseline: {metric_label(metric)} under {protocol}"
+    return Table(title, columns, rows, parquet="summary")
 
 
 def skill_cell(row: Row | None) -> Cell:
     """Return skill with its interval; red where it is below zero."""
-    if row is None:
-        return Cell()
+    if row is None or row["skill"] is None:
+        known = row and row["value"] is not None and row["status"] == "ok"
+        return Cell(why="no baseline" if known else why_not(row["status"]) if row else "no result")
     text = Markup("{}").format(number(row["skill"], 2))
     if row["skill_ci_low"] is not None and row["skill_ci_high"] is not None:
         low, high = (number(row[key], 2) for key in ENDS[1:])
         text += Markup(" <small>{} to {}</small>").format(low, high)
-    return Cell(text, row["skill"], repr(row["skill"]), "bad" if row["skill"] < 0 else "")
+    css, ends = "bad" if row["skill"] < 0 else "", {"low": row["skill_ci_low"], "high": row["skill_ci_high"]}
+    return Cell(text, row["skill"], css=css, **ends)
 
 
-def _bar(row: Row | None, scale: Scale, look: Look, title: str) -> str:
-    if row is None:
+def _bar(row: Row | None, scale: Scale, look: Look) -> str:
+    if row is None or row["skill"] is None:
         return ""
     value = row["skill"]
-    drawing = Drawing(WIDTH, HEIGHT, f"{title}: skill {number(value, 2)}", css="bar")
+    drawing = Drawing(WIDTH, HEIGHT, "", css="bar")
     begin, end = sorted((scale(0), scale(max(-1.0, value))))
     drawing.rect(begin, 5, end - begin, HEIGHT - 10, f"fill {look.css}", radius=1)
     low, high = row["skill_ci_low"], row["skill_ci_high"]
@@ -71,16 +94,3 @@ def _bar(row: Row | None, scale: Scale, look: Look, title: str) -> str:
         drawing.line(scale(max(-1.0, low)), middle, scale(max(-1.0, high)), middle, "whisker ink")
     drawing.line(scale(0), 1, scale(0), HEIGHT - 1, "axis")
     return drawing.render()
-
-
-def baselines(results: Results) -> list[dict[str, str]]:
-    """Return the better baseline of each dataset with its error."""
-    found = []
-    for dataset in results.dataset_names:
-        best = results.best_baseline(dataset)
-        found.append({
-            "dataset": results.dataset_title(dataset),
-            "baseline": results.model_title(best) if best else "none",
-            "value": metric_value(results.value(dataset, best) if best else None, results.metric),
-        })  # fmt: skip
-    return found

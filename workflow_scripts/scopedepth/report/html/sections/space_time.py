@@ -7,6 +7,7 @@ from typing import Any
 
 from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, spread_cell, value_cell
+from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.html.sections.skill import skill_cell
 from scopedepth.report.results import Results
 from scopedepth.report.words import metric_label, metric_unit, metric_value
@@ -33,7 +34,7 @@ def space_time(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any
             metrics = [name for name in results.metric_names if name in there and shown(name)]
             if set(metrics) - {SCALE_DRIFT.name}:
                 made.append({
-                    "title": results.dataset_title(dataset), "protocol": protocol,
+                    "dataset": dataset, "title": results.dataset_title(dataset), "protocol": protocol,
                     "table": table(results, look, dataset, protocol, metrics),
                 })  # fmt: skip
     return made
@@ -57,15 +58,19 @@ def table(
         value = results.value(dataset, model)
         cells = [
             model_cell(results, look, model, dataset),
-            value_cell(metric_value(value, results.metric), value),
-            skill_cell(row if row and row["skill"] is not None else None),
+            value_cell(
+                metric_value(value, results.metric), value, why=why_not(row["status"]) if row else "no result"
+            ),
+            skill_cell(row),
         ]
         for metric in metrics:
             found = results.score(dataset, model, protocol, metric)
             if found is None or found["value"] is None:
-                cells.append(Cell(tip=found["status"] if found else ""))
+                cells.append(Cell(why=why_not(found["status"]) if found else "not computed"))
                 continue
             ends = found["value"], found["ci_low"], found["ci_high"]
             cells.append(spread_cell(*ends, lambda number, metric=metric: metric_value(number, metric)))  # type: ignore[misc]
         rows.append(cells)
-    return Table(f"Space and time on {results.dataset_title(dataset)}, {protocol}", columns, rows)
+    return Table(
+        f"Space and time on {results.dataset_title(dataset)}, {protocol}", columns, rows, parquet="summary"
+    )

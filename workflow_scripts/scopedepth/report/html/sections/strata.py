@@ -28,6 +28,7 @@ def strata(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
         rows = [row for row in results.strata if (row["dataset"], row["metric"]) == (dataset, results.metric)]
         if rows:
             made.append({
+                "dataset": dataset,
                 "title": results.dataset_title(dataset),
                 "sentences": [sentence(results, model, rows) for model in results.model_names],
                 "table": heat_table(results, look, dataset, rows),
@@ -73,16 +74,17 @@ def heat_table(results: Results, look: Mapping[str, Look], dataset: str, rows: S
         cells += [heat_cell(results, found.get((model, *key)), key[0] == WHOLE) for key in shown]
         made.append(cells)
     title = f"{metric_label(results.metric)} by strata on {results.dataset_title(dataset)}"
-    return Table(title, columns, made, css="matrix")
+    return Table(title, columns, made, css="matrix", parquet="strata")
 
 
 def heat_cell(results: Results, row: Row | None, whole: bool) -> Cell:
     """Return the ratio to the model's own whole, coloured, and the value below it."""
     if row is None:
-        return Cell(css="q none", tip="no frame has enough of these pixels")
+        return Cell(css="q none", why="too few such pixels")
     value = metric_value(row["value"], results.metric)
     if whole or not row["ratio"] or row["ratio"] <= 0:
-        return Cell(value, row["value"], css="q none")
+        spread = {"low": row["ci_low"], "high": row["ci_high"]}
+        return Cell(value, row["value"], css="q none", **spread)
     worse = 1 / row["ratio"] if higher_is_better(results.metric) else row["ratio"]
     # Classes of the style sheet: q8 is palest, q0 strongest.
     step = round(STEPS / 2 * (1 - max(-1.0, min(1.0, math.log(worse) / math.log(STRONGEST)))))
@@ -92,4 +94,5 @@ def heat_cell(results: Results, row: Row | None, whole: bool) -> Cell:
         number(row["ratio"], 2), "*" if sure and worse > 1 else "", value
     )
     tip = f"ratio {ends}, {100 * row['pixel_share']:.1f} % of the pixels"
-    return Cell(text, row["ratio"], repr(row["ratio"]), f"q q{step}", tip)
+    spread = {"low": row["ratio_ci_low"], "high": row["ratio_ci_high"], "value": row["value"]}
+    return Cell(text, row["ratio"], css=f"q q{step}", tip=tip, **spread)

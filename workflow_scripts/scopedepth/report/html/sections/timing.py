@@ -12,6 +12,9 @@ from scopedepth.report.html.sections.ranking import share
 from scopedepth.report.results import Results
 from scopedepth.report.words import count, number, parameters, significant
 
+# What stands beside a number that a timing does not have.
+UNKNOWN = "not measured"
+
 COLUMNS = [
     Column("Model"),
     Column("Device", tip="what the model ran on"),
@@ -66,19 +69,24 @@ def timing_table(results: Results, look: Mapping[str, Look]) -> Table | None:
         if not found:
             rows.append([model_cell(results, look, model), Cell("not timed", css="why")])
     width = len(COLUMNS)
-    return Table("Time, memory and size", COLUMNS, [row + [Cell()] * (width - len(row)) for row in rows])
+    full = [row + [Cell("")] * (width - len(row)) for row in rows]
+    return Table("Time, memory and size", COLUMNS, full, parquet="timing")
 
 
 def setting_cells(row: Mapping[str, Any]) -> list[Cell]:
     """Return what was timed: device, precision, batch and sizes."""
     hardware = row["hardware"] or ""
     return [
-        Cell(row["device"] or "–", tip=hardware, copied=f"{row['device'] or ''} {hardware}".strip()),
-        Cell(row["precision"] or "–"),
-        value_cell(count(row["batch"]), row["batch"]),
-        Cell(row["frame_size"] or "–"),
-        Cell(row["input_size"] or "–"),
+        Cell(row["device"] or UNKNOWN, tip=hardware, copied=f"{row['device'] or ''} {hardware}".strip()),
+        _text(row["precision"]),
+        value_cell(count(row["batch"]), row["batch"], why=UNKNOWN),
+        _text(row["frame_size"]),
+        _text(row["input_size"]),
     ]
+
+
+def _text(value: str | None) -> Cell:
+    return Cell(value) if value else Cell(why=UNKNOWN)
 
 
 def measured_cells(row: Mapping[str, Any]) -> list[Cell]:
@@ -89,27 +97,27 @@ def measured_cells(row: Mapping[str, Any]) -> list[Cell]:
     return [
         spread(row, "forward_median", "forward_ci_low", "forward_ci_high"),
         spread(row, "end_to_end_median", "end_to_end_ci_low", "end_to_end_ci_high"),
-        value_cell(significant(row["end_to_end_p90"]), row["end_to_end_p90"]),
-        value_cell(significant(row["end_to_end_p99"]), row["end_to_end_p99"]),
-        value_cell(significant(row["frames_per_second"]), row["frames_per_second"], "strong"),
-        value_cell(count(row["look_ahead"]), row["look_ahead"]),
-        value_cell(significant(row["latency_frames"]), row["latency_frames"]),
-        value_cell(share(row["realtime_share"]), row["realtime_share"]),
-        value_cell(significant(row["start_ms"]), row["start_ms"]),
-        value_cell(significant(row["first_call_ms"]), row["first_call_ms"]),
-        value_cell(significant(row["memory_mib"]), row["memory_mib"]),
-        value_cell(parameters(row["parameters"]), row["parameters"]),
-        value_cell(significant(row["gflops"]), row["gflops"]),
+        value_cell(significant(row["end_to_end_p90"]), row["end_to_end_p90"], why=UNKNOWN),
+        value_cell(significant(row["end_to_end_p99"]), row["end_to_end_p99"], why=UNKNOWN),
+        value_cell(significant(row["frames_per_second"]), row["frames_per_second"], "strong", why=UNKNOWN),
+        value_cell(count(row["look_ahead"]), row["look_ahead"], why=UNKNOWN),
+        value_cell(significant(row["latency_frames"]), row["latency_frames"], why=UNKNOWN),
+        value_cell(share(row["realtime_share"]), row["realtime_share"], why=UNKNOWN),
+        value_cell(significant(row["start_ms"]), row["start_ms"], why=UNKNOWN),
+        value_cell(significant(row["first_call_ms"]), row["first_call_ms"], why=UNKNOWN),
+        value_cell(significant(row["memory_mib"]), row["memory_mib"], why=UNKNOWN),
+        value_cell(parameters(row["parameters"]), row["parameters"], why=UNKNOWN),
+        value_cell(significant(row["gflops"]), row["gflops"], why=UNKNOWN),
         spread(row, "yardstick_ratio", "yardstick_ratio_low", "yardstick_ratio_high", places=2),
-        value_cell(count(row["n_calls"]), row["n_calls"]),
-        Cell(row["disturbed"] or "–", css="words" if quiet else "words long bad"),
+        value_cell(count(row["n_calls"]), row["n_calls"], why=UNKNOWN),
+        Cell(row["disturbed"] or UNKNOWN, css="words" if quiet else "words long bad"),
     ]
 
 
 def spread(row: Mapping[str, Any], middle: str, low: str, high: str, places: int | None = None) -> Cell:
     """Return a column's value with its interval below it."""
     said = significant if places is None else partial(number, places=places)
-    return spread_cell(row[middle], row[low], row[high], said)
+    return spread_cell(row[middle], row[low], row[high], said, why=UNKNOWN)
 
 
 def hardware(results: Results) -> list[str]:

@@ -88,24 +88,24 @@ def change_table(results: Results, look: Mapping[str, Look], pairs: list[tuple[s
             Cell(results.dataset_title(dataset)),
             Cell(MEANINGS[results.seen(dataset, model)], css="words"),
             Cell(code(protocol), protocol),
-            value_cell(metric_value(before, results.metric), before),
-            value_cell(metric_value(after, results.metric), after),
+            value_cell(metric_value(before, results.metric), before, why="no number"),
+            value_cell(metric_value(after, results.metric), after, why="no number"),
             _change_cell(row, results.metric),
-            value_cell(p_value(row["p_holm"]), row["p_holm"]),
-            value_cell(count(row["n_frames"]), row["n_frames"]),
+            value_cell(p_value(row["p_holm"]), row["p_holm"], why="not compared"),
+            value_cell(count(row["n_frames"]), row["n_frames"], why="not compared"),
         ])  # fmt: skip
-    return Table(f"{label} before and after fine-tuning", columns, rows)
+    return Table(f"{label} before and after fine-tuning", columns, rows, parquet="comparisons")
 
 
 def _change_cell(row: Mapping[str, Any], metric: str) -> Cell:
     difference, low, high = row["difference"], row["ci_low"], row["ci_high"]
     if difference is None:
-        return Cell()
+        return Cell(why="not compared")
     text = f"{difference:+.3f}"
     if low is not None and high is not None:
         text += f" ({low:+.3f} to {high:+.3f})"
     worse = difference < 0 if higher_is_better(metric) else difference > 0
-    return Cell(text, difference, repr(difference), "bad" if worse else "")
+    return Cell(text, difference, css="bad" if worse else "", low=low, high=high)
 
 
 def amounts(
@@ -152,9 +152,7 @@ def curve(results: Results, look: Mapping[str, Look], records: Mapping[str, Mapp
         )
         for model, training in records.items()
     ]
-    return line_chart(
-        lines, "Learning curves", "step", "loss on frames watched", size=(640, 300), y_from_zero=True
-    )
+    return line_chart(lines, "Learning curves", "step", "loss on frames watched", y_from_zero=True)
 
 
 def training_table(
@@ -183,8 +181,8 @@ def training_table(
             value_cell(count(training["learning_parameters"]), training["learning_parameters"]),
             value_cell(count(training["chosen_step"]), training["chosen_step"]),
             value_cell(number(training["steps_per_second"], 2), training["steps_per_second"]),
-            value_cell(number(training["peak_gpu_mib"], 0), training["peak_gpu_mib"]),
-            value_cell(number(training["energy_joule"], 0), training["energy_joule"]),
+            value_cell(number(training["peak_gpu_mib"], 0), training["peak_gpu_mib"], why="no GPU"),
+            value_cell(number(training["energy_joule"], 0), training["energy_joule"], why="not measured"),
             Cell(training["device"]),
         ])  # fmt: skip
     return Table("How training went", columns, rows)

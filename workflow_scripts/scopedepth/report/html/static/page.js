@@ -28,13 +28,17 @@
 
   // Where the reader is.
   function whereabouts() {
-    const links = new Map(all(".top nav a").map(a => [a.hash.slice(1), a]));
+    // A link of the strip is of a part: its sections are those up to the next part's first one.
+    const links = new Map();
+    let part = null;
+    const heads = new Map(all(".top nav a").map(a => [a.hash.slice(1), a]));
+    for (const section of all("main > section")) links.set(section.id, part = heads.get(section.id) ?? part);
     const watcher = new IntersectionObserver(entries => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
-        links.forEach(a => a.removeAttribute("aria-current"));
         const link = links.get(entry.target.id);
         if (!link) continue;
+        heads.forEach(a => a.removeAttribute("aria-current"));
         link.setAttribute("aria-current", "true");
         const nav = link.closest("nav");
         nav.scrollLeft = link.offsetLeft - nav.offsetLeft - nav.clientWidth / 2 + link.clientWidth / 2;
@@ -43,15 +47,128 @@
     all("main > section").forEach(section => watcher.observe(section));
   }
 
-  // Panels: the one that fits all choices is shown.
-  function panels(group) {
-    const choices = all("select[data-axis]", group);
-    const parts = all(".panel", group);
-    const show = () => parts.forEach(part => {
-      part.hidden = choices.some(choice => part.dataset[choice.dataset.axis] !== choice.value);
+  // The one choice of dataset, protocol and metric, kept in the address: #section&dataset=…&metric=…&hide=m1,m3
+  const AXES = ["dataset", "protocol", "metric"];
+  const choosers = Object.fromEntries(AXES.map(axis => [axis, one(`.chooser [data-axis="${axis}"]`)]));
+  const first = Object.fromEntries(AXES.map(axis => [axis, choosers[axis]?.value]));
+  const hidden = new Set();
+  const packs = new Map();
+  let turn = 0;
+
+  // What does not stand in the page is packed, a pack a dataset: {key: HTML}.
+  async function unpacked(dataset) {
+    if (!packs.has(dataset)) packs.set(dataset, (async () => {
+      const holder = all("[data-pack]").find(one => one.dataset.pack === dataset);
+      if (!holder) return {};
+      if (!("DecompressionStream" in window)) return null;
+      const bytes = Uint8Array.from(atob(holder.textContent), letter => letter.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return JSON.parse(await new Response(stream).text());
+    })());
+    return packs.get(dataset);
+  }
+  const datasets = () => choosers.dataset.value === "*"
+    ? [...choosers.dataset.options].map(option => option.value).filter(name => name !== "*") : [choosers.dataset.value];
+
+  async function panel(holder, dataset) {
+    const by = holder.dataset.by.split(" ");
+    const where = { dataset, protocol: choosers.protocol.value, metric: choosers.metric.value };
+    const key = [holder.dataset.follows, ...AXES.map(axis => by.includes(axis) ? where[axis] : "")].join("|");
+    const there = [...holder.children].find(child => child.dataset.key === key);
+    if (there) return there;
+    const pack = await unpacked(by.includes("dataset") ? dataset : ""), html = pack?.[key];
+    const made = make("div", { className: "panel" });
+    made.dataset.key = key;
+    if (html) made.innerHTML = html;
+    else made.append(make("p", { className: "missing" }, (pack ? "Nothing to show here for " : "This browser is too old to unpack ") + by.map(axis =>
+      (axis === "dataset" ? [...choosers.dataset.options].find(option => option.value === dataset) : choosers[axis].selectedOptions[0]).textContent).join(", ") + "."));
+    all("[data-table]", made).forEach(table);
+    return made;
+  }
+  async function show() {
+    const mine = ++turn;
+    const chosen = [];
+    for (const holder of all("[data-follows]")) {
+      const names = holder.dataset.by.split(" ").includes("dataset") ? datasets() : [""];
+      chosen.push([holder, await Promise.all(names.map(name => panel(holder, name)))]);
+    }
+    if (mine !== turn) return;
+    // What the reader looks at stays where it is, whatever grows or shrinks above it.
+    const seen = all("main > section").find(section => section.getBoundingClientRect().bottom > 150);
+    const before = seen?.getBoundingClientRect().top;
+    for (const [holder, parts] of chosen) {
+      holder.append(...parts.filter(part => part.parentNode !== holder));
+      [...holder.children].forEach(child => { child.hidden = !parts.includes(child); });
+    }
+    if (seen && before < 0) window.scrollBy({ top: seen.getBoundingClientRect().top - before, behavior: "instant" });
+    one("#headline").hidden = AXES.every(axis => choosers[axis].value === first[axis]) && !hidden.size;
+    const compared = await pairs();
+    if (mine !== turn) return;
+    compared?.();
+    document.documentElement.dataset.shown = String(mine);
+  }
+  function address(section) {
+    const said = AXES.filter(axis => choosers[axis].value !== first[axis]).map(axis => `${axis}=${encodeURIComponent(choosers[axis].value)}`);
+    if (hidden.size) said.push("hide=" + [...hidden].join(","));
+    const hash = "#" + [section, ...said].join("&");
+    if (hash !== location.hash && (hash !== "#" || location.hash)) history.replaceState(null, "", hash);
+  }
+  // Plain links to a section keep the choice; an address with a choice makes it.
+  function arrive(event) {
+    const [section, ...said] = location.hash.slice(1).split("&");
+    const plain = text => { try { return decodeURIComponent(text); } catch (e) { return ""; } };
+    const asked = new Map(said.map(part => part.split("=").map(plain)));
+    for (const axis of AXES) {
+      const value = asked.get(axis);
+      if ([...choosers[axis].options].some(option => option.value === value)) choosers[axis].value = value;
+    }
+    if (asked.has("hide")) { hidden.clear(); (asked.get("hide") ?? "").split(",").filter(key => /^m\d+$/.test(key)).forEach(key => hidden.add(key)); }
+    models();
+    address(section);
+    // The browser has begun to go where the section was before other datasets were hidden.
+    return show().then(() => { if (section && (said.length || !event)) document.getElementById(section)?.scrollIntoView({ behavior: "instant" }); });
+  }
+  const here = () => location.hash.slice(1).split("&")[0];
+  function chooser() {
+    if (!choosers.dataset) return;
+    AXES.forEach(axis => choosers[axis].addEventListener("change", () => { address(here()); show(); }));
+    one(".chooser").addEventListener("submit", event => event.preventDefault());
+    one("#headline").addEventListener("click", () => {
+      AXES.forEach(axis => { choosers[axis].value = first[axis]; });
+      hidden.clear();
+      models(); address(here()); show();
+      choosers.dataset.focus();
     });
-    choices.forEach(choice => choice.addEventListener("change", show));
-    show();
+    window.addEventListener("hashchange", arrive);
+    const menu = one(".models");
+    document.addEventListener("click", event => { if (!menu.contains(event.target)) menu.open = false; });
+    menu.addEventListener("keydown", event => { if (event.key === "Escape") { menu.open = false; one("summary", menu).focus(); } });
+    const sheet = make("style", { id: "hidden-models" });
+    document.head.append(sheet);
+    all(".model[data-model]").forEach(entry => {
+      const button = make("button", { type: "button", className: "model" }, ...entry.childNodes);
+      button.dataset.model = entry.dataset.model;
+      button.title = "Hide in all charts, or show";
+      button.addEventListener("click", () => {
+        const key = button.dataset.model;
+        if (!hidden.delete(key)) hidden.add(key);
+        models(); address(here());
+        one("#headline").hidden = AXES.every(axis => choosers[axis].value === first[axis]) && !hidden.size;
+      });
+      entry.replaceWith(button);
+    });
+    arrive();
+  }
+  function models() {
+    all("button.model").forEach(button => button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.model))));
+    one("#hidden-models").textContent = [...hidden].map(key => `svg.chart .${key} { display: none; }`).join("\n");
+  }
+
+  // On paper all is open.
+  function paper() {
+    let opened = [];
+    window.addEventListener("beforeprint", () => { opened = all("main details:not([open])"); opened.forEach(one => { one.open = true; }); });
+    window.addEventListener("afterprint", () => { opened.forEach(one => { one.open = false; }); });
   }
 
   // Tables: sort by a head, filter by words, copy as CSV.
@@ -90,7 +207,7 @@
       body.append(...sorted.map(([row]) => row));
     }
     const said = make("output");
-    const tools = make("div", { className: "tools" });
+    const tools = one(".tools", holder);
     if (rows().length > 5) {
       const filter = make("input", { type: "search", placeholder: "Filter rows" });
       filter.setAttribute("aria-label", "Filter rows: " + caption);
@@ -103,24 +220,37 @@
         });
         said.textContent = words.length ? `${shown} of ${rows().length} rows` : "";
       });
-      tools.append(filter);
+      tools.prepend(filter);
     }
-    const copy = make("button", { type: "button", className: "tool" }, "Copy as CSV");
-    copy.setAttribute("aria-label", "Copy as CSV: " + caption);
-    copy.addEventListener("click", async () => {
-      const text = csv(heads, rows().filter(row => !row.hidden));
-      holder.dataset.csv = text;
-      said.textContent = await toClipboard(text) ? "Copied" : "Copying is not allowed here";
+    const text = () => holder.dataset.csv = csv(heads, rows().filter(row => !row.hidden));
+    const button = (label, act) => {
+      const made = make("button", { type: "button", className: "tool" }, label);
+      made.setAttribute("aria-label", `${label}: ${caption}`);
+      made.addEventListener("click", act);
+      return made;
+    };
+    const save = button("CSV", () => {
+      const link = make("a", { href: URL.createObjectURL(new Blob([text()], { type: "text/csv" })),
+        download: `${DATA.study ?? "table"} ${caption}`.replace(/[^\p{L}\p{N}.-]+/gu, "_").slice(0, 100) + ".csv" });
+      link.click();
+      URL.revokeObjectURL(link.href);
     });
-    tools.append(copy, said);
-    holder.prepend(tools);
+    const copy = button("Copy", async () => { said.textContent = await toClipboard(text()) ? "Copied" : "Copying is not allowed here"; });
+    tools.append(save, copy, said);
   }
+  // Whole numbers, not the rounded text; bounds and a second value in columns of their own.
   function csv(heads, rows) {
-    const kept = heads.map((head, i) => head.hasAttribute("data-picture") ? -1 : i).filter(i => i >= 0);
-    const quote = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    const value = cell => quote((cell.dataset.copy ?? cell.textContent).trim().replace(/\s+/g, " "));
-    const lines = [kept.map(i => quote(heads[i].textContent.trim())), ...rows.map(row => kept.map(i => value(row.children[i])))];
-    return lines.map(line => line.join(",")).join("\n") + "\n";
+    const quote = text => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const columns = heads.flatMap((head, i) => {
+      if (head.hasAttribute("data-picture")) return [];
+      const number = head.classList.contains("number"), name = head.textContent.trim();
+      const main = cell => cell.dataset.copy ?? (number ? cell.dataset.sort ?? (/^[\d.−-]+$/.test(cell.textContent.trim()) && cell.textContent.trim() !== "–" ? cell.textContent : "") : cell.textContent);
+      const more = ["value", "low", "high"].filter(part => rows.some(row => part in row.children[i].dataset));
+      return [[name, main], ...more.map(part => [`${name} ${part}`, cell => cell.dataset[part] ?? ""])]
+        .map(([label, value]) => [label, row => value(row.children[i])]);
+    });
+    const lines = [columns.map(([label]) => label), ...rows.map(row => columns.map(([, value]) => value(row).trim().replace(/\s+/g, " ")))];
+    return lines.map(line => line.map(quote).join(",")).join("\n") + "\n";
   }
   async function toClipboard(text) {
     try { await navigator.clipboard.writeText(text); return true; } catch (e) { /* not from a file, perhaps */ }
@@ -133,41 +263,46 @@
     return done;
   }
 
-  // Two protocols, side by side.
-  function pair() {
+  // Two protocols, side by side, on the chosen dataset and metric; returns what shows them.
+  async function pairs() {
     const holder = one("#pair"), names = Object.keys(DATA.protocols);
-    if (!holder || names.length < 2) return;
-    holder.hidden = false;
-    const [a, b] = [one("#pair-a"), one("#pair-b")];
-    const dataset = one('[data-axis="pair-dataset"]', holder), metric = one('[data-axis="pair-metric"]', holder);
-    for (const select of [a, b]) for (const name of names) select.append(make("option", { value: name }, `${name}: ${DATA.protocols[name].words}`));
-    b.value = names[1];
-    const show = () => {
-      const found = DATA.sensitivity.find(row => row.d === dataset.value && row.m === metric.value &&
-        ((row.a === a.value && row.b === b.value) || (row.a === b.value && row.b === a.value)));
-      const ranks = name => DATA.ranks[dataset.value]?.[metric.value]?.[name] ?? {};
-      one("#pair-chart").replaceChildren(slopes(ranks(a.value), ranks(b.value), a.value, b.value));
-      words(found, a.value, b.value);
+    if (!holder || names.length < 2) return null;
+    const dataset = datasets()[0], metric = choosers.metric.value;
+    const known = (await unpacked(dataset))?.changes?.[metric] ?? { ranks: {}, changes: {} };
+    return () => {
+      holder.hidden = false;
+      const [a, b] = [one("#pair-a"), one("#pair-b")];
+      if (!a.options.length) {
+        for (const select of [a, b]) for (const name of names) select.append(make("option", { value: name }, `${name}: ${DATA.protocols[name].words}`));
+        b.value = names[1];
+        [a, b].forEach(select => select.addEventListener("change", show));
+      }
+      one("#pair-where").textContent = `${choosers.metric.selectedOptions[0].textContent} on ${[...choosers.dataset.options].find(option => option.value === dataset).textContent}`;
+      one("#pair-chart").replaceChildren(slopes(known.ranks[a.value] ?? [], known.ranks[b.value] ?? [], a.value, b.value));
+      words(known, a.value, b.value);
       one("#pair-fields").replaceChildren(fields(a.value, b.value));
     };
-    [a, b, dataset, metric].forEach(select => select.addEventListener("change", show));
-    show();
   }
-  function words(found, a, b) {
+  function words(known, a, b) {
     const [text, list] = [one("#pair-words"), one("#pair-flips")];
     list.replaceChildren();
     if (a === b) { text.textContent = "This is one protocol, not two."; return; }
-    if (!found) { text.textContent = "These two protocols have no common ranking here."; return; }
-    const flips = found.flips.length, sure = found.sure.length;
-    const tau = found.tau === null ? "" : ` Kendall’s τ is ${found.tau.toFixed(2)}.`;
-    text.textContent = flips === 0
-      ? `All ${found.n} models stand in the same order under both.${tau}`
-      : `${flips} ${flips === 1 ? "pair changes" : "pairs change"} order, ${sure || "none"} of them significantly under both.${tau}`;
-    for (const flip of found.flips) {
-      const [x, y] = (found.a === a ? flip.split(" > ") : flip.split(" > ").reverse()).map(name => DATA.models[name] ?? name);
-      const certain = found.sure.includes(flip) ? " (significant under both)" : "";
-      list.append(make("li", {}, `${x} is ahead of ${y} under ${a}, behind under ${b}${certain}`));
+    const [left, right] = [known.ranks[a], known.ranks[b]];
+    const found = known.changes[`${a}|${b}`] ?? known.changes[`${b}|${a}`];
+    if (!found || !left || !right) { text.textContent = "These two protocols have no common ranking here."; return; }
+    const both = DATA.models.map((_, i) => i).filter(i => left[i] && right[i]);
+    const flips = both.flatMap(i => both.filter(j => left[i] < left[j] && right[i] > right[j]).map(j => [i, j]));
+    const sure = new Set(found[1].map(pair => String([...pair].sort((x, y) => left[x] - left[y]))));
+    const tau = found[0] === null ? "" : ` Kendall’s τ is ${found[0].toFixed(2)}.`;
+    text.textContent = !flips.length
+      ? `All ${both.length} models stand in the same order under both.${tau}`
+      : `${flips.length} ${flips.length === 1 ? "pair changes" : "pairs change"} order, ${sure.size || "none"} of them significantly under both.${tau}`;
+    const said = flips.sort((x, y) => sure.has(String(y)) - sure.has(String(x)));
+    for (const [i, j] of said.slice(0, 8)) {
+      const certain = sure.has(String([i, j])) ? " (significant under both)" : "";
+      list.append(make("li", {}, `${DATA.models[i]} is ahead of ${DATA.models[j]} under ${a}, behind under ${b}${certain}`));
     }
+    if (said.length > 8) list.append(make("li", {}, `and ${said.length - 8} more, of which the chart has the lines that cross`));
   }
   function slopes(left, right, a, b) {
     const SVG = "http://www.w3.org/2000/svg";
@@ -178,21 +313,23 @@
       parent.append(node);
       return node;
     };
-    const models = Object.keys(DATA.models).filter(name => left[name]?.[0] && right[name]?.[0]);
-    const most = Math.max(1, ...models.flatMap(name => [left[name][0], right[name][0]]));
-    const width = 520, height = 36 + 30 * most, x = [200, width - 200], y = rank => 42 + 30 * (rank - 1);
+    const models = DATA.models.map((_, i) => i).filter(i => left[i] && right[i]);
+    const most = Math.max(1, ...models.flatMap(i => [left[i], right[i]]));
+    // As wide as its place, so that its text has the size of all others.
+    const width = Math.min(520, Math.max(280, one("#pair-chart").clientWidth - 32)), step = 22, height = 36 + step * most;
+    const room = (width - 70) / 2, x = [room, width - room], y = rank => 42 + step * (rank - 1);
     const svg = document.createElementNS(SVG, "svg");
     for (const [k, v] of Object.entries({ viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", style: `--w:${width}`,
-      "aria-label": "Ranks under both protocols: " + models.map(n => `${DATA.models[n]} ${left[n][0]} to ${right[n][0]}`).join("; ") })) svg.setAttribute(k, v);
-    const short = (text, n) => text.length > n ? text.slice(0, n - 1) + "…" : text;
-    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(a, 30));
-    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(b, 30));
-    for (const name of models) {
-      const [p, q] = [left[name][0], right[name][0]];
-      const crosses = models.some(other => (p - left[other][0]) * (q - right[other][0]) < 0);
-      add(svg, "line", { x1: x[0] + 8, y1: y(p), x2: x[1] - 8, y2: y(q), class: "line " + DATA.looks[name] + (crosses ? "" : " calm"), "stroke-width": crosses ? 3 : 1.6 });
-      add(svg, "text", { x: x[0], y: y(p) + 4, "text-anchor": "end", class: "name" }, `${short(DATA.models[name], 26)}  ${p}`);
-      add(svg, "text", { x: x[1], y: y(q) + 4, "text-anchor": "start", class: "name" }, `${q}  ${short(DATA.models[name], 26)}`);
+      "aria-label": "Ranks under both protocols: " + models.map(i => `${DATA.models[i]} ${left[i]} to ${right[i]}`).join("; ") })) svg.setAttribute(k, v);
+    const short = text => { const n = Math.floor((room - 26) / 7.2); return text.length > n ? text.slice(0, n - 1) + "…" : text; };
+    add(svg, "text", { x: x[0], y: 14, "text-anchor": "end", class: "label" }, short(a));
+    add(svg, "text", { x: x[1], y: 14, "text-anchor": "start", class: "label" }, short(b));
+    for (const i of models) {
+      const [p, q] = [left[i], right[i]], key = DATA.looks[i].split(" ")[1];
+      const crosses = models.some(other => (p - left[other]) * (q - right[other]) < 0);
+      add(svg, "line", { x1: x[0] + 8, y1: y(p), x2: x[1] - 8, y2: y(q), class: "line " + DATA.looks[i] + (crosses ? "" : " calm"), "stroke-width": crosses ? 3 : 1.6 });
+      add(svg, "text", { x: x[0], y: y(p) + 4, "text-anchor": "end", class: "name " + key }, `${short(DATA.models[i])}  ${p}`);
+      add(svg, "text", { x: x[1], y: y(q) + 4, "text-anchor": "start", class: "name " + key }, `${q}  ${short(DATA.models[i])}`);
     }
     return svg;
   }
@@ -258,7 +395,7 @@
   theme();
   whereabouts();
   all("[data-table]").forEach(table);
-  all("[data-panels]").forEach(panels);
-  pair();
+  chooser();
+  paper();
   all("[data-frame]").forEach(viewer);
 })();
