@@ -11,7 +11,8 @@ import pytest
 from partial import partial
 from project import Project
 from report_study import HOSTILE, tiny_study
-from scopedepth.report.card import BIAS, CLAIM, NOT_RECORDED, Facts, bias, card, claim
+from scopedepth.report.checklists.card import NOT_RECORDED, Facts, bias, card, claim
+from scopedepth.report.checklists.items import BIAS, CLAIM
 from scopedepth.report.results import Results
 
 

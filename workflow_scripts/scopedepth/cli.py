@@ -26,6 +26,10 @@ COMMANDS = {
         "scopedepth.commands.card",
         "a model card of what a study has recorded, with CLAIM and BIAS items",
     ),
+    "completion": (
+        "scopedepth.commands.completion",
+        "a script that lets bash, zsh or fish complete these words",
+    ),
     "deploy": ("scopedepth.commands.deploy", "a model as one ONNX file, proven against our own prediction"),
     "explain": ("scopedepth.commands.explain", "what a result was made from, and why it is stale"),
     "export": ("scopedepth.commands.export", "a finished study as one zip file, to keep or to publish"),

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the card."""
-    from scopedepth.report.card import NOT_RECORDED, Facts, card
+    from scopedepth.report.checklists.card import NOT_RECORDED, Facts, card
     from scopedepth.report.results import Results
 
     plan = configuration.plan_of(options)
