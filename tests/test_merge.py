@@ -20,7 +20,7 @@ from scopedepth.commands.export import RESOLVED, description, made, members, res
 from scopedepth.config.load import select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.export.crate import Crate, Part, write_crate
-from scopedepth.export.merge import gather, merge
+from scopedepth.export.merge import _refuse_gaps, gather, merge
 from scopedepth.export.opened import OpenedCrate
 from scopedepth.job.manifest import digest_file, record_of, write_json
 from scopedepth.job.run import read_record, sealed
@@ -226,6 +226,48 @@ def test_a_crate_that_was_changed_is_found(split: list[Path]) -> None:
     with zipfile.ZipFile(split[0], "a") as archive:
         archive.writestr("results/scores/one/constant/extra.parquet", b"x")
     refused(split, r"extra\.parquet stands in one of")
+
+
+def without(crate: Path, out: Path, *names: str) -> Path:
+    """Copy a crate without files, of which its metadata then say nothing."""
+    with zipfile.ZipFile(crate) as archive:
+        files = {one: archive.read(one) for one in archive.namelist() if one not in names}
+    metadata = json.loads(files["ro-crate-metadata.json"])
+    metadata["@graph"] = [one for one in metadata["@graph"] if one["@id"] not in names]
+    files["ro-crate-metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(out, "w") as archive:
+        for one, content in files.items():
+            archive.writestr(one, content)
+    return out
+
+
+def test_results_that_were_taken_out_or_swapped_are_missed(split: list[Path]) -> None:
+    """The metadata tell nothing of it; the jobs' records do."""
+    for name in (
+        "results/scores/one/constant/median_depth.parquet",
+        "results/alignments/one/constant/sequence_scale.parquet",
+        "results/predictions/one/constant.json",
+        "results/datasets/one.page.json",
+    ):
+        refused([without(split[0], Path("less.zip"), name), *split[1:]], "is missing, which its job made")
+    # A whole record, of another job.
+    record = "results/scores/one/constant/median_depth.run.json"
+    with zipfile.ZipFile(split[0]) as archive:
+        other = archive.read(record.replace("median_depth", "sequence_scale"))
+    swapped = changed(split[0], Path("swapped.zip"), record, lambda _: other, told=True)
+    refused([swapped, *split[1:]], r"median_depth\.parquet is not the file that its job made")
+
+
+def test_a_unit_without_scores_is_missed(split: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a dataset in parts, the scores of one part with all that tells of them."""
+    crate = OpenedCrate(split[0])
+    jobs = [
+        Job("prepare", ("one@left",)), Job("prepare", ("one@right",)),
+        Job("score", ("one@left", "constant", "median_depth")),
+    ]  # fmt: skip
+    monkeypatch.setattr(crate, "jobs", jobs)
+    with pytest.raises(ScopeDepthError, match="constant on one@right under median_depth are missing"):
+        _refuse_gaps({("one", "constant", "median_depth"): crate})
 
 
 def test_names_that_lead_out_of_the_folder_are_no_results(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
             f"No crate has {model} on {dataset} under {protocol}, and {len(lacking) - 1} more cells are missing. "
             "A ranking needs each model on each dataset: run what is missing, or export studies without it."
         )
+    _refuse_gaps(owners)
     timed, told = _timed(crates, list(models))
     study = {
         **first,
@@ -199,6 +200,23 @@ def _owners(crates: Sequence[OpenedCrate], protocols: Iterable[str]) -> dict[Cel
                 unit, model, protocol = job.values
                 owners.setdefault((dataset_of(unit), model, protocol), crate)
     return owners
+
+
+def _refuse_gaps(owners: Mapping[Cell, OpenedCrate]) -> None:
+    """Refuse a crate that has a cell on some of its units of a dataset and not on others."""
+    for (dataset, model, protocol), crate in owners.items():
+        jobs = [job for job in crate.jobs if job.rule in ("prepare", "score")]
+        wanted = {
+            job.values[0] for job in jobs if job.rule == "prepare" and dataset_of(job.values[0]) == dataset
+        }
+        scored = {
+            job.values[0] for job in jobs if job.rule == "score" and job.values[1:] == (model, protocol)
+        }
+        if wanted - scored:
+            raise ScopeDepthError(
+                f"{crate.path}: the scores of {model} on {min(wanted - scored)} under {protocol} are missing. "
+                "Is it a crate of scopedepth export, and whole?"
+            )
 
 
 def _timed(crates: Sequence[OpenedCrate], models: Sequence[str]) -> tuple[dict[str, OpenedCrate], list[str]]:
