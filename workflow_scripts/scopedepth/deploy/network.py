@@ -132,7 +132,10 @@ def _transformers(model: Any, frame: tuple[int, int] | None) -> Before:
             f"Model {model.name}: what {kind} adds to a frame and cuts off again follows from the frame's size, which "
             "the graph cannot do for any size. Give the size of your frames: --size HEIGHTxWIDTH."
         )
-    size = Size(fixed=processor.resized(*frame)) if frame else Size(_hub(processor))
+    # Some classes take one size whatever the frame's is.
+    of_one_size = has["do_resize"] and kind != "GLPN" and "ensure_multiple_of" not in has
+    target = processor.resized(*(frame or (1, 1))) if frame or of_one_size else None
+    size = Size(fixed=target) if target else Size(_hub(processor))
     padding = processor.padding(*frame) if frame else (0, 0, 0, 0)
     if kind in ("ZoeDepth", "DepthPro"):
         zoe = kind == "ZoeDepth"
@@ -149,7 +152,7 @@ def _to_multiple(name: str, multiple: float) -> list[str]:
 
 
 def _hub(processor: Any) -> list[str]:
-    """Lines that do what `Processor.resized` does, of a processor that does not pad."""
+    """Lines that do what `Processor.resized` does, of a processor that does not pad and takes several sizes."""
     has = processor.settings
     if not has["do_resize"]:
         return ["size = Identity(hw)"]
@@ -159,8 +162,6 @@ def _hub(processor: Any) -> list[str]:
             "times = Div(hw, divisor)", "size = Mul(times, divisor)",
         ]  # fmt: skip
     target = has["size"]["height"], has["size"]["width"]
-    if "ensure_multiple_of" not in has:
-        return [f"size = Constant<value = int64[2] {{{target[0]}, {target[1]}}}>()"]
     return _fit(target, has["keep_aspect_ratio"], has["ensure_multiple_of"])
 
 
