@@ -314,11 +314,11 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def _sizes_stay_symbols(network: Any) -> Iterator[None]:
-    """Let `int(size)` in the code of a network of transformers keep a symbolic size, which int would make a number."""
+    """Let `int(size)` in the code of Depth Anything in transformers keep a symbolic size, which int would make a number."""
     import torch
 
     module = sys.modules[type(network).__module__]
-    if not module.__name__.startswith("transformers."):
+    if not module.__name__.endswith("depth_anything"):  # others ask what an int is
         yield
         return
 
