@@ -314,7 +314,7 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def _sizes_stay_symbols(network: Any) -> Iterator[None]:
-    """Let `int(size)` in the code of Depth Anything in transformers keep a symbolic size, which int would make a number."""
+    """Let `int(size)` in transformers' code of Depth Anything keep a symbolic size, which int would make a number."""
     import torch
 
     module = sys.modules[type(network).__module__]
