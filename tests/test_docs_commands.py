@@ -132,6 +132,7 @@ RUN: dict[str, Run] = {
         "cd colon && scopedepth run --cores 4 results/raw/phantom -n", says="rule fetch_dataset"
     ),
     "scopedepth run --profile slurm": Run("cd colon && scopedepth run --profile slurm -n", says="report"),
+    "scopedepth completion bash": Run(says="complete -o default -F _scopedepth scopedepth"),
     "snakemake --forceall": Run("snakemake --forceall -n", says="predict"),
     "python docs/describe_protocols.py": Run("PYTHONPATH=workflow_scripts python docs/describe_protocols.py"),
     "python docs/draw_house.py": Run("python docs/draw_house.py"),
@@ -153,6 +154,12 @@ NOT_RUN = {
     "scopedepth --workflow WORKFLOW explain": "tests/test_elsewhere.py runs it",
     "scopedepth merge A.crate.zip B.crate.zip": "tests/test_merge.py runs it",
     "scopedepth merge ours.crate.zip theirs.crate.zip --out merged": "tests/test_merge.py runs it",
+    "scopedepth deploy tiny_endo_depth": "tests/test_deploy.py runs it",
+    "pip install 'onnx==1.23.2' 'onnxscript==0.7.2'": "it takes packages from a registry",
+    "scopedepth card tiny_midas --out tiny_midas.card.md": "tests/test_card.py runs it",
+    "python -m venv /tmp/mlc && /tmp/mlc/bin/pip install 'mlcroissant[parquet]==1.1.1'": (
+        "it takes packages from a registry"
+    ),
     "pip wheel --no-deps .": "tests/test_outside.py builds the wheel",
     "make test": "it runs these tests",
     "pip install -r requirements.txt": "it takes packages from a registry; `make demo` does the same",

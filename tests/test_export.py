@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ import pytest
 
 from partial import partial
 from project import Project
-from scopedepth.export.crate import Crate, Member, Part, write_crate
+from scopedepth.export.crate import Crate, Member, Part, terms_of_parts, write_crate
+from scopedepth.export.croissant import croissant
+from scopedepth.tables.io import write_table
+from scopedepth.tables.study import FRAMES, RANKS
+from scopedepth.tables.timing import TIMING
 
 CRATE = Crate(
     title="A study",
@@ -105,6 +110,52 @@ def test_a_crate_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_croissant_says_what_the_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns, types, descriptions, units and digests; nothing of where the tables or the data lie."""
+    home = tmp_path / "home" / "mallory"
+    home.mkdir(parents=True)
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USER", "mallory")
+    monkeypatch.setattr("socket.gethostname", lambda: "secret-host")
+    schemas = {"frames": FRAMES, "timing": TIMING, "ranks": RANKS}
+    paths = {name: Path("results") / f"{name}.parquet" for name in schemas}
+    for name, schema in schemas.items():
+        write_table(paths[name], schema, [schema.empty_table()])
+    spec = partial(title="One", licence="CC0", source={"kind": "path", "path": str(home)})
+    terms = terms_of_parts([Member("dataset", "one", spec)])
+    content = croissant("s", "S", "D", "2026-01-02T03:04:05+00:00", "1", terms, paths, url="https://x.org/s")
+    for secret in ("mallory", "secret-host", "/home", str(tmp_path)):
+        assert secret not in content.decode()
+    told = json.loads(content)
+    assert (told["conformsTo"], told["datePublished"]) == ("http://mlcommons.org/croissant/1.1", "2026-01-02")
+    assert "creator" not in told, "nobody is invented"
+    for one in told["distribution"]:
+        assert one["sha256"] == hashlib.sha256(Path(one["contentUrl"]).read_bytes()).hexdigest()
+    for records in told["recordSet"]:
+        schema = schemas[records["name"]]
+        fields = records["field"]
+        assert [field["name"] for field in fields] == schema.names
+        for field, column in zip(fields, schema, strict=True):
+            assert field["description"] == column.metadata[b"description"].decode()
+            assert field["@id"] == f"{records['name']}/{column.name}"
+    found = {field["@id"]: field for records in told["recordSet"] for field in records["field"]}
+    kinds = {name: (field["dataType"], field.get("unitText")) for name, field in found.items()}
+    assert kinds["frames/rmse"] == ("sc:Float", "mm")
+    assert kinds["frames/abs_rel"] == ("sc:Float", None)
+    assert kinds["frames/frame"] == ("sc:Integer", None)
+    assert kinds["timing/forward_p90_early_stopping"] == ("sc:Float", "ms")
+    assert kinds["timing/load_ms"] == ("sc:Float", "ms")
+    assert kinds["timing/memory_mib"] == ("sc:Float", "MiB")
+    assert kinds["ranks/model"] == ("sc:Text", None)
+    assert (found["ranks/tied_with"]["isArray"], found["ranks/tied_with"]["arrayShape"]) == (True, "-1")
+    # A unit in a column's description is one that is stated.
+    for name, field in found.items():
+        for unit in ("ms", "J"):
+            if field["description"].endswith((f", {unit}", f", {unit} a call")):
+                assert field["unitText"] == unit, name
+
+
 @pytest.mark.workflow
 def test_a_finished_study_is_exported_whole(finished: Project, tmp_path: Path) -> None:
     out = tmp_path / "small.zip"
@@ -131,6 +182,13 @@ def test_a_finished_study_is_exported_whole(finished: Project, tmp_path: Path) -
     assert entities["./"]["author"] == {"@id": "#author-1"}
     made = {item["@id"] for item in entities["#run"]["result"]}
     assert "results/studies/small/report.html" in made
+    tables = json.loads(files["croissant.json"])
+    assert {one["contentUrl"] for one in tables["distribution"]} == {
+        name for name in files if name.startswith("results/studies/small/") and name.endswith(".parquet")
+    }
+    assert tables["license"] == "https://creativecommons.org/licenses/by/4.0/"
+    for secret in (str(finished.folder), str(Path.home()), socket.gethostname() + '"'):
+        assert secret not in files["croissant.json"].decode()
     # With the predictions, and twice the same bytes.
     for name in ("with.zip", "again.zip"):
         finished.command("export", "small", "--predictions", "--out", str(tmp_path / name))

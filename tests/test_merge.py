@@ -20,10 +20,13 @@ from scopedepth.commands.export import RESOLVED, description, made, members, res
 from scopedepth.config.load import select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.export.crate import Crate, Part, write_crate
-from scopedepth.export.merge import gather, merge
+from scopedepth.export.merge import _refuse_gaps, gather, merge
 from scopedepth.export.opened import OpenedCrate
-from scopedepth.study.layout import STUDY_TABLES
+from scopedepth.job.manifest import digest_file, record_of, write_json
+from scopedepth.job.run import read_record, sealed
+from scopedepth.study.layout import STUDY_TABLES, Job
 from scopedepth.study.plan import Plan
+from timing_fakes import write_calls
 
 CODE = [Part("Snakefile", b"# all\n"), Part("config.yaml", b"study: small\n")]
 # Of stores, which crates do not hold, come the errors against depth.
@@ -33,6 +36,7 @@ TABLES = [name for name in STUDY_TABLES if name not in ("depth_error", "timing")
 def write(project: Project, out: Path, author: str = "", **chosen: Any) -> Path:
     """Write a crate of a part of the small study from the results of the whole one, as `scopedepth export` does."""
     config = copy.deepcopy(CONFIG)
+    config["timings"] = {"quick": {"title": "quick", "frame_sizes": [[320, 320]]}}
     config["studies"]["small"] |= chosen
     study = select_study(config)
     plan = Plan(study, project.folder / "workflow_scripts")
@@ -127,9 +131,6 @@ def test_cells_that_two_crates_have_are_compared(
     shutil.copytree(finished.folder / "workflow_scripts", other / "workflow_scripts")
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
-
-    from scopedepth.job.manifest import digest_file, record_of, write_json
-    from scopedepth.job.run import read_record, sealed
 
     table = other / "results/scores/one/constant/median_depth.parquet"
     content = pq.read_table(table)
@@ -227,11 +228,144 @@ def test_a_crate_that_was_changed_is_found(split: list[Path]) -> None:
     refused(split, r"extra\.parquet stands in one of")
 
 
+def without(crate: Path, out: Path, *names: str) -> Path:
+    """Copy a crate without files, of which its metadata then say nothing."""
+    with zipfile.ZipFile(crate) as archive:
+        files = {one: archive.read(one) for one in archive.namelist() if one not in names}
+    metadata = json.loads(files["ro-crate-metadata.json"])
+    metadata["@graph"] = [one for one in metadata["@graph"] if one["@id"] not in names]
+    files["ro-crate-metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(out, "w") as archive:
+        for one, content in files.items():
+            archive.writestr(one, content)
+    return out
+
+
+def test_results_that_were_taken_out_or_swapped_are_missed(split: list[Path]) -> None:
+    """The metadata tell nothing of it; the jobs' records do."""
+    for name in (
+        "results/scores/one/constant/median_depth.parquet",
+        "results/alignments/one/constant/sequence_scale.parquet",
+        "results/predictions/one/constant.json",
+        "results/datasets/one.page.json",
+    ):
+        refused([without(split[0], Path("less.zip"), name), *split[1:]], "is missing, which its job made")
+    # A whole record, of another job.
+    record = "results/scores/one/constant/median_depth.run.json"
+    with zipfile.ZipFile(split[0]) as archive:
+        other = archive.read(record.replace("median_depth", "sequence_scale"))
+    swapped = changed(split[0], Path("swapped.zip"), record, lambda _: other, told=True)
+    refused([swapped, *split[1:]], r"median_depth\.parquet is not the file that its job made")
+
+
+def test_a_unit_without_scores_is_missed(split: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a dataset in parts, the scores of one part with all that tells of them."""
+    crate = OpenedCrate(split[0])
+    jobs = [
+        Job("prepare", ("one@left",)), Job("prepare", ("one@right",)),
+        Job("score", ("one@left", "constant", "median_depth")),
+    ]  # fmt: skip
+    monkeypatch.setattr(crate, "jobs", jobs)
+    with pytest.raises(ScopeDepthError, match="constant on one@right under median_depth are missing"):
+        _refuse_gaps({("one", "constant", "median_depth"): crate})
+
+
 def test_names_that_lead_out_of_the_folder_are_no_results(tmp_path: Path) -> None:
     parts = [*CODE, Part("results/scores/../up/x.parquet", b"x"), Part("../../out.txt", b"x")]
     crate = Crate("t", "d", "2026", "2026", "1", "9", [], ["config.yaml"], [])
     write_crate(tmp_path / "a.zip", crate, parts)
     assert OpenedCrate(tmp_path / "a.zip").jobs == []
+
+
+def laboratory(project: Project, folder: Path, model: str, milliseconds: float, **record: Any) -> Path:
+    """A clone with the results of one model, timed on a machine as `record` names it; returns its crate."""
+    for name in ("results", "workflow_scripts"):
+        shutil.copytree(project.folder / name, folder / name)
+    timing = Job("time", ("quick", model))
+    table, beside = timing.path("table", folder / "results"), timing.path("record", folder / "results")
+    table.parent.mkdir(parents=True)
+    made = write_calls(table.parent, [0.0] * 3, [milliseconds] * 3, model=model)
+    facts = {**read_record(record_of(made)), "began": "2026-01-01T00:00:00Z", "seconds": 1.0, **record}
+    record_of(made).unlink()
+    made.rename(table)
+    write_json(beside, sealed({**facts, "outputs": {table.name: digest_file(table)}}))
+    return write(Project(folder), folder.with_suffix(".zip"), folder.name, models=[model], timing="quick")
+
+
+def laboratories(
+    finished: Project, folder: Path, monkeypatch: pytest.MonkeyPatch, *records: dict[str, Any]
+) -> list[Path]:
+    monkeypatch.chdir(folder)
+    crates = []
+    for name, model, record in zip(("north", "south"), ("constant", "brightness"), records, strict=True):
+        crates.append(laboratory(finished, folder / name, model, 5.0, **record))
+    return crates
+
+
+AMD = {"host": "vm", "hardware": "AMD EPYC", "device": "cpu", "platform": "Linux-6.1"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**AMD, "hardware": "Another processor"},
+        {**AMD, "host": "ws2"},
+        # Two laboratories may call their machines alike.
+        {**AMD, "hardware": "AMD EPYC", "platform": "Linux-5.15"},
+        {**AMD, "hardware": "NVIDIA H100", "device": "cuda:0"},
+        {**AMD, "host": None},
+        {**AMD, "hardware": None},
+    ],
+)
+def test_times_of_two_machines_never_share_a_ranking(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+) -> None:
+    for order in (1, -1):
+        folder = tmp_path / str(order)
+        folder.mkdir()
+        crates = laboratories(finished, folder, monkeypatch, AMD, other)[::order]
+        merged, _ = gather(crates, Path("gathered"))
+        assert merged.timed == {}
+        assert not list(Path("gathered").glob("timing/**/*.parquet")), "not even to be found"
+        (said,) = [line for line in merged.said if line.startswith("Speed is left out")]
+        assert "north.zip" in said
+        assert "south.zip" in said
+
+
+def test_what_two_laboratories_measured_is_told_and_their_times_are_kept_apart(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has run another model in a clone of its own, and timed it on a machine of its own."""
+    crates = laboratories(
+        finished, tmp_path, monkeypatch, AMD, {**AMD, "host": "ws2", "hardware": "NVIDIA H100"}
+    )
+    merge(crates, Path("both"))
+    study = scopedepth.open("both/results", "small")
+    assert set(study.summary.model) == {"constant", "brightness"}
+    assert len(study.timing) == 0
+    page = (Path("both") / Job("report", ("small",)).path("html")).read_text(encoding="utf-8")
+    for said in (
+        "Measured in north.zip by north (ScopeDepth 0.2.0, 2026-01-02)",
+        "Measured in south.zip by south (ScopeDepth 0.2.0, 2026-01-02)",
+        "Speed is left out, for it was measured on several machines: vm: AMD EPYC (cpu, Linux-6.1) (north.zip); "
+        "ws2: NVIDIA H100 (cpu, Linux-6.1) (south.zip).",
+    ):
+        assert said in page
+
+
+def test_times_of_one_machine_stay(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crates = laboratories(finished, tmp_path, monkeypatch, AMD, AMD)
+    merged, _ = gather(crates, Path("gathered"))
+    assert {model: crate.path.stem for model, crate in merged.timed.items()} == {
+        "constant": "north",
+        "brightness": "south",
+    }
+    assert (
+        "Speed was measured on one machine, as all records say, vm: AMD EPYC (cpu, Linux-6.1) (north.zip, south.zip)."
+        in merged.said
+    )
 
 
 def test_flipped_bytes_change_no_number(split: list[Path]) -> None:

@@ -22,6 +22,15 @@ COMMANDS = {
     "plan": ("scopedepth.commands.plan", "what a study would cost, and what is cached already"),
     "accept": ("scopedepth.commands.accept", "take results of earlier code for results of the code now"),
     "check-dataset": ("scopedepth.commands.check_dataset", "read a dataset and say what was found"),
+    "card": (
+        "scopedepth.commands.card",
+        "a model card of what a study has recorded, with CLAIM and BIAS items",
+    ),
+    "completion": (
+        "scopedepth.commands.completion",
+        "a script that lets bash, zsh or fish complete these words",
+    ),
+    "deploy": ("scopedepth.commands.deploy", "a model as one ONNX file, proven against our own prediction"),
     "explain": ("scopedepth.commands.explain", "what a result was made from, and why it is stale"),
     "export": ("scopedepth.commands.export", "a finished study as one zip file, to keep or to publish"),
     "verify": ("scopedepth.commands.verify", "whether a results tree is whole, and what to make again"),

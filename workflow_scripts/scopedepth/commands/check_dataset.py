@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
-    parser.add_argument("name", help="a dataset of the configuration")
+    parser.add_argument("dataset", help="a dataset of the configuration")
     configuration.add_arguments(parser, study=False)
     parser.add_argument("--page", type=Path, help="where to write all that was found as one HTML page")
     parser.add_argument("--sheet", type=Path, help="where to write a contact sheet (PNG)")
@@ -34,14 +34,14 @@ def run(options: argparse.Namespace) -> int:
     from scopedepth.datasets.check import check_dataset, one_line_of
 
     checked = check(configuration.config_of(options))
-    spec = dataset_spec(options.name, checked)
+    spec = dataset_spec(options.dataset, checked)
     raw = Job("fetch_dataset", (stored_name(spec),)).path("files")
     if not raw.is_dir():
         raise ScopeDepthError(
-            f"{options.name} has not been fetched. {how_to_fetch(options.name, raw, checked)}"
+            f"{options.dataset} has not been fetched. {how_to_fetch(options.dataset, raw, checked)}"
         )
     fetched = {digest: Job("fetch_list", (digest,)).path("list") for digest in fetched_lists(spec)}
-    protocols = protocols_for(options.name, checked)
+    protocols = protocols_for(options.dataset, checked)
     sequences: list[dict[str, Any]] = []
     said: list[str] = []
     of_sequences: set[str] = set()
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         write_page(spec, raw, whole, sequences, protocols, options.page)
         print(f"page: {options.page}")
     elif not options.sheet:
-        print(f"to look at frames: scopedepth check-dataset {options.name} --page {options.name}.html")
+        print(f"to look at frames: scopedepth check-dataset {options.dataset} --page {options.dataset}.html")
     return 0
 
 

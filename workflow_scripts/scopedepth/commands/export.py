@@ -20,11 +20,12 @@ from scopedepth.config.files import default_files
 from scopedepth.config.load import Study, select_study
 from scopedepth.config.resolve import stored_name
 from scopedepth.errors import ScopeDepthError
-from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, write_crate
+from scopedepth.export.crate import WORKFLOW, Crate, Member, Part, terms_of_parts, write_crate
+from scopedepth.export.croissant import CROISSANT, croissant
 from scopedepth.job.manifest import list_files, read_manifest
 from scopedepth.job.run import read_record
 from scopedepth.job.shipped import LIBRARY, runs_by
-from scopedepth.study.layout import RESULTS, Job, weights_job
+from scopedepth.study.layout import RESULTS, Job, tables_of, weights_job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan
 from scopedepth.version import own_version
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--author", action="append", default=[], metavar="NAME", help="who made the study; may be repeated"
     )
     parser.add_argument("--licence", help="what you publish the study under: an address, or words")
+    parser.add_argument("--url", help="where you publish it, for the metadata of its tables")
     configuration.add_arguments(parser, study=False)
 
 
@@ -60,14 +62,20 @@ def run(options: argparse.Namespace) -> int:
         raise ScopeDepthError(f"--out {out} is no file in a folder that is there. Give a name such as x.zip.")
     workflow = plan.scripts.parent
     results = list(result_parts(plan, options.predictions))
+    began, ended = times(plan)
+    described = description(study)
+    tables = {table: path for table, path in tables_of(study.name).items() if path.exists()}
+    metadata_of_tables = croissant(
+        study.name, study.spec["title"] or study.name, described, ended, own_version(),
+        options.licence or terms_of_parts(list(members(study))), tables, options.author, options.url,
+    )  # fmt: skip
     parts = [
         *code_parts(workflow),
         configuration_part(options, config),
         Part(RESOLVED, resolved(study), "The study with all defaults filled in: what was computed."),
+        Part(CROISSANT, metadata_of_tables, "The tables, their columns, types and units, in Croissant 1.1."),
         *results,
     ]
-    began, ended = times(plan)
-    described = description(study)
     crate = Crate(
         title=study.spec["title"] or study.name,
         description=described,

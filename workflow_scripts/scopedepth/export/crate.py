@@ -204,17 +204,20 @@ def _thing(identifier: str, kind: str | list[str], name: str) -> Entity:
 
 def _terms(crate: Crate) -> Entity:
     """Return the crate's licence: the one that is given, or the terms of what the results came from."""
-    parts = [
-        f"{member.spec.get('title') or member.name}: {member.spec['licence']}" for member in crate.members
-    ]
     is_address = (crate.licence or "").startswith(("https://", "http://"))
     entity = _thing(
         str(crate.licence) if is_address else "#terms", "CreativeWork", crate.licence or "Terms of the parts"
     )
     return entity | {
-        "description": "The workflow's code is under the MIT licence. Numbers and pictures were made from these "
-        f"datasets and models, whose terms hold: {'; '.join(parts)}."
+        "description": "The workflow's code is under the MIT licence. " + terms_of_parts(crate.members)
     }
+
+
+def terms_of_parts(members: Iterable[Member]) -> str:
+    """Return a sentence on the licences of a study's datasets and models."""
+    parts = [f"{one.spec.get('title') or one.name}: {one.spec['licence']}" for one in members]
+    made_from = "Numbers and pictures were made from these datasets and models, whose terms hold"
+    return f"{made_from}: {'; '.join(parts)}."
 
 
 def _member(member: Member) -> Iterator[Entity]:

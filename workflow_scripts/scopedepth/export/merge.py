@@ -99,6 +99,7 @@ def _agreed(crates: Sequence[OpenedCrate], name: str | None) -> Merged:
             f"No crate has {model} on {dataset} under {protocol}, and {len(lacking) - 1} more cells are missing. "
             "A ranking needs each model on each dataset: run what is missing, or export studies without it."
         )
+    _refuse_gaps(owners)
     timed, told = _timed(crates, list(models))
     study = {
         **first,
@@ -202,6 +203,23 @@ def _owners(crates: Sequence[OpenedCrate], protocols: Iterable[str]) -> dict[Cel
     return owners
 
 
+def _refuse_gaps(owners: Mapping[Cell, OpenedCrate]) -> None:
+    """Refuse a crate that has a cell on some of its units of a dataset and not on others."""
+    for (dataset, model, protocol), crate in owners.items():
+        jobs = [job for job in crate.jobs if job.rule in ("prepare", "score")]
+        wanted = {
+            job.values[0] for job in jobs if job.rule == "prepare" and dataset_of(job.values[0]) == dataset
+        }
+        scored = {
+            job.values[0] for job in jobs if job.rule == "score" and job.values[1:] == (model, protocol)
+        }
+        if wanted - scored:
+            raise ScopeDepthError(
+                f"{crate.path}: the scores of {model} on {min(wanted - scored)} under {protocol} are missing. "
+                "Is it a crate of scopedepth export, and whole?"
+            )
+
+
 def _timed(crates: Sequence[OpenedCrate], models: Sequence[str]) -> tuple[dict[str, OpenedCrate], list[str]]:
     """Return whose timing counts, by model, and what is said of it: times of two machines share no ranking."""
     timed: dict[str, OpenedCrate] = {}
@@ -214,17 +232,38 @@ def _timed(crates: Sequence[OpenedCrate], models: Sequence[str]) -> tuple[dict[s
         for job in crate.jobs:
             if job.rule == "time" and job.values[1] in models:
                 record = crate.record(job)
-                names.add(f"{record.get('host')}: {record.get('hardware')}")
+                names.add(_machine(record, crate))
                 timed.setdefault(job.values[1], crate)
         for machine in names:
             machines.setdefault(machine, []).append(crate.path.name)
     if len(machines) > 1:
         where = "; ".join(f"{machine} ({', '.join(names)})" for machine, names in sorted(machines.items()))
         return {}, [f"Speed is left out, for it was measured on several machines: {where}."]
+    sources = {crate.path.name for crate in timed.values()}
+    if len(sources) > 1:
+        (machine,) = machines
+        said = f"Speed was measured on one machine, as all records say, {machine} ({', '.join(sorted(sources))})."
+        return timed, [said, *_untimed(timed, models)]
+    return timed, _untimed(timed, models)
+
+
+def _untimed(timed: Mapping[str, OpenedCrate], models: Sequence[str]) -> list[str]:
     if timed and timed.keys() != set(models):
-        lacking = sorted(set(models) - timed.keys())
-        return timed, [f"Without a measured speed: {', '.join(lacking)}."]
-    return timed, []
+        return [f"Without a measured speed: {', '.join(sorted(set(models) - timed.keys()))}."]
+    return []
+
+
+def _machine(record: Mapping[str, Any], crate: OpenedCrate) -> str:
+    """Return what tells a machine from others, as a record of its timing says it.
+
+    Hosts of two laboratories may have one name, so device and system count as well; a record that does not say what it
+    ran on is of a machine of its crate's own.
+    """
+    host, hardware = record.get("host"), record.get("hardware")
+    if not host or not hardware:
+        return f"a machine that {crate.path.name} does not name"
+    more = [str(record[key]) for key in ("device", "platform") if record.get(key)]
+    return f"{host}: {hardware}" + (f" ({', '.join(more)})" if more else "")
 
 
 def _lineage(crates: Sequence[OpenedCrate]) -> dict[str, Any]:

@@ -125,13 +125,15 @@ class OpenedCrate:
         content = self.json(name)
         if content != sealed(content):
             raise self._wrong(f"{name} is not as its job left it")
+        outputs = content.get("outputs", {})
         for path in job.outputs().values():
-            stated = content.get("outputs", {}).get(path.name)
-            inside = path.as_posix()
-            if stated is None or not self.has(inside) or inside.endswith(RECORD):
+            stated, inside = outputs.get(path.name), path.as_posix()
+            if inside.endswith(RECORD):
                 continue
-            if stated != "sha256:" + self._files[inside][1]:
+            if self.has(inside) and stated != "sha256:" + self._files[inside][1]:
                 raise self._wrong(f"{inside} is not the file that its job made")
+            if stated is not None and not self.has(inside):
+                raise self._wrong(f"{inside} is missing, which its job made")
         return content
 
     def _bytes(self, name: str, limit: int) -> bytes:

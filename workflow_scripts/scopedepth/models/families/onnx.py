@@ -2,6 +2,9 @@
 
 Options
     file            the .onnx file within the weights; null: the only one
+    input           images, prepared here as the options below say; or frames, uint8 (n, h, w, 3) RGB as they are, of a
+                    file that prepares them itself (scopedepth deploy): none of height to resample is set then
+    greatest_depth  of a metric_disparity: the depth, in its unit, at which its authors cut; null: nowhere
     height, width   the network's input; null: as the file says, else the frame's own
     multiple        where the frame's own size is taken, to the nearest multiple of this (1)
     mean, std       per channel, of values in [0, 1] (ImageNet's); null: none
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 OPENCV = "opencv"
 DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+FRAMES = "tensor(uint8)"
+# Options on how frames become images.
+PREPARING = ("height", "width", "multiple", "mean", "std", "scale", "channels", "resample")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Options:
     """As above."""
 
     file: File | None = None
+    input: Literal["images", "frames"] = "images"
+    greatest_depth: Positive | None = None
     height: Pixels | None = None
     width: Pixels | None = None
     multiple: Pixels = 1
@@ -51,6 +59,11 @@ class Options:
     def __post_init__(self) -> None:
         if self.std is None and self.mean is not None:
             raise ValueError("std is null and mean is not; give both, or mean: null and std: null for none")
+        if self.input == "frames":
+            plain = Options()
+            prepared = [name for name in PREPARING if getattr(self, name) != getattr(plain, name)]
+            if prepared:
+                raise ValueError(f"a file that takes frames prepares them itself; leave {prepared[0]} out")
 
 
 class Onnx(DepthModel):
@@ -73,18 +86,28 @@ class Onnx(DepthModel):
                 f"Model {self.name}: {path.name} takes {names}, and is given images alone. Export it with one input."
             )
         first = inputs[0]
-        if len(first.shape) != 4 or (first.shape[1] not in (3, None) and not isinstance(first.shape[1], str)):
+        shape = list(first.shape)
+        self.takes_frames = options.input == "frames"
+        self.greatest_depth = options.greatest_depth if self.output_kind == "metric_disparity" else None
+        if self.takes_frames != (first.type == FRAMES):
+            raise ScopeDepthError(
+                f"Model {self.name}: {path.name} takes {first.type}. Set options.input to "
+                f"{'images' if self.takes_frames else 'frames'}."
+            )
+        if self.takes_frames and len(shape) == 4:
+            shape = [shape[0], shape[3], *shape[1:3]]
+        if len(shape) != 4 or (shape[1] not in (3, None) and not isinstance(shape[1], str)):
             raise ScopeDepthError(
                 f"Model {self.name}: {path.name} takes {first.shape}, not images (n, 3, h, w)."
             )
         self.input_name = first.name
-        if first.type not in DTYPES:
+        if first.type not in DTYPES and not self.takes_frames:
             raise ScopeDepthError(
                 f"Model {self.name}: {path.name} takes {first.type}, and is given {' or '.join(DTYPES)}. Export it "
                 "with images as floats."
             )
-        self.dtype = DTYPES[first.type]
-        fixed = [side if isinstance(side, int) and side > 0 else None for side in first.shape]
+        self.dtype = DTYPES.get(first.type, np.uint8)
+        fixed = [side if isinstance(side, int) and side > 0 else None for side in shape]
         self.fixed_batch, self.fixed_size = fixed[0], (fixed[2], fixed[3])
         for side, given, has in zip(
             ("height", "width"), (options.height, options.width), self.fixed_size, strict=True
@@ -149,6 +172,13 @@ class Onnx(DepthModel):
 
     def preprocess(self, frames: np.ndarray) -> np.ndarray:
         v, u = self.input_size(*frames.shape[1:3])
+        if self.takes_frames:
+            if frames.shape[1:3] != (v, u):
+                raise ScopeDepthError(
+                    f"Model {self.name}: {self.path.name} was exported for frames of {u}x{v} (width x height), and "
+                    f"these are {frames.shape[2]}x{frames.shape[1]}."
+                )
+            return np.ascontiguousarray(frames)
         scale = np.float32(self.options.scale)
         if frames.shape[1:3] == (v, u):
             values = frames.astype(np.float32) * scale

@@ -1,0 +1,1 @@
+"""What a study has recorded of a model, under the items of published checklists."""
