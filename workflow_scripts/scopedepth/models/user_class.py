@@ -74,7 +74,12 @@ def _from_file(name: str, folder: Path, file: str, known: Iterable[Path]) -> Any
     with watched_imports(name, folder, known):
         # So that the file can import its neighbours: those that lie in the folder that is watched.
         sys.path.insert(0, str(path.parent.absolute()))
-        found.loader.exec_module(module)
+        try:
+            found.loader.exec_module(module)
+        except ModuleNotFoundError as error:
+            raise Refused(
+                f"Model {name}: {path} does not import: {error}. Its head may say what to install."
+            ) from error
     return module
 
 
@@ -154,7 +159,9 @@ def watched_imports(
         # A package answers for what is in it: some of torch's modules name no real file.
         top = sys.modules.get(found.partition(".")[0])
         file = getattr(top, "__file__", None) or getattr(sys.modules[found], "__file__", None)
-        if file and not any(Path(file).absolute().is_relative_to(place) for place in places):
+        if not file or file.startswith("<"):  # made while running, by what was imported
+            continue
+        if not any(Path(file).absolute().is_relative_to(place) for place in places):
             raise Refused(
                 f"Model {name}: its code imports {found} from {file}, which is neither in its weights' folder nor in "
                 "options.folder nor installed, so that a change of it would not be noticed. Put it into the folder, "

@@ -116,7 +116,8 @@ class Worker:
             self.users.pop(number, None)
         if call == "make":
             device = _device(asked["told"])
-            user = self.user_class.make({**asked["told"], "device": device})
+            # Some packages call the program that runs by a second name.
+            user = self.user_class.make({**asked["told"], "device": device}, [Path(__file__)])
             return {"device": device, **self.describe(user)}, []
         if call == "prepare":
             self.prepare(asked["repeatable"], asked["threads"])
