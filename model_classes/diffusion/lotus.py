@@ -5,10 +5,10 @@ The repository lies beside this file, and wants an environment with torchvision,
     git clone https://github.com/EnVision-Research/Lotus model_classes/diffusion/repository
     git -C model_classes/diffusion/repository checkout b737e12
     python3 -m venv venvs/lotus
-    venvs/lotus/bin/pip install torch torchvision diffusers transformers accelerate opencv-python-headless matplotlib scipy
+    venvs/lotus/bin/pip install torch torchvision diffusers==0.35.2 "transformers<5" accelerate tensorboard matplotlib
 
-Random numbers begin with the same seed at each frame, so that its answer does not depend on the frames beside it, nor on
-a kill. In single precision; its own script runs under autocast.
+Random numbers begin with the same seed at each frame, so that its answer does not depend on the frames beside it, nor
+on a kill. In single precision; its own script runs under autocast.
 Options: `mode` (regression, generation), `seed` (0), `timestep` (999), `resolution` (of the longer side; null: 768).
 """
 
@@ -22,7 +22,9 @@ import torch
 
 REPOSITORY = Path(__file__).with_name("repository")
 if not (REPOSITORY / "pipeline.py").is_file():
-    raise ModuleNotFoundError(f"git clone https://github.com/EnVision-Research/Lotus {REPOSITORY} (at b737e12)")
+    raise ModuleNotFoundError(
+        f"git clone https://github.com/EnVision-Research/Lotus {REPOSITORY} (at b737e12)"
+    )
 sys.path.insert(0, str(REPOSITORY))
 
 import pipeline as published  # noqa: E402

@@ -2,8 +2,8 @@
 
     pip install --no-deps diffusers==0.42.1
 
-beside this workflow's packages, or in an environment of its own. Each frame has a random generator of its own, begun with
-the same seed, so that its answer does not depend on the frames beside it, nor on a kill.
+beside this workflow's packages, or in an environment of its own. Each frame has a random generator of its own, begun
+with the same seed, so that its answer does not depend on the frames beside it, nor on a kill.
 Options: `seed` (0), `steps` and `resolution` (of the longer side; null: the checkpoint's), `ensemble` (1).
 """
 

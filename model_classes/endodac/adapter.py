@@ -5,9 +5,10 @@ The repository lies beside this file, and wants an environment with torchvision,
     git clone https://github.com/BeileiCui/EndoDAC model_classes/endodac/repository
     git -C model_classes/endodac/repository checkout 22ec911
     python3 -m venv venvs/endodac
-    venvs/endodac/bin/pip install torch torchvision pillow einops timm
+    venvs/endodac/bin/pip install torch torchvision pillow fvcore
 
-The weights' folder holds depth_model.pth, as published. What is said is inverse depth up to scale, between 1 / 150 and 10.
+The weights' folder holds depth_model.pth, as published. What is said is inverse depth up to scale, between 1 / 150
+and 10.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class EndoDAC:
 
     def predict(self, frames):
         resized = [
-            np.asarray(Image.fromarray(one).resize((self.width, self.height), Image.LANCZOS)) for one in frames
+            np.asarray(Image.fromarray(one).resize((self.width, self.height), Image.LANCZOS))
+            for one in frames
         ]
         images = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous().float().div(255)
         with torch.inference_mode():

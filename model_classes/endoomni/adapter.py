@@ -7,8 +7,8 @@ The repository lies beside this file, and wants an environment with torchvision,
     python3 -m venv venvs/endoomni
     venvs/endoomni/bin/pip install torch torchvision huggingface_hub opencv-python-headless tqdm
 
-The weights' folder holds one file .pth, as published: inverse depth up to scale (its weights "for comparison") or up to scale
-and shift (those for fine-tuning). Options: `encoder` (vitb), `side` of the square input (378).
+The weights' folder holds one file .pth, as published: inverse depth up to scale (its weights "for comparison") or up to
+scale and shift (those for fine-tuning). Options: `encoder` (vitb), `side` of the square input (378).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ The repository lies beside this file, and wants an environment with torchvision,
     python3 -m venv venvs/lite_mono
     venvs/lite_mono/bin/pip install torch torchvision timm pillow
 
-The weights' folder holds encoder.pth and depth.pth, as published. What is said is inverse depth up to scale, between 1 / 100
-and 10. Options: `model` (lite-mono, lite-mono-small, lite-mono-tiny, lite-mono-8m).
+The weights' folder holds encoder.pth and depth.pth, as published. What is said is inverse depth up to scale, between
+1 / 100 and 10. Options: `model` (lite-mono, lite-mono-small, lite-mono-tiny, lite-mono-8m).
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class LiteMono:
         encoder = torch.load(weights / "encoder.pth", map_location="cpu", weights_only=True)
         decoder = torch.load(weights / "depth.pth", map_location="cpu", weights_only=True)
         self.height, self.width = int(encoder["height"]), int(encoder["width"])
-        self.encoder = networks.LiteMono(model=options.get("model", "lite-mono"), height=self.height, width=self.width)
+        self.encoder = networks.LiteMono(
+            model=options.get("model", "lite-mono"), height=self.height, width=self.width
+        )
         self.decoder = networks.DepthDecoder(self.encoder.num_ch_enc, scales=range(3))
         for network, tensors in ((self.encoder, encoder), (self.decoder, decoder)):
             network.load_state_dict({key: tensors[key] for key in network.state_dict()})  # a lack is an error
@@ -46,7 +48,8 @@ class LiteMono:
 
     def predict(self, frames):
         resized = [
-            np.asarray(Image.fromarray(one).resize((self.width, self.height), Image.LANCZOS)) for one in frames
+            np.asarray(Image.fromarray(one).resize((self.width, self.height), Image.LANCZOS))
+            for one in frames
         ]
         images = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous().float().div(255)
         with torch.inference_mode():

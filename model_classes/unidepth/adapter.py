@@ -1,11 +1,13 @@
 """UniDepthV2 through its package: metres.
 
-Its package wants NumPy 1 or a torch of its own choice, and so an environment of its own, which `options.python` names:
+Its package's requirements are pinned otherwise than ours, and so it wants an environment of its own, which
+`options.python` names:
 
     python3.10 -m venv venvs/unidepth
     venvs/unidepth/bin/pip install --no-deps \
         "git+https://github.com/lpiccinelli-eth/UniDepth@8d8cfe4"
-    venvs/unidepth/bin/pip install torch torchvision einops timm huggingface_hub safetensors numpy scipy tqdm wandb
+    venvs/unidepth/bin/pip install torch torchvision einops timm huggingface_hub safetensors "numpy<2" scipy wandb \
+        matplotlib pillow tqdm opencv-python-headless
 
 Options: `resolution_level`, from 0 to 9 (its own default, all sizes that it was trained on).
 """

@@ -40,14 +40,18 @@ from video_depth_anything.video_depth import (  # noqa: E402
     VideoDepthAnything,
 )
 
-SIZES = {"vits": (64, [48, 96, 192, 384]), "vitb": (128, [96, 192, 384, 768]), "vitl": (256, [256, 512, 1024, 1024])}
+SIZES = {
+    "vits": (64, [48, 96, 192, 384]),
+    "vitb": (128, [96, 192, 384, 768]),
+    "vitl": (256, [256, 512, 1024, 1024]),
+}
 STEP = INFER_LEN - OVERLAP
 # Frames that scale and shift are found on.
 FITTED = OVERLAP - INTERP_LEN
 
 
 class VideoDepth:
-    window = {"frames": INFER_LEN, "overlap": OVERLAP, "keep": "later"}
+    window = {"frames": INFER_LEN, "overlap": OVERLAP, "keep": "later"}  # noqa: RUF012 - it is read alone
 
     def __init__(self, weights, device, options):
         encoder = options["encoder"]
@@ -71,7 +75,9 @@ class VideoDepth:
         return height, width
 
     def predict(self, frames):
-        answers = self.window_of(np.concatenate([frames, np.repeat(frames[-1:], INFER_LEN - len(frames), axis=0)]))
+        answers = self.window_of(
+            np.concatenate([frames, np.repeat(frames[-1:], INFER_LEN - len(frames), axis=0)])
+        )
         keys = KEYFRAMES[:FITTED]
         if self.ends is None:
             aligned, self.fitted = list(answers), [answers[key] for key in keys]
