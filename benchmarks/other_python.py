@@ -2,8 +2,8 @@
 
     python benchmarks/other_python.py [PYTHON]
 
-A class that does nothing but give back a map that it has, in this process and in a worker of PYTHON (this one's, if none is
-named): what is between the two is the transport. docs/models.md has what it said.
+A class that does nothing but give back a map that it has, in this process and in a worker of PYTHON (this one's, if
+none is named): what is between the two is the transport. docs/models.md has what it said.
 """
 
 from __future__ import annotations
@@ -72,9 +72,8 @@ def main(python: str) -> None:
                     model.predict(frames)
                     durations.append(1e3 * (time.perf_counter() - began))
                 took[name] = statistics.median(durations)
-            print(
-                f"{shape}: {took['there'] - took['here']:.2f} ms, {(took['there'] - took['here']) / shape[0]:.2f} a frame"
-            )
+            apart = took["there"] - took["here"]
+            print(f"{shape}: {apart:.2f} ms, {apart / shape[0]:.2f} a frame")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,11 @@ import pytest
 import yaml
 
 from project import ROOT
+from scopedepth.commands.export import code_parts
 from scopedepth.errors import ScopeDepthError
 from scopedepth.models import load_model
 from scopedepth.models.base import DepthModel
+from scopedepth.study import asked
 from tiny_models import scene, spec
 
 torch = pytest.importorskip("torch")
@@ -355,3 +357,22 @@ def test_a_repository_that_is_not_there_is_one_line_with_the_command(make: Make)
     for name in ("video_depth_anything_small", "endodac"):
         with pytest.raises(ScopeDepthError, match=r"does not import: git clone https://github\.com/.* \(at "):
             make(name, "", {}, folder=str(ROOT / ENTRIES[name]["options"]["folder"]))
+
+
+def test_a_crate_has_the_adapters_and_not_the_code_beside_them(tmp_path: Path) -> None:
+    own = tmp_path / "model_classes/endodac"
+    (own / "repository/models").mkdir(parents=True)
+    for file in ("adapter.py", "repository/README.md", "repository/models/net.py"):
+        (own / file).write_text("")
+    inside = [part.name for part in code_parts(tmp_path) if part.name.startswith("model_classes")]
+    assert inside == ["model_classes/endodac/adapter.py"]
+
+
+def test_planning_knows_who_asks_for_windows_and_cameras() -> None:
+    videos = {"video_depth_anything_small", "video_depth_anything_large"}
+    cameras = {"depth_anything_3_metric_large", "metric3d_v2_small"}
+    for name, entry in ENTRIES.items():
+        own = asked.own_class(entry)
+        assert own is not None
+        assert asked._asks_for_windows(own) == (name in videos), name
+        assert asked._asks_for_intrinsics(own) == (name in cameras), name

@@ -51,7 +51,7 @@ FITTED = OVERLAP - INTERP_LEN
 
 
 class VideoDepth:
-    window = {"frames": INFER_LEN, "overlap": OVERLAP, "keep": "later"}  # noqa: RUF012 - it is read alone
+    window = {"frames": 32, "overlap": 10, "keep": "later"}  # noqa: RUF012 - it is read alone
 
     def __init__(self, weights, device, options):
         encoder = options["encoder"]
