@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -342,19 +341,15 @@ def test_what_is_installed_there_is_part_of_the_identity(
 
 def test_the_work_of_its_process_is_no_others(code: Path, other: Path) -> None:
     model = load_model(told(code, other), NOTHING, "cpu")
-    watch = LoadWatch()
+    assert model.own_process is not None
+    times = psutil.Process(model.own_process).cpu_times()
+    busy = times.user + times.system
+    assert busy > 0  # it has started
+    moments = iter([0.0, 0.0, 1.0, 2.0, 3.0])
+    readings = iter([(0.0, 0.0), (busy, 0.0)])
+    watch = LoadWatch(lambda: next(readings), lambda: next(moments))
     watch.ours = model.own_process
-    watch.lap()
-    watch.look_around()
-    frames = scene(8, 200, 200)
-    began = time.perf_counter()
-    while time.perf_counter() - began < 0.4:
-        model.predict(frames)
-    busy = psutil.Process(model.own_process).cpu_times().user
-    assert busy > 0.1
-    watch._busy = lambda: (busy, 0.0)  # as if nobody else had been at work
-    watch._last = (watch._last[0], 0.0, 0.0)
-    assert watch.lap() < 0.05
+    assert watch.lap() == 0
+    assert model.own_process not in [pid for pid, _ in watch._others()]
     watch.ours = None
-    watch._last = (watch._last[0] - 1, 0.0, 0.0)
-    assert watch.lap() > 0.05
+    assert model.own_process in [pid for pid, _ in watch._others()]

@@ -50,7 +50,7 @@ def installed_in(interpreter: Path) -> dict[str, Any]:
         try:
             answer = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
             said = json.loads(answer.stdout)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, RecursionError, subprocess.SubprocessError) as error:
             last = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1:]
             raise ScopeDepthError(
                 f"{interpreter} does not say what is installed: {' '.join(last)}"
