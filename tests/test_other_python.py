@@ -54,7 +54,7 @@ class Net:
         if fails == "killed":
             os.kill(os.getpid(), 9)
         if fails == "sleeps":
-            print("asleep", flush=True)
+            print("asleep")
             time.sleep(60)
         if fails == "dark" and (frames.max(axis=(1, 2, 3)) == 1).any():
             raise ValueError("too dark")

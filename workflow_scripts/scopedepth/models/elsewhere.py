@@ -40,7 +40,7 @@ class Elsewhere:
         self.dropped: list[int] = []
         here, there = socket.socketpair()
         memory = _shared_memory()
-        command = [str(interpreter), "-I", "-B", worker.__file__, str(there.fileno()), str(memory)]
+        command = [str(interpreter), "-I", "-B", "-u", worker.__file__, str(there.fileno()), str(memory)]
         try:
             self.process = subprocess.Popen(
                 command,
