@@ -38,7 +38,7 @@ def shown_models() -> dict[str, Any]:
     """The entries of all blocks of the page whose weights lie on the disk, or that have none."""
     found: dict[str, Any] = {}
     for block in blocks("yaml"):
-        shown = yaml.safe_load(block.replace("SCIPY", scipy.__version__))
+        shown = yaml.safe_load(block.replace("SCIPY", scipy.__version__).replace("PYTHON", sys.executable))
         for name, entry in (shown.get("models") or {}).items():
             if entry.get("weights", {}).get("kind", "path") == "path":
                 found[name] = entry

@@ -35,7 +35,8 @@ RESOLVED = "study.json"
 # What the workflow consists of, and what a clone says of it.
 CODE = (WORKFLOW, "rules", "workflow_scripts", "model_classes", "profiles/default", "schemas", "envs")
 WORDS = ("README.md", "LICENSE", "CITATION.cff", "citations.bib", "pyproject.toml", "requirements.txt")
-LITTER = frozenset({"__pycache__", ".snakemake", ".ipynb_checkpoints"})
+# `repository` beside an adapter is other people's code, which whoever opens the crate gets from them.
+LITTER = frozenset({"__pycache__", ".snakemake", ".ipynb_checkpoints", "repository"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

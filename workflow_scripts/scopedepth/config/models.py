@@ -110,9 +110,9 @@ class ModelSpec(Spec):
     @field_validator("options")
     @classmethod
     def _code_in_place(cls, options: dict[str, Any]) -> dict[str, Any]:
-        """Let a folder of code be one that comes with the workflow, as weights may be."""
-        folder = options.get("folder")
-        return {**options, "folder": in_place(folder)} if isinstance(folder, str) else options
+        """Let a folder of code, or a Python, be one in the workflow's folder, as weights may be."""
+        places = {key: options[key] for key in ("folder", "python") if isinstance(options.get(key), str)}
+        return {**options, **{key: in_place(place) for key, place in places.items()}}
 
     @model_validator(mode="after")
     def _known_options(self) -> ModelSpec:

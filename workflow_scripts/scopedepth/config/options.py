@@ -134,6 +134,8 @@ Sides = Annotated[int, Field(ge=64, le=16384, multiple_of=32)]
 File = Annotated[str, AfterValidator(_below)]
 # A folder of the user's own; relative paths start at the workflow's folder.
 OwnFolder = Annotated[str, Field(min_length=1), AfterValidator(short)]
+# A Python of another environment, by its path or as it stands in PATH; relative paths start at the workflow's folder.
+Interpreter = Annotated[str, Field(min_length=1), AfterValidator(short)]
 # An installed package and its version, "name==1.2".
 Pinned = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
 Places = File | Annotated[dict[str, File], Field(min_length=1)]

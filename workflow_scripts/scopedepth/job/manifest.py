@@ -21,7 +21,7 @@ from scopedepth.errors import ScopeDepthError
 MANIFEST, PAGE, RECORD = ".json", ".page.json", ".run.json"
 
 # Snakemake leaves this marker in every directory() output, and Python its bytecode beside code that it imports.
-IGNORED = frozenset({".snakemake_timestamp", "__pycache__"})
+IGNORED = frozenset({".git", ".snakemake_timestamp", "__pycache__"})
 
 
 def digest_file(path: Path) -> str:

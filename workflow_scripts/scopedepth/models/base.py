@@ -28,11 +28,14 @@ class DepthModel(ABC):
     Attributes: `output_kind` and `unit` (what the numbers mean), `parameters`, `device` ("cpu", "cuda:0"),
     `precision` ("fp32", "bf16", "fp16"), `greatest_depth` (of a metric_disparity: the depth, in its unit, at which
     its authors cut after resampling; None: nowhere), `own_code` (the digest of code of the user's outside of its
-    weights; None: none), `wants_intrinsics` (it predicts only for a known camera, see `with_camera`), `window` (the
-    frames of a video that it wants at once and in order; None: each frame for itself, in batches of any size).
+    weights; None: none), `environment` (Python and packages of the other environment that it runs in; None: ours),
+    `own_process` (the number of the process that it runs in; None: this one), `wants_intrinsics` (it predicts only for
+    a known camera, see `with_camera`), `window` (the frames of a video that it wants at once and in order; None: each
+    frame for itself, in batches of any size).
     """
 
     wants_intrinsics = False
+    own_process: int | None = None
     window: Window | None = None
 
     def __init__(self, spec: specs.Model, device: str = "cpu", parameters: int = 0) -> None:
@@ -44,6 +47,7 @@ class DepthModel(ABC):
         self.parameters = parameters
         self.greatest_depth: float | None = None
         self.own_code: str | None = None
+        self.environment: dict[str, Any] | None = None
 
     def for_sequence(self, name: str) -> DepthModel:
         """Return the model for a sequence: another one where the weights differ by sequence, itself else."""

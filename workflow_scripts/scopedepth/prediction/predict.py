@@ -82,6 +82,7 @@ def predict_unit(
             uncovered_pixels={name: count_uncovered(sequence) for name, sequence in predicted.items()},
             weights_digest=attrs["weights_digest"],
             commit=attrs["commit"],
+            **({} if model.environment is None else {"environment": model.environment}),
         )
 
 
@@ -170,6 +171,7 @@ def _attributes(spec: specs.Model, weights: Path, model: DepthModel) -> dict[str
         "precision": model.precision,
         "versions": versions,
         **({} if model.own_code is None else {"own_code": model.own_code}),
+        **({} if model.environment is None else {"environment": model.environment}),
         **({} if model.window is None else {"window": asdict(model.window)}),
         **_rounding(model),
     }

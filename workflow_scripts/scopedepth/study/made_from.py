@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from scopedepth.job.environment import environment_digest
 from scopedepth.job.leaves import NONE, PLANNED_BYTES, Signature, leaf_digest, signature
 from scopedepth.job.manifest import digest_file
 from scopedepth.job.run import read_record, sealed
@@ -155,10 +156,14 @@ class MadeFrom:
         leaves = self.plan.leaves(job)
         # What was not made yet is made anyway: the job reads its leaves, and planning need not.
         made = "manifest" if "manifest" in job.stage.makes else "table"
-        waits = self.planning and bool(leaves) and not job.path(made, self.results).is_file()
+        python = self.plan.other_python(job)
+        reads = bool(leaves) or python is not None
+        waits = self.planning and reads and not job.path(made, self.results).is_file()
         for leaf in leaves:
             digest = NONE if waits else leaf_digest(leaf, self.results, PLANNED_BYTES)
             found[leaf.root.as_posix()] = digest
+        if python is not None:
+            found[f"what is installed for {python}"] = NONE if waits else environment_digest(python)
         if "study" in job.stage.wildcards:
             kinds: dict[str, list[Job]] = {}
             for needed in self.plan.needed_by(job):

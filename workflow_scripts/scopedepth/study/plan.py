@@ -287,6 +287,13 @@ class Plan:
             )
         return at(folder)
 
+    def other_python(self, job: Job) -> str | None:
+        """Return the Python of another environment that a job runs its model in; None where it has none."""
+        if job.rule not in ("predict", "time"):
+            return None
+        model = self.model(job.wildcards)
+        return model["options"].get("python") if model["family"] == "python" else None
+
     # What decides a job, as canonical JSON.
 
     def spec(self, job: Job) -> str:

@@ -57,10 +57,10 @@ class Gpu:
         used = self._ask(self.nvml.nvmlDeviceGetTotalEnergyConsumption)
         return None if used is None else used / 1000
 
-    def other_processes(self) -> list[str]:
-        """Return the names of the other processes that compute on this GPU."""
+    def other_processes(self, ours: int | None = None) -> list[str]:
+        """Return the names of the other processes that compute on this GPU; `ours` is none of them."""
         found = self._ask(self.nvml.nvmlDeviceGetComputeRunningProcesses) or []
-        return sorted(self._name(process.pid) for process in found if process.pid != os.getpid())
+        return sorted(self._name(process.pid) for process in found if process.pid not in (os.getpid(), ours))
 
     def _name(self, pid: int) -> str:
         try:

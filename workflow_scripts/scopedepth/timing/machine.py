@@ -67,7 +67,9 @@ class LoadWatch:
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._busy, self._now = busy, now
-        self._processes = _processes()
+        # Of the model's own process, where it has one: its work is ours.
+        self.ours: int | None = None
+        self._processes = self._others()
         self._looked = self._now()
         self._busiest: dict[str, float] = {}
         self.lap()
@@ -75,6 +77,7 @@ class LoadWatch:
     def lap(self) -> float:
         """Return the load of others since the last lap, in cores (1.0 = one core fully used); and start anew."""
         moment, (busy, own) = self._now(), self._busy()
+        own += _seconds_of(self.ours)
         previous = getattr(self, "_last", (moment, busy, own))
         self._last = (moment, busy, own)
         elapsed = moment - previous[0]
@@ -85,7 +88,7 @@ class LoadWatch:
 
     def look_around(self) -> None:
         """Remember which other processes have worked since the last look: one that ends later is still named."""
-        processes, moment = _processes(), self._now()
+        processes, moment = self._others(), self._now()
         elapsed = max(moment - self._looked, 1e-9)
         for key, (name, seconds) in processes.items():
             began = key[1]
@@ -95,6 +98,9 @@ class LoadWatch:
             self._busiest[name] = max(self._busiest.get(name, 0.0), cores)
         self._processes, self._looked = processes, moment
 
+    def _others(self) -> dict[tuple[int, float], tuple[str, float]]:
+        return {key: found for key, found in _processes().items() if key[0] != self.ours}
+
     def busiest(self, at_least: float = 0.1, limit: int = 5) -> list[dict[str, Any]]:
         """Return the other processes that used most between two looks: name and cores, the busiest first."""
         self.look_around()
@@ -102,6 +108,15 @@ class LoadWatch:
         return [{"name": name, "cores": round(cores, 2)} for name, cores in found if cores >= at_least][
             :limit
         ]
+
+
+def _seconds_of(process: int | None) -> float:
+    """Return the seconds of work that a child of this process has done; none where it has ended: they are ours then."""
+    try:
+        times = psutil.Process(process).cpu_times() if process is not None else None
+    except psutil.NoSuchProcess:
+        times = None
+    return 0.0 if times is None else times.user + times.system
 
 
 def _processes() -> dict[tuple[int, float], tuple[str, float]]:
@@ -115,19 +130,25 @@ def _processes() -> dict[tuple[int, float], tuple[str, float]]:
     return found
 
 
-def reset_peak_memory() -> bool:
-    """Let the process's peak of resident memory start anew, without what was freed; return whether it did (Linux)."""
-    give_freed_memory_back()
+def reset_peak_memory(process: int | None = None) -> bool:
+    """Let a process's peak of resident memory start anew, without what was freed; return whether it did (Linux).
+
+    process: its number; None: this one.
+    """
+    if process is None:
+        give_freed_memory_back()
     try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        Path(f"/proc/{process or 'self'}/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return False
     return True
 
 
-def peak_memory_mib() -> float:
-    """Return the process's peak resident memory in MiB since the last reset (Linux)."""
-    line = next(line for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:"))
+def peak_memory_mib(process: int | None = None) -> float:
+    """Return a process's peak resident memory in MiB since the last reset (Linux); None: this one's."""
+    line = next(
+        line for line in _read(f"/proc/{process or 'self'}/status").splitlines() if line.startswith("VmHWM:")
+    )
     return round(int(line.split()[1]) / 1024, 1)
 
 

@@ -135,6 +135,7 @@ class Measurement:
             start = time.perf_counter_ns()
             model = self.load(variant(self.spec, setting))
             milliseconds = (time.perf_counter_ns() - start) / 1e6
+            watch.ours = model.own_process
             model = with_stand_in_camera(model, *setting.frame_size)
             device = self.device or self._find_device(model)
             self._use_threads(model, self.threads)
@@ -169,7 +170,7 @@ class Measurement:
         """Record what is timed and on what; make the yardstick ready."""
         assert self.device is not None
         hardware = self.device.cuda.get_device_name() if self.device.cuda else machine.processor_name()
-        others = self.gpu.other_processes() if self.gpu else []
+        others = self.gpu.other_processes(model.own_process) if self.gpu else []
         if self.settings["on_load"] == "refuse":
             refuse_a_busy_gpu(hardware, others)
         self.facts |= {
@@ -203,7 +204,7 @@ class Measurement:
             "look_ahead": 0 if model.window is None else model.window.look_ahead,
         }
         model.free_memory()
-        starts_anew = machine.reset_peak_memory()
+        starts_anew = machine.reset_peak_memory(model.own_process)
         if self.device.cuda:
             self.device.cuda.empty_cache()  # or what earlier settings needed stays reserved
             self.device.cuda.reset_peak_memory_stats()
@@ -231,8 +232,10 @@ class Measurement:
             if not out_of_memory(error):
                 raise
             facts["status"] = "out of memory"
-        facts["memory_mib"] = machine.peak_memory_mib() if starts_anew else None
-        if self.device.cuda:
+        facts["memory_mib"] = machine.peak_memory_mib(model.own_process) if starts_anew else None
+        if self.device.cuda and model.own_process is not None:
+            facts["memory_mib"] = None  # its process's memory on the device is not seen from here
+        elif self.device.cuda:
             facts["memory_allocated_mib"] = round(self.device.cuda.max_memory_allocated() / 2**20, 1)
             facts["memory_mib"] = round(self.device.cuda.max_memory_reserved() / 2**20, 1)
         self.facts["settings"].append(facts)

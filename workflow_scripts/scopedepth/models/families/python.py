@@ -17,22 +17,19 @@ its version ("name==1.2"), which is part of the identity, too; another version i
         window = {"frames": 32, "overlap": 10}  # a video's frames at once and in order (models/window.py)
         def reset(self): ...                  # a sequence begins: of a window with memory
 
+Where the code wants other packages than ours, `python` is another Python, of an environment of its own: the class is
+made in a process of it, and frames and predictions go to and fro through memory (models/elsewhere.py). Its version
+and packages are part of the identity.
+
 Nothing else is asked of it. `weights` is None for `kind: none`. `device` is where to compute, `cpu` or `cuda:N`: `auto`
 is settled before the class is made. Options are `options.options`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import os
-import site
 import sys
-import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,24 +38,28 @@ from numpy.typing import NDArray
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.devices import gpu_at_hand
+from scopedepth.job.environment import installed_in, interpreter_at
 from scopedepth.job.extensions import read_options
 from scopedepth.job.identity import ROOT
 from scopedepth.job.manifest import digest_tree, manifest_of, read_manifest
+from scopedepth.models import elsewhere, user_class
 from scopedepth.models.base import DepthModel
 from scopedepth.models.window import Window
+from scopedepth.models.worker import as_float32
 
 if TYPE_CHECKING:
-    from scopedepth.config.options import File, OwnFolder, Pinned
+    from scopedepth.config.options import File, Interpreter, OwnFolder, Pinned
     from scopedepth.vocabulary import specs
 
 
 @dataclass(frozen=True)
 class Options:
-    """The class and where its code lies, the versions of the packages behind it, and what is handed to it."""
+    """The class, where its code lies, the packages behind it, another Python to run it, and what is handed to it."""
 
     code: File | None = None
     folder: OwnFolder | None = None
     packages: list[Pinned] = field(default_factory=list)
+    python: Interpreter | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,13 +97,18 @@ class UserModel(DepthModel):
 
     def for_sequence(self, name: str) -> DepthModel:
         other = self.user.for_sequence(name) if hasattr(self.user, "for_sequence") else self.user
-        return self if other is self.user else UserModel(self.spec, self.device, other)
+        return self if other is self.user else self._like(other)
 
     def with_camera(self, intrinsics: NDArray[np.float64]) -> DepthModel:
         if not self.wants_intrinsics:
             return self
-        other = UserModel(self.spec, self.device, self.user)
-        other.intrinsics, other.own_code = intrinsics, self.own_code
+        other = self._like(self.user)
+        other.intrinsics = intrinsics
+        return other
+
+    def _like(self, user: Any) -> UserModel:
+        other = type(self)(self.spec, self.device, user)
+        other.own_code, other.environment = self.own_code, self.environment
         return other
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
@@ -132,8 +138,7 @@ class UserModel(DepthModel):
         return self.user.predict(batch, intrinsics=self.intrinsics.copy())
 
     def to_host(self, out: Any) -> np.ndarray:
-        host = out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
-        values = np.asarray(host, dtype=np.float32)
+        values = as_float32(out)
         if values.ndim != 3:
             raise ScopeDepthError(f"Model {self.name}: predict returned {values.shape}, not (n, v, u).")
         return values
@@ -150,6 +155,22 @@ class UserModel(DepthModel):
 
             run_deterministically()
         super().prepare(threads)
+
+
+class RemoteModel(UserModel):
+    """Wraps what stands in for an object of the user's class in another Python."""
+
+    user: elsewhere.Remote
+
+    def __init__(self, spec: specs.Model, device: str, user: elsewhere.Remote) -> None:
+        super().__init__(spec, device, user)
+        self.own_process = user.elsewhere.process.pid
+
+    def use_threads(self, threads: int) -> None:
+        self.user.elsewhere.ask("prepare", repeatable=False, threads=threads)
+
+    def prepare(self, threads: int | None) -> None:
+        self.user.elsewhere.ask("prepare", repeatable=True, threads=threads)
 
 
 def _takes_intrinsics(user: Any) -> bool:
@@ -176,140 +197,61 @@ def _window(user: Any, name: str) -> Window | None:
 
 
 def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
-    """Import the user's class and make the object. Errors of the user's code keep their tracebacks."""
+    """Import the user's class and make the object, here or in the other Python that the options name.
+
+    Errors of the user's code keep their tracebacks here; of the other Python's the end is told in one line.
+    """
     options = read_options(spec, Options)
     name = spec["name"]
-    check_packages(name, options.packages)
-    place, _, class_name = (options.code or "").partition(":")
     own: Path | None = None
-    if place.endswith(".py"):
+    if (options.code or "").partition(":")[0].endswith(".py"):
         own = weights if options.folder is None else Path(options.folder).expanduser()
-        module = _from_file(name, own, place)
-    else:
-        module = _from_package(name, place, options.packages)
-    if own is not weights and _is_fetched(weights):
-        # Whatever a package asks for, torch takes tensors alone from a pickle that was downloaded.
-        os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-    where = str(own / place) if own is not None else place
-    if not hasattr(module, class_name):
-        raise ScopeDepthError(f"Model {name}: {where} has no class {class_name}.")
-    if device == "auto" and not gpu_at_hand():
-        device = "cpu"
-    if device != "cpu":
-        # Seconds for a class that is NumPy alone, but no other library knows of all of torch's devices.
-        from scopedepth.models.torch_model import resolve_device
-
-        device = resolve_device(device, name)
-    with watched_imports(name, own):
-        given = weights if weights.is_dir() else None
-        user = getattr(module, class_name)(given, device, dict(options.options))
-    if not callable(getattr(user, "predict", None)):
-        raise ScopeDepthError(f"Model {name}: {class_name} in {where} has no method predict(frames).")
-    model = UserModel(spec, device, user)
+    told = {
+        "name": name,
+        "code": options.code,
+        "folder": None if own is None else str(own),
+        "packages": options.packages,
+        "weights": str(weights) if weights.is_dir() else None,
+        "fetched": own is not weights and _is_fetched(weights),
+        "device": device,
+        "options": options.options,
+        "pip": "pip install",
+    }
+    model = _here(spec, told) if options.python is None else _elsewhere(spec, told, options.python)
     if own is not None and own is not weights:
         model.own_code = digest_tree(own)
     return model
 
 
-def _from_file(name: str, folder: Path, file: str) -> Any:
-    """Import a file of the user's folder, which is the weights' or one beside them."""
-    if Path(file).is_absolute() or ".." in Path(file).parts:
+def _here(spec: specs.Model, told: dict[str, Any]) -> UserModel:
+    if told["device"] == "auto" and not gpu_at_hand():
+        told = {**told, "device": "cpu"}
+    if told["device"] != "cpu":
+        # Seconds for a class that is NumPy alone, but no other library knows of all of torch's devices.
+        from scopedepth.models.torch_model import resolve_device
+
+        told = {**told, "device": resolve_device(told["device"], spec["name"])}
+    try:
+        return UserModel(spec, told["device"], user_class.make(told, [ROOT.parent]))
+    except user_class.Refused as error:
+        raise ScopeDepthError(str(error)) from error
+
+
+def _elsewhere(spec: specs.Model, told: dict[str, Any], python: str) -> UserModel:
+    interpreter = interpreter_at(python)
+    if interpreter is None:
         raise ScopeDepthError(
-            f"Model {name}: options.code names {file}, which lies outside its weights' folder, so that a change of "
-            "it would not be noticed. Give the folder as weights.path, or as options.folder, and the file's name in "
-            "it here."
+            f"Model {spec['name']}: there is no Python at {python} (options.python). Make its environment, or correct "
+            "the path."
         )
-    path = folder / file
-    if not path.is_file():
-        raise ScopeDepthError(
-            f"Model {name}: there is no {file} in {folder}. Give its folder: weights: {{kind: path, path: FOLDER}}, or "
-            "options.folder."
-        )
-    found = importlib.util.spec_from_file_location(f"scopedepth_user_{name}", path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    with watched_imports(name, folder):
-        # So that the file can import its neighbours: those that lie in the folder that is watched.
-        sys.path.insert(0, str(path.parent.absolute()))
-        found.loader.exec_module(module)
-    return module
-
-
-def _from_package(name: str, module: str, packages: list[str]) -> Any:
-    """Import a module of an installed package, which is one of those that are named with their versions."""
-    top = module.partition(".")[0]
-    owners = metadata.packages_distributions().get(top, [])
-    if not {_same_name(owner) for owner in owners} & {_same_name(one.partition("==")[0]) for one in packages}:
-        found = f"comes from {', '.join(sorted(set(owners)))}" if owners else "is no installed package's"
-        raise ScopeDepthError(
-            f"Model {name}: options.code names {module}, which {found}; options.packages names "
-            f"{', '.join(packages)}. Name its package there, with its version."
-        )
-    with watched_imports(name, None, module):
-        try:
-            return importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-                raise
-            raise ScopeDepthError(
-                f"Model {name}: {', '.join(packages)} has no module {module}. Correct options.code."
-            ) from error
-
-
-def check_packages(name: str, packages: list[str]) -> None:
-    """Raise a `ScopeDepthError` for the first of `packages` ("name==1.2") that is not installed in that version."""
-    for wanted in packages:
-        package, _, version = wanted.partition("==")
-        try:
-            found = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            raise ScopeDepthError(f"Model {name} needs {wanted}: pip install {wanted}") from None
-        if found != version:
-            raise ScopeDepthError(
-                f"Model {name} needs {wanted}, and {found} is installed: pip install {wanted}, or write "
-                f"{package}=={found} in options.packages, and it predicts again."
-            )
-
-
-def _same_name(package: str) -> str:
-    """Return a package's name as all its spellings are one."""
-    return package.lower().replace("_", "-").replace(".", "-")
+    environment = installed_in(interpreter)
+    user, device = elsewhere.make(interpreter, told)
+    model = RemoteModel(spec, device, user)
+    model.environment = environment
+    return model
 
 
 def _is_fetched(weights: Path) -> bool:
     """Say whether weights were downloaded; those on the user's disk are links, and their manifest says what is read."""
     manifest = manifest_of(weights)
     return manifest.is_file() and "reads" not in read_manifest(manifest)
-
-
-@contextmanager
-def watched_imports(name: str, folder: Path | None, module: str | None = None) -> Iterator[None]:
-    """Import a user's code without writing bytecode beside it, and only what a result's identity can know.
-
-    That is what lies in the folder of the code, which is watched, and what is installed. A module from elsewhere (a
-    folder of PYTHONPATH, a checkout that is worked on, what was fetched) is a `ScopeDepthError`: its changes would go
-    unseen. `module`: one that is looked at even where it was imported before.
-    """
-    before, writes = set(sys.modules), sys.dont_write_bytecode
-    sys.dont_write_bytecode = True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = writes
-    places = [*map(Path, sysconfig.get_paths().values()), Path(site.getusersitepackages())]
-    known = [ROOT.parent, *places]
-    if folder is not None:
-        known += [folder.absolute(), *(place.resolve() for place in folder.iterdir())]
-    known += [place.resolve() for place in known]
-    for found in sorted((set(sys.modules) - before) | ({module} if module else set())):
-        # A package answers for what is in it: some of torch's modules name no real file.
-        top = sys.modules.get(found.partition(".")[0])
-        file = getattr(top, "__file__", None) or getattr(sys.modules[found], "__file__", None)
-        if file and not any(Path(file).absolute().is_relative_to(place) for place in known):
-            raise ScopeDepthError(
-                f"Model {name}: its code imports {found} from {file}, which is neither in its weights' folder nor in "
-                "options.folder nor installed, so that a change of it would not be noticed. Put it into the folder, "
-                "or install it."
-            )
