@@ -138,6 +138,7 @@ RUN: dict[str, Run] = {
     "python docs/draw_house.py": Run("python docs/draw_house.py"),
     "python benchmarks/fuzz.py": Run("python benchmarks/fuzz.py --help"),
     "python benchmarks/operations.py": Run("python benchmarks/operations.py --help"),
+    "python benchmarks/other_python.py": Run("python benchmarks/other_python.py --help"),
     "python benchmarks/predict.py": Run("python benchmarks/predict.py --help"),
     "python benchmarks/score.py": Run("python benchmarks/score.py --help"),
     "python benchmarks/strata.py": Run("python benchmarks/strata.py --help"),
@@ -147,7 +148,7 @@ RUN: dict[str, Run] = {
 }
 # Commands that are not run here, and why.
 NOT_RUN = {
-    "make demo": "tests/test_first_hour.py runs it",
+    "make demo": ".ci/run runs it whole, and tests/test_elsewhere.py a small one",
     "snakemake --directory DATA --snakefile WORKFLOW/Snakefile --workflow-profile WORKFLOW/profiles/default": (
         "tests/test_elsewhere.py runs it"
     ),
