@@ -8,6 +8,7 @@ none is named): what is between the two is the transport. docs/models.md has wha
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import sys
@@ -77,4 +78,10 @@ def main(python: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else sys.executable)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "python", nargs="?", default=sys.executable, help="the other Python; this one if none"
+    )
+    main(parser.parse_args().python)
