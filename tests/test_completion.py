@@ -22,7 +22,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / "script.bash").write_text(script("bash"), encoding="utf-8")
     program = folder / "scopedepth"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m scopedepth.cli "$@"\n', encoding="utf-8")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scopedepth.cli "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     return folder
 
