@@ -308,6 +308,93 @@ def test_endoomni(tmp_path: Path, make: Make) -> None:
     np.testing.assert_allclose(both_ways(model), 3 * (nearest / 255 - 0.5) / 0.5, rtol=1e-5, atol=1e-6)
 
 
+def published_surgical(sizes: dict[str, Any], base: str) -> dict[str, Any]:
+    """Random weights under the names that the published files have."""
+    wide, neck, fused = 16, sizes["neck"]["neck_hidden_sizes"], sizes["neck"]["fusion_hidden_size"]
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def layer(name: str, *shape: int, bias: int | None = None) -> None:
+        shapes[f"{name}.weight"] = shape
+        shapes[f"{name}.bias"] = (bias or shape[0],)
+
+    midas = base == "midas"
+    body, head = ("pretrained.model", "") if midas else ("pretrained", "depth_head.")
+    patch = 16 if midas else 14
+    shapes[f"{body}.cls_token"] = (1, 1, wide)
+    layer(f"{body}.patch_embed.proj", wide, 3, patch, patch)
+    for block in (f"{body}.blocks.{n}" for n in range(4)):
+        layer(f"{block}.norm1", wide)
+        layer(f"{block}.norm2", wide)
+        layer(f"{block}.attn.proj", wide, wide)
+        layer(f"{block}.mlp.fc1", 4 * wide, wide)
+        layer(f"{block}.mlp.fc2", wide, 4 * wide)
+        shapes[f"{block}.attn.qkv.weight"] = (3 * wide, wide)
+        if midas:
+            shapes |= {f"{block}.attn.{one}_bias": (wide,) for one in "qv"}
+            shapes |= {f"{block}.gamma_{one}": (wide,) for one in "12"}
+            shapes[f"{block}.attn.relative_position_bias_table"] = (63 * 63 + 3, 2)
+        else:
+            shapes[f"{block}.attn.qkv.bias"] = (3 * wide,)
+            shapes |= {f"{block}.ls{one}.gamma": (wide,) for one in "12"}
+    for n, channels in enumerate(neck):
+        place = f"pretrained.act_postprocess{n + 1}.3" if midas else f"depth_head.projects.{n}"
+        resize = f"pretrained.act_postprocess{n + 1}.4" if midas else f"depth_head.resize_layers.{n}"
+        layer(place, channels, wide, 1, 1)
+        if n != 2:
+            size = (4, 2, 0, 3)[n]
+            layer(resize, channels, channels, size, size)
+        if midas:
+            layer(f"pretrained.act_postprocess{n + 1}.0.project.0", wide, 2 * wide)
+        shapes[f"{head}scratch.layer{n + 1}_rn.weight"] = (fused, channels, 3, 3)
+        for unit in "12":
+            for conv in "12":
+                layer(f"{head}scratch.refinenet{n + 1}.resConfUnit{unit}.conv{conv}", fused, fused, 3, 3)
+        layer(f"{head}scratch.refinenet{n + 1}.out_conv", fused, fused, 1, 1)
+    outs = ("scratch.output_conv." + one for one in "024")
+    if midas:
+        layer("pretrained.model.fc_norm", wide)
+        layer("pretrained.model.head", 5, wide)
+        shapes["pretrained.model.blocks.0.attn.relative_position_index"] = (2, 2)
+    else:
+        shapes["pretrained.mask_token"] = (1, wide)
+        shapes["pretrained.pos_embed"] = (1, 37 * 37 + 1, wide)
+        layer("pretrained.norm", wide)
+        outs = ("depth_head.scratch." + one for one in ("output_conv1", "output_conv2.0", "output_conv2.2"))
+    for name, shape in zip(
+        outs, ((fused // 2, fused, 3, 3), (32, fused // 2, 3, 3), (1, 32, 1, 1)), strict=True
+    ):
+        layer(name, *shape)
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.rand(shape, generator=generator) - 0.4 for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize(("base", "side"), [("depthanything", 378), ("midas", 384)])
+def test_surgical_vision_takes_each_published_tensor(
+    tmp_path: Path, make: Make, base: str, side: int
+) -> None:
+    pytest.importorskip("transformers")
+    backbone = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2}
+    if base == "midas":
+        backbone["intermediate_size"] = 64
+    sizes = {"backbone": backbone, "neck": {"neck_hidden_sizes": [4, 6, 8, 10], "fusion_hidden_size": 4}}
+    options = {"base": base, "sizes": sizes}
+    published = published_surgical(sizes, base)
+    tensors(tmp_path, "published.pt", **published)
+    model = make("surgical_depth_anything_large", "", {}, options=options)
+    unused = ("model.head.", "fc_norm", "position_index")
+    taken = {name: one for name, one in published.items() if not any(part in name for part in unused)}
+    lost = (37 * 37 - 27 * 27) * 16 if base == "depthanything" else 0  # positions, resized to the input
+    assert model.parameters == sum(one.numel() for one in taken.values()) - lost
+    said = model.predict(FRAMES[:1])
+    assert (said.shape, model.grid(20, 24)) == ((1, side, side), (side, side))
+    assert said.std() > 0
+    (name,) = [one for one in taken if one.endswith("scratch.refinenet2.resConfUnit1.conv2.bias")]
+    del published[name]
+    tensors(tmp_path, "published.pt", **published)
+    with pytest.raises(ValueError, match=r"missing_keys.*residual_layer1\.convolution2\.bias"):
+        make("surgical_depth_anything_large", "", {}, options=options)
+
+
 def test_unidepth_with_and_without_the_camera(tmp_path: Path, make: Make) -> None:
     tensors(tmp_path, "model.safetensors", scale=torch.tensor(2.0))
     (tmp_path / "w/config.json").write_text('{"layout": "v2"}')
