@@ -290,6 +290,13 @@ def test_endodac_and_lite_mono(tmp_path: Path, make: Make) -> None:
     tensors(tmp_path, "depth_model.pth", height=20, width=24)
     with pytest.raises(KeyError, match="scale"):
         make("endodac", "repository", {})
+    tensors(tmp_path, "endodac-f.pth", scale=torch.tensor(0.5))
+    frames = np.broadcast_to(np.uint8([250, 20, 200]), (2, 6, 8, 3))
+    for colours, seen in (("bgr", 200), ("rgb", 250)):
+        model = make("endosynth_endodac", "repository", {}, options={"colours": colours})
+        assert model.grid(6, 8) == (420, 742)
+        inverse = 1 / 0.3 + (1000 - 1 / 0.3) * 0.5 * (seen / 255 - 0.485) / 0.229
+        np.testing.assert_allclose(model.predict(frames), inverse, rtol=1e-5)
     shutil.rmtree(tmp_path / "code")
     tensors(tmp_path, "encoder.pth", **whole)
     tensors(tmp_path, "depth.pth", scale=torch.tensor(0.5))
@@ -322,7 +329,7 @@ def published_surgical(sizes: dict[str, Any], base: str) -> dict[str, Any]:
     patch = 16 if midas else 14
     shapes[f"{body}.cls_token"] = (1, 1, wide)
     layer(f"{body}.patch_embed.proj", wide, 3, patch, patch)
-    for block in (f"{body}.blocks.{n}" for n in range(4)):
+    for block in (f"{body}.blocks.{n}" for n in range(sizes["backbone"]["num_hidden_layers"])):
         layer(f"{block}.norm1", wide)
         layer(f"{block}.norm2", wide)
         layer(f"{block}.attn.proj", wide, wide)
@@ -383,8 +390,7 @@ def test_surgical_vision_takes_each_published_tensor(
     model = make("surgical_depth_anything_large", "", {}, options=options)
     unused = ("model.head.", "fc_norm", "position_index")
     taken = {name: one for name, one in published.items() if not any(part in name for part in unused)}
-    lost = (37 * 37 - 27 * 27) * 16 if base == "depthanything" else 0  # positions, resized to the input
-    assert model.parameters == sum(one.numel() for one in taken.values()) - lost
+    assert model.parameters == sum(one.numel() for one in taken.values())
     said = model.predict(FRAMES[:1])
     assert (said.shape, model.grid(20, 24)) == ((1, side, side), (side, side))
     assert said.std() > 0
@@ -393,6 +399,50 @@ def test_surgical_vision_takes_each_published_tensor(
     tensors(tmp_path, "published.pt", **published)
     with pytest.raises(ValueError, match=r"missing_keys.*residual_layer1\.convolution2\.bias"):
         make("surgical_depth_anything_large", "", {}, options=options)
+
+
+@pytest.mark.parametrize(
+    ("name", "grid", "layers"),
+    [
+        ("endosynth_depth_anything_base", (420, 742), [2, 3, 4, 5]),
+        ("endosynth_depth_anything_v2_base", (420, 742), [1, 2, 3, 5]),
+        ("endosynth_midas_beit_large", (416, 736), [1, 2, 3, 5]),
+    ],
+)
+def test_endosynth_says_metres_of_exchanged_colours(
+    tmp_path: Path, make: Make, name: str, grid: tuple[int, int], layers: list[int]
+) -> None:
+    pytest.importorskip("transformers")
+    options = ENTRIES[name]["options"]["options"]
+    midas = options["base"] == "midas"
+    backbone = {"hidden_size": 16, "num_hidden_layers": 5, "num_attention_heads": 2}
+    if midas:
+        backbone["intermediate_size"] = 64
+    sizes = {"backbone": backbone, "neck": {"neck_hidden_sizes": [4, 6, 8, 10], "fusion_hidden_size": 4}}
+    published = published_surgical(sizes, "midas" if midas else "depthanything")
+    if not midas:
+        published["depth_head.scratch.output_conv2.2.weight"] /= 1e6  # a sigmoid that is not at its end
+    tensors(tmp_path, "published.pth", **published)
+    model: Any = make(name, "", {}, options={**options, "sizes": sizes})
+    config = model.user.network.config.backbone_config
+    assert config.out_indices == layers
+    said = model.predict(FRAMES[:1])
+    assert said.shape[1:] == model.grid(20, 24) == grid
+    assert said.std() > 0
+    raw = model.user.said(FRAMES[:1, ..., ::-1].copy(), mode="bicubic").double()
+    if options["base"] == "dav1":
+        meant = 0.3 * torch.sigmoid(-torch.log(raw + 1e-5))
+    elif options["base"] == "dav2":
+        assert 0 < raw.min() < raw.max() < 1
+        meant = 0.3 * raw
+    else:
+        meant = (1 / 0.3 + (1000 - 1 / 0.3) * raw) / 70000
+    np.testing.assert_allclose(said, meant, rtol=1e-6)
+    as_given = make(name, "", {}, options={**options, "sizes": sizes, "colours": "rgb"})
+    np.testing.assert_array_equal(as_given.predict(FRAMES[:1, ..., ::-1].copy()), said)
+    if not midas:
+        positions = model.user.network.backbone.embeddings.position_embeddings
+        assert positions.shape == (1, 30 * 53 + 1, 16)
 
 
 def test_unidepth_with_and_without_the_camera(tmp_path: Path, make: Make) -> None:

@@ -1,10 +1,17 @@
-"""Relative depth tuned to surgery (Budd and Vercauteren, MICCAI 2024): published weights in transformers' networks.
+"""Depth Anything and MiDaS tuned to surgery: published weights in transformers' networks.
 
-Its package, trmdsv, fetches code and weights of Depth Anything when it makes a network. It is not wanted here: the same
-networks are made from their configurations by transformers, which this workflow has, and there is no more to install.
+Their own code fetches other code and weights when it makes a network. It is not wanted here: the same networks are made
+from their configurations by transformers, which this workflow has, and there is no more to install. The weights' folder
+holds one file, as published. Options of both classes: `base`, and `sizes`, what a smaller network than the published
+ones has instead.
 
-The weights' folder holds one file .pt, as published. What is said is inverse depth up to scale and shift. Options:
-`base` (depthanything, midas), and `sizes`, what a smaller network than the published ones has instead.
+SurgicalVision (Budd and Vercauteren, MICCAI 2024): a file .pt of `base` depthanything or midas. What is said is inverse
+depth up to scale and shift.
+
+EndoSynth (Toussaint et al. 2025): a file .pth of `base` dav1 or dav2, which say depth in metres, or midas, which says
+its inverse. Its published `infer` exchanges red and blue of the RGB frames that its README hands to it, and so does
+this; `colours: rgb` leaves them. Its MiDaS computes the depth from the normalised frame; here it comes from the
+network's output, which is meant.
 """
 
 from __future__ import annotations
@@ -23,6 +30,10 @@ from transformers import (
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 NECK = {"neck_hidden_sizes": [256, 512, 1024, 1024], "fusion_hidden_size": 256}
+BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
+NECK_OF_BASE = {"neck_hidden_sizes": [96, 192, 384, 768], "fusion_hidden_size": 128}
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+HALVES = ([0.5] * 3, [0.5] * 3)
 # Published name, name in transformers; each is tried in turn on all names.
 COMMON = [
     (r"^(depth_head\.)?scratch\.layer1_rn", "neck.convs.0"),
@@ -85,35 +96,39 @@ MIDAS = [
 UNUSED = r"relative_position_index$|^pretrained\.model\.(head|fc_norm)\."
 
 
-def depth_anything(sizes, tensors):
-    """Return ViT-L's network for squares of 378 px, with DINOv2's own way of resizing its positions to them."""
-    side = 27
+def depth_anything(sizes, tensors, height, width, backbone=LARGE, neck=NECK, quarters=False, **head):
+    """Return the network for frames of one size, with DINOv2's own way of resizing its positions to it.
+
+    quarters: what is seen of the backbone are layers a quarter of it apart, and not its last four.
+    """
     positions = tensors["pretrained.pos_embed"]
     grid = round((positions.shape[1] - 1) ** 0.5)
     patches = positions[:, 1:].float().unflatten(1, (grid, grid)).permute(0, 3, 1, 2)
-    factor = (side + 0.1) / grid
-    patches = torch.nn.functional.interpolate(patches, scale_factor=(factor, factor), mode="bicubic")
+    factors = tuple((side // 14 + 0.1) / grid for side in (height, width))
+    patches = torch.nn.functional.interpolate(patches, scale_factor=factors, mode="bicubic")
     tensors["pretrained.pos_embed"] = torch.cat([positions[:, :1], patches.flatten(2).transpose(1, 2)], 1)
-    backbone = {**LARGE, **sizes.get("backbone", {})}
+    backbone = {**backbone, **sizes.get("backbone", {})}
     last = backbone["num_hidden_layers"]
+    seen = [last * quarter // 4 for quarter in (1, 2, 3, 4)] if quarters else list(range(last - 3, last + 1))
     config = DepthAnythingConfig(
         backbone_config=Dinov2Config(
-            image_size=14 * side,
+            image_size=[height, width],
             patch_size=14,
-            out_indices=list(range(last - 3, last + 1)),
+            out_indices=seen,
             apply_layernorm=True,
             reshape_hidden_states=False,
             **backbone,
         ),
         patch_size=14,
         reassemble_hidden_size=backbone["hidden_size"],
-        **{**NECK, **sizes.get("neck", {})},
+        **{**neck, **sizes.get("neck", {})},
+        **head,
     )
     return DepthAnythingForDepthEstimation, config
 
 
-def midas(sizes, tensors):
-    """Return BEiT-L's network, whose biases of position were made for 512 px; it resizes them."""
+def midas(sizes, tensors, height, width):
+    """Return BEiT-L's network, whose biases of position were made for 512 px; it resizes them to any frames'."""
     backbone = {**LARGE, "intermediate_size": 4096, **sizes.get("backbone", {})}
     last = backbone["num_hidden_layers"]
     config = DPTConfig(
@@ -151,21 +166,13 @@ def renamed(tensors, names):
     return said
 
 
-class SurgicalVision:
-    def __init__(self, weights, device, options):
-        (file,) = weights.glob("*.pt")
+class Published:
+    """A published file's network, for frames resized to one size."""
+
+    def __init__(self, file, device, size, make, names, normalisation, sizes, **other):
         tensors = torch.load(file, map_location="cpu", weights_only=True)
-        make, names, self.side, mean, std = {
-            "depthanything": (
-                depth_anything,
-                DEPTH_ANYTHING,
-                378,
-                [0.485, 0.456, 0.406],
-                [0.229, 0.224, 0.225],
-            ),
-            "midas": (midas, MIDAS, 384, [0.5] * 3, [0.5] * 3),
-        }[options.get("base", "depthanything")]
-        kind, config = make(options.get("sizes", {}), tensors)
+        self.parameters = sum(one.numel() for name, one in tensors.items() if not re.search(UNUSED, name))
+        kind, config = make(sizes, tensors, *size, **other)
         network, told = kind.from_pretrained(
             None,
             config=config,
@@ -180,15 +187,57 @@ class SurgicalVision:
         }
         if wrong:
             raise ValueError(f"{file.name} has not the published layout: {wrong}")
+        if make is depth_anything:
+            # They have the frames' size already, which transformers resizes unless it is a square.
+            embeddings = network.backbone.embeddings
+            embeddings.interpolate_pos_encoding = lambda *_: embeddings.position_embeddings
         self.network = network.to(device).eval()
-        self.device = device
-        self.mean, self.std = (torch.tensor(one, device=device)[:, None, None] for one in (mean, std))
-        self.parameters = sum(one.numel() for one in network.parameters())
+        self.device, self.size = device, size
+        self.mean, self.std = (torch.tensor(one, device=device)[:, None, None] for one in normalisation)
 
-    def predict(self, frames):
+    def said(self, frames, **resizing):
+        """Return the network's output, (n, v, u), for frames as uint8 (n, h, w, 3)."""
         images = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).contiguous().float() / 255
-        images = torch.nn.functional.interpolate(
-            images, (self.side, self.side), mode="bilinear", antialias=True
-        )
+        images = torch.nn.functional.interpolate(images, self.size, **resizing)
         with torch.inference_mode():
             return self.network(pixel_values=(images - self.mean) / self.std).predicted_depth
+
+
+class SurgicalVision(Published):
+    def __init__(self, weights, device, options):
+        (file,) = weights.glob("*.pt")
+        side, *network = {
+            "depthanything": (378, depth_anything, DEPTH_ANYTHING, IMAGENET),
+            "midas": (384, midas, MIDAS, HALVES),
+        }[options.get("base", "depthanything")]
+        super().__init__(file, device, (side, side), *network, options.get("sizes", {}))
+
+    def predict(self, frames):
+        return self.said(frames, mode="bilinear", antialias=True)
+
+
+class EndoSynth(Published):
+    nearest, farthest = 0.001, 0.3
+
+    def __init__(self, weights, device, options):
+        (file,) = weights.glob("*.pth")
+        self.base = options["base"]
+        self.exchanged = {"bgr": True, "rgb": False}[options.get("colours", "bgr")]
+        anything, base = (depth_anything, DEPTH_ANYTHING, IMAGENET), {"backbone": BASE, "neck": NECK_OF_BASE}
+        network, other = {
+            "dav1": (anything, base),
+            "dav2": (anything, {**base, "quarters": True, "depth_estimation_type": "metric"}),  # a sigmoid
+            "midas": ((midas, MIDAS, HALVES), {}),
+        }[self.base]
+        super().__init__(file, device, (420, 742), *network, options.get("sizes", {}), **other)
+
+    def predict(self, frames):
+        if self.exchanged:
+            frames = frames[..., ::-1].copy()
+        said = self.said(frames, mode="bicubic")
+        if self.base == "dav1":  # the sigmoid of -log(said + 1e-5)
+            return self.farthest / (1 + 1e-5 + said)
+        if self.base == "dav2":
+            return self.farthest * said
+        low, high = 1 / self.farthest, 1 / self.nearest
+        return (low + (high - low) * said) / 70000
