@@ -438,8 +438,9 @@ def test_endosynth_says_metres_of_exchanged_colours(
     else:
         meant = (1 / 0.3 + (1000 - 1 / 0.3) * raw) / 70000
     np.testing.assert_allclose(said, meant, rtol=1e-6)
-    as_given = make(name, "", {}, options={**options, "sizes": sizes, "colours": "rgb"})
-    np.testing.assert_array_equal(as_given.predict(FRAMES[:1, ..., ::-1].copy()), said)
+    if options["base"] == "dav1":
+        as_given = make(name, "", {}, options={**options, "sizes": sizes, "colours": "rgb"})
+        np.testing.assert_array_equal(as_given.predict(FRAMES[:1, ..., ::-1].copy()), said)
     if not midas:
         positions = model.user.network.backbone.embeddings.position_embeddings
         assert positions.shape == (1, 30 * 53 + 1, 16)
