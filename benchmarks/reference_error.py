@@ -40,7 +40,8 @@ from scopedepth.datasets.rectify.stereo import (
 )
 from scopedepth.evaluation.protocol import terms_for
 from scopedepth.evaluation.redraw import Look, Seen, chosen_pixels, draws_of, redrawn, redrawn_terms, scores
-from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, generator
+from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims
+from scopedepth.job.draws import generator
 from scopedepth.phantom.camera import Camera
 from scopedepth.phantom.scene import render_depth
 from scopedepth.phantom.video import Video, stereo

@@ -25,7 +25,8 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation import align as align_stage
 from scopedepth.evaluation import redraw as redraw_stage
 from scopedepth.evaluation import score as score_stage
-from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, generator, law_table
+from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims, law_table
+from scopedepth.job.draws import generator
 from scopedepth.report.words import stated_words
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.reference import (

@@ -10,12 +10,13 @@ but of shot noise.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from scopedepth.job.draws import generator as generator  # for the files of this folder, and one's own
 
 Image = NDArray[np.float32]
 # What is drawn or coded for each pixel is so for each grain, of which there are this many along the shorter side: a
@@ -49,13 +50,6 @@ class Shot:
         """Return rows and columns of grains."""
         height, width = self.rgb.shape[:2]
         return max(1, round(height * GRAINS / self.side)), max(1, round(width * GRAINS / self.side))
-
-
-def generator(key: str) -> np.random.Generator:
-    """Return the generator of a key."""
-    return np.random.Generator(
-        np.random.PCG64(int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big"))
-    )
 
 
 def sized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

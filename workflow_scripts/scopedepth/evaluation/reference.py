@@ -9,7 +9,6 @@ Disparity is d = f B / z with focal length f (px), baseline B (mm) and depth z (
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.draws import generator
 from scopedepth.vocabulary.flags import DOUBTFUL
 from scopedepth.vocabulary.reference import DRAWS
 
@@ -164,12 +164,6 @@ class StatedError:
             disparity[disparity <= 0] = np.nan
             depth = focal_baseline / disparity
         return depth + by["depth"] if "depth" in by else depth
-
-
-def generator(*key: Any) -> np.random.Generator:
-    """Return the generator of a key."""
-    digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 
 def law_table(law: specs.LocalError) -> NDArray[np.float32]:

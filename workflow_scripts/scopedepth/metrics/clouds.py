@@ -7,11 +7,10 @@ So exact depth scores 0, and no distance is longer than that between the two poi
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.job.draws import generator
 from scopedepth.job.lean import let_in
 from scopedepth.metrics import AlignedFrame
 from scopedepth.vocabulary.metrics import Metric
@@ -62,9 +61,8 @@ def drawn(frame: AlignedFrame, most: int = POINTS) -> tuple[NDArray[np.intp], ND
     """Return rows and columns of `most` valid pixels, or all; drawn by sequence and frame, the same for every model."""
     places = np.flatnonzero(frame.valid)
     if len(places) > most:
-        key = f"points\0{frame.take.name}\0{frame.take.first + frame.number}"
-        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
-        places = np.random.Generator(np.random.PCG64(seed)).choice(places, most, replace=False)
+        draws = generator("points", frame.take.name, frame.take.first + frame.number)
+        places = draws.choice(places, most, replace=False)
     rows, columns = np.unravel_index(places, frame.valid.shape)
     return rows, columns
 

@@ -15,24 +15,25 @@ from scopedepth.vocabulary.metrics import Metric
 
 # Degrees at which the bands end.
 BANDS = {"frontal": (0.0, 30.0), "oblique": (30.0, 60.0), "grazing": (60.0, 90.0)}
+_LAMBERT = "AbsRel, by the angle of Lambert's cosine law with the lamp at the camera"
 METRICS = (
     Metric(
         "abs_rel_frontal", "AbsRel, lit frontally", "1", False,
         "mean(|p - g| / g) of the drawn pixels whose reference surface makes an angle below 30 degrees with the way to "
         "the camera",
-        "AbsRel, by the angle of Lambert's cosine law with the lamp at the camera",
+        _LAMBERT,
     ),
     Metric(
         "abs_rel_oblique", "AbsRel, lit obliquely", "1", False,
         "mean(|p - g| / g) of the drawn pixels whose reference surface makes an angle from 30 to below 60 degrees with "
         "the way to the camera",
-        "AbsRel, by the angle of Lambert's cosine law with the lamp at the camera",
+        _LAMBERT,
     ),
     Metric(
         "abs_rel_grazing", "AbsRel, grazed", "1", False,
         "mean(|p - g| / g) of the drawn pixels whose reference surface makes an angle of 60 degrees or more with the "
         "way to the camera",
-        "AbsRel, by the angle of Lambert's cosine law with the lamp at the camera",
+        _LAMBERT,
     ),
 )  # fmt: skip
 

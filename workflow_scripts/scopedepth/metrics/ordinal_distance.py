@@ -6,11 +6,10 @@ Distances are shares of the frame's shorter side, so that they are the same at a
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
+from scopedepth.job.draws import generator
 from scopedepth.metrics import AlignedFrame
 from scopedepth.metrics.clouds import drawn
 from scopedepth.vocabulary.metrics import Metric
@@ -19,24 +18,25 @@ from scopedepth.vocabulary.metrics import Metric
 RATIO = 1.05
 PAIRS = 10_000
 BANDS = {"short": (1 / 64, 1 / 16), "medium": (1 / 16, 1 / 4), "long": (1 / 4, 1.0)}
+_DA2K = "after DA-2K (Depth Anything V2), by distance"
 METRICS = (
     Metric(
         "ordinal_short", "Ordinal accuracy, short distance", "1", True,
         "share of drawn pixel pairs 1/64 to 1/16 of the frame's shorter side apart, of a depth ratio of 1.05 or more, "
         "whose nearer pixel is told rightly; a tie in the prediction counts one half",
-        "after DA-2K (Depth Anything V2), by distance", needs="order", chance=0.5,
+        _DA2K, needs="order", chance=0.5,
     ),
     Metric(
         "ordinal_medium", "Ordinal accuracy, medium distance", "1", True,
         "share of drawn pixel pairs 1/16 to 1/4 of the frame's shorter side apart, of a depth ratio of 1.05 or more, "
         "whose nearer pixel is told rightly; a tie in the prediction counts one half",
-        "after DA-2K (Depth Anything V2), by distance", needs="order", chance=0.5,
+        _DA2K, needs="order", chance=0.5,
     ),
     Metric(
         "ordinal_long", "Ordinal accuracy, long distance", "1", True,
         "share of drawn pixel pairs 1/4 to 1 of the frame's shorter side apart, of a depth ratio of 1.05 or more, "
         "whose nearer pixel is told rightly; a tie in the prediction counts one half",
-        "after DA-2K (Depth Anything V2), by distance", needs="order", chance=0.5,
+        _DA2K, needs="order", chance=0.5,
     ),
 )  # fmt: skip
 
@@ -47,9 +47,7 @@ def compute(frame: AlignedFrame) -> dict[str, float | None]:
     side = min(frame.valid.shape)
     found: dict[str, float | None] = {}
     for name, (low, high) in BANDS.items():
-        key = f"ordinal {name}\0{frame.take.name}\0{frame.take.first + frame.number}"
-        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
-        draws = np.random.Generator(np.random.PCG64(seed))
+        draws = generator(f"ordinal {name}", frame.take.name, frame.take.first + frame.number)
         reach = side * draws.uniform(low, high, len(y))
         turn = draws.uniform(0, 2 * np.pi, len(y))
         down, right = (np.rint(reach * one(turn)).astype(np.intp) for one in (np.sin, np.cos))

@@ -11,7 +11,6 @@ Statistician 69, 2015). docs/statistics.md has the derivation and the coverage.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import NormalDist
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
+from scopedepth.job.draws import generator
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.blocks import MIN_FRAMES, block_lengths, circular_block_means
 from scopedepth.statistics.correlation import fit, shortfall
@@ -100,14 +100,13 @@ _COLUMNS = ("value", "low", "high", "error", "df", "block", "effective")
 
 def draw(dataset: str, n_sequences: int, replicates: int, seed: int) -> Draws:
     """Return the draws for a dataset of `n_sequences`. They follow from the arguments, and from no order."""
-    digest = hashlib.sha256(f"{seed}\0{dataset}".encode()).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+    random = generator(seed, dataset)
     blocks = max(1, _DRAWS // n_sequences)
     if n_sequences < MIN_SEQUENCES:
         picks = np.tile(np.arange(n_sequences), (replicates, 1))
     else:
-        picks = generator.integers(0, n_sequences, (replicates, n_sequences))
-    places = generator.random((replicates, n_sequences, blocks), dtype=np.float32)
+        picks = random.integers(0, n_sequences, (replicates, n_sequences))
+    places = random.random((replicates, n_sequences, blocks), dtype=np.float32)
     return Draws(picks, places)
 
 
