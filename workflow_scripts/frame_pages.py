@@ -1,10 +1,9 @@
 """Show a study's frames in pages that open anywhere."""
 
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job, spec_of
+from scopedepth.job.run import rule_job, spec_of, stores_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,15 +14,9 @@ with rule_job(snakemake):
     leave_out("pandas", "scipy")
     from scopedepth.report.frames.pages import write_pages
 
-    about = spec_of(snakemake)
-    # The inputs' order: the study's own.
-    units, models = snakemake.params.units, about["study"]["models"]
     write_pages(
-        **about,
+        **spec_of(snakemake),
+        **stores_of(snakemake),
         frames=Path(snakemake.input.tables_frames),
-        stores=dict(zip(units, map(Path, snakemake.input.units_store), strict=True)),
-        predictions=dict(
-            zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
-        ),
         out=Path(snakemake.output.pages),
     )

@@ -1,10 +1,9 @@
 """Show a study: one page to read, and the tables and figures for a paper."""
 
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedepth.job.run import rule_job, spec_of
+from scopedepth.job.run import rule_job, spec_of, stores_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,10 +15,8 @@ with rule_job(snakemake):
     from scopedepth.report.ranking import write_ranking
     from scopedepth.tables.study import NAME_TABLES, STUDY_TABLES
 
-    about = spec_of(snakemake)
+    about, found = spec_of(snakemake), stores_of(snakemake)
     tables = {name: Path(snakemake.input[f"tables_{name}"]) for name in STUDY_TABLES}
-    # The inputs' order: the study's own.
-    units, models = snakemake.params.units, about["study"]["models"]
     records = [
         snakemake.input.tables_record,
         *snakemake.input.units_record,
@@ -27,14 +24,10 @@ with rule_job(snakemake):
         *snakemake.input.timings_record,
         *snakemake.input.tuned_record,
     ]
-    stores = dict(zip(units, map(Path, snakemake.input.units_store), strict=True))
     write_report(
         **about,
+        **found,
         tables=tables,
-        stores=stores,
-        predictions=dict(
-            zip(product(units, models), map(Path, snakemake.input.predictions_store), strict=True)
-        ),
         records=[Path(path) for path in records],
         out=Path(snakemake.output.html),
     )
@@ -48,7 +41,7 @@ with rule_job(snakemake):
     write_ranking(
         **about,
         tables=tables,
-        stores=stores,
+        stores=found["stores"],
         report=Path(snakemake.output.html),
         out=Path(snakemake.output.ranking),
     )

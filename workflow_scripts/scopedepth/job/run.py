@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -127,6 +128,17 @@ def rule_job(given: Any) -> AbstractContextManager[dict[str, Any]]:
 def spec_of(given: Any) -> Any:
     """Return the spec that decides a rule's job (see `vocabulary.specs`). `given`: what Snakemake gives a script."""
     return json.loads(given.params.made_from)["spec"]
+
+
+def stores_of(given: Any) -> dict[str, Any]:
+    """Return the datasets' stores of a study by unit, and its predictions' by unit and model, in the study's order."""
+    units, models = given.params.units, spec_of(given)["study"]["models"]
+    return {
+        "stores": dict(zip(units, map(Path, given.input.units_store), strict=True)),
+        "predictions": dict(
+            zip(product(units, models), map(Path, given.input.predictions_store), strict=True)
+        ),
+    }
 
 
 def specs_of(given: Any) -> dict[str, Any]:
