@@ -17,12 +17,12 @@ import pytest
 
 import operations
 import test_own_code
+from interrupted import interrupted, written
 from scopedepth.config.load import select_study
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.environment import environment_digest, installed_in, interpreter_at
 from scopedepth.job.manifest import digest_file, read_manifest
 from scopedepth.models import load_model
-from scopedepth.prediction.engine import Engine
 from scopedepth.prediction.predict import predict_unit
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.study.layout import Job
@@ -170,27 +170,11 @@ def test_the_bytes_are_those_of_this_process_also_after_a_kill(
 
     whole = predict(None, "here")
     assert len(whole) > 2
-    write, written = Engine._write, list[int]()
-
-    def stop(self: Engine, out: Any, shard: Any) -> int:
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        written.append(shard.number)
-        return write(self, out, shard)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Engine, "_write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict(other, "there")
-    assert written == [0, 1]
-
-    def note(self: Engine, out: Any, shard: Any) -> int:
-        written.append(shard.number)
-        return write(self, out, shard)
-
-    monkeypatch.setattr(Engine, "_write", note)
+    before = interrupted(monkeypatch, 2, lambda: predict(other, "there"))
+    assert before == [0, 1]
+    after = written(monkeypatch)
     assert predict(other, "there") == whole
-    assert written == [0, 1, 2]
+    assert before + after == [0, 1, 2]
     environment = installed_in(other)
     assert PredictionStore(tmp_path / "there.zarr").attrs["environment"] == environment
     assert read_manifest(tmp_path / "there.json")["environment"] == environment

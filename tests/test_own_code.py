@@ -18,6 +18,7 @@ import yaml
 
 import operations
 from http_site import serve
+from interrupted import interrupted, written
 from partial import partial
 from project import ROOT
 from scopedepth.config.load import ConfigError, select_study
@@ -25,7 +26,6 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.fetch.weights import fetch_weights
 from scopedepth.job.manifest import digest_tree
 from scopedepth.models import load_model
-from scopedepth.prediction.engine import Engine
 from scopedepth.prediction.predict import predict_unit
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.study.layout import Job
@@ -181,41 +181,20 @@ def test_resumed_and_moved_the_bytes_are_the_same(
     here = tmp_path / "here"
     for name in ("results", "mine"):
         shutil.copytree(tmp_path / name, here / name)
-    write, written = Engine._write, list[int]()
-
-    def stop(self: Engine, out: Any, shard: Any) -> int:
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        written.append(shard.number)
-        return write(self, out, shard)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Engine, "_write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict(here)
+    interrupted(monkeypatch, 2, lambda: predict(here))
     there = tmp_path / "there"
     shutil.move(here, there)
-    written.clear()
-
-    def note(self: Engine, out: Any, shard: Any) -> int:
-        written.append(shard.number)
-        return write(self, out, shard)
-
-    monkeypatch.setattr(Engine, "_write", note)
+    shards = written(monkeypatch)
     assert predict(there) == whole
-    assert written == [2]
+    assert shards == [2]
     # Other code goes on with nothing of it.
     (there / "mine/net.py").write_text(CLASS + "\n# other\n")
     shutil.move(there / "p.zarr", there / "old.zarr")
-    written.clear()
-    with monkeypatch.context() as broken:
-        broken.setattr(Engine, "_write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict(there)
+    interrupted(monkeypatch, 2, lambda: predict(there))
     (there / "mine/net.py").write_text(CLASS)
-    written.clear()
+    shards.clear()
     predict(there)
-    assert written == [0, 1, 2]
+    assert shards == [0, 1, 2]
 
 
 def study(**options: Any) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interrupted import interrupted
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job.manifest import digest_tree, manifest_of, write_json
 from scopedepth.models import load_model
 from scopedepth.models.window import Window
 from scopedepth.prediction import predict as predict_module
-from scopedepth.prediction.engine import Engine
 from scopedepth.prediction.predict import predict_unit
 from scopedepth.stores.prediction import PredictionStore
 from tiny_models import scene, spec, write_dataset
@@ -121,19 +121,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(
 ) -> None:
     weights = own(tmp_path / "w", WINDOWS[which])
     whole = predict(data, weights, tmp_path / "whole", 8)
-    write = Engine._write
-    written: list[tuple[str, int]] = []
-
-    def stop(self: Engine, out: Any, shard: Any) -> int:
-        if len(written) == broken_at:
-            raise KeyboardInterrupt
-        written.append((shard.sequence, shard.number))
-        return write(self, out, shard)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Engine, "_write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict(data, weights, tmp_path / "part", 8)
+    interrupted(monkeypatch, broken_at, lambda: predict(data, weights, tmp_path / "part", 8))
     assert predict(data, weights, tmp_path / "part", 8) == whole
     assert digest_tree(tmp_path / "part" / "m.zarr") == digest_tree(tmp_path / "whole" / "m.zarr")
 
