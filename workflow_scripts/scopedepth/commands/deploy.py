@@ -18,15 +18,8 @@ from scopedepth.job.manifest import digest_file, manifest_of, read_manifest, wri
 from scopedepth.job.shipped import runs_by
 from scopedepth.study.layout import Job, weights_job
 from scopedepth.version import own_version
+from scopedepth.vocabulary.outputs import DISPARITY_KINDS, OUTPUT_MEANINGS
 
-MEANINGS = {
-    "disparity": "inverse depth up to a factor and an offset: larger is nearer",
-    "scaled_disparity": "inverse depth up to a factor: larger is nearer",
-    "metric_disparity": "the inverse of depth in 1/{unit}: larger is nearer",
-    "affine_depth": "depth up to a factor and an offset: larger is farther",
-    "depth": "depth up to a factor: larger is farther",
-    "metric_depth": "depth in {unit}: larger is farther",
-}
 # What of a model's entry stays true of the same network in another file.
 STAYS = ("parameters", "licence", "citation", "homepage")
 PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
@@ -159,6 +152,7 @@ def described(spec: Any, model: Any, frame: tuple[int, int] | None, weights: Pat
     from scopedepth.deploy.steps import FRAMES, OWN_GRID, PREDICTION
 
     kind, unit = spec["output"]["kind"], spec["output"]["unit"]
+    larger = "nearer" if kind in DISPARITY_KINDS else "farther"
     size = ["height", "width"] if frame is None else list(frame)
     # Where weights lie is the maker's own affair.
     told = {**spec, "weights": {key: value for key, value in spec["weights"].items() if key != "path"}}
@@ -176,7 +170,7 @@ def described(spec: Any, model: Any, frame: tuple[int, int] | None, weights: Pat
         },
         "kind": kind,
         "unit": unit,
-        "meaning": MEANINGS[kind].format(unit=unit),
+        "meaning": f"{OUTPUT_MEANINGS[kind].format(unit=unit)}: larger is {larger}",
         "greatest_depth": model.greatest_depth,
         "sizes": "any" if frame is None else "one",
         "weights_digest": read_manifest(manifest_of(weights))["digest"],

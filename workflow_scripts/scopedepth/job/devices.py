@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, MutableMapping
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -74,6 +75,7 @@ def visible_gpus(environment: MutableMapping[str, str], count: Callable[[], int]
     return names[:stop]
 
 
+@cache
 def gpu_at_hand() -> bool:
     """Whether this machine has a driver for GPUs that torch could use (NVIDIA, also below Windows, or AMD)."""
     return any(Path("/dev", name).exists() for name in ("nvidiactl", "dxg", "kfd"))

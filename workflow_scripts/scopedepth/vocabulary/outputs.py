@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 OUTPUT_KINDS = ("disparity", "scaled_disparity", "metric_disparity", "affine_depth", "depth", "metric_depth")
+# What the number means, with its unit to be filled in.
+OUTPUT_MEANINGS = {
+    "disparity": "inverse depth up to a factor and an offset",
+    "scaled_disparity": "inverse depth up to a factor",
+    "metric_disparity": "the inverse of depth in {unit}",
+    "affine_depth": "depth up to a factor and an offset",
+    "depth": "depth up to a factor",
+    "metric_depth": "depth in {unit}",
+}
 # The number grows where depth falls.
 DISPARITY_KINDS = frozenset({"disparity", "scaled_disparity", "metric_disparity"})
 # Those that claim a unit of their own.

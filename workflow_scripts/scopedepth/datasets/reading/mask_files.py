@@ -14,24 +14,16 @@ from scopedepth.datasets.reading.base import DepthEncoding, Frame, same_size
 from scopedepth.datasets.reading.containers import read_array
 from scopedepth.datasets.reading.images import CONTAINERS, IMAGE_SUFFIXES, decode, read_npy
 from scopedepth.errors import ScopeDepthError
-from scopedepth.vocabulary.flags import BORDER, DOUBTFUL, NO_DEPTH, OCCLUDED, SPECULAR, TOOL
+from scopedepth.vocabulary.flags import FLAG_MEANINGS, NO_DEPTH
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", *CONTAINERS)
-MARKS = {
-    "tool": TOOL,
-    "occluded": OCCLUDED,
-    "doubtful": DOUBTFUL,
-    "specular": SPECULAR,
-    "border": BORDER,
-    "no_depth": NO_DEPTH,
-}
 
 
 @dataclass(frozen=True)
 class Masks:
     """The masks of one kind of a sequence, a file a frame or None.
 
-    `entry` is what the configuration says of them: `marks`, one of `MARKS` or `valid`, which is no_depth turned round;
+    `entry` is what the configuration says of them: `marks`, one of `FLAG_MEANINGS` or `valid` (no_depth turned round);
     `above`, the number above which a pixel is set; `inverted`; `key` of an array in a container.
     """
 
@@ -47,7 +39,7 @@ class Masks:
         same_size(frame.rgb, path, marked, path)
         if (self.entry["marks"] == "valid") != bool(self.entry.get("inverted", False)):
             marked = ~marked
-        bit = MARKS.get(self.entry["marks"], NO_DEPTH)
+        bit = FLAG_MEANINGS.get(self.entry["marks"], NO_DEPTH)
         flags = np.zeros(marked.shape, np.uint8) if frame.flags is None else frame.flags.copy()
         flags[marked] |= np.uint8(bit)
         depth = frame.depth

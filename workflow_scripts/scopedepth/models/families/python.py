@@ -224,15 +224,16 @@ def load(spec: specs.Model, weights: Path, device: str) -> DepthModel:
 
 
 def _here(spec: specs.Model, told: dict[str, Any]) -> UserModel:
-    if told["device"] == "auto" and not gpu_at_hand():
-        told = {**told, "device": "cpu"}
-    if told["device"] != "cpu":
+    device = told["device"]
+    if device == "auto" and not gpu_at_hand():
+        device = "cpu"
+    if device != "cpu":
         # Seconds for a class that is NumPy alone, but no other library knows of all of torch's devices.
         from scopedepth.models.torch_model import resolve_device
 
-        told = {**told, "device": resolve_device(told["device"], spec["name"])}
+        device = resolve_device(device, spec["name"])
     try:
-        return UserModel(spec, told["device"], user_class.make(told, [ROOT.parent]))
+        return UserModel(spec, device, user_class.make({**told, "device": device}, [ROOT.parent]))
     except user_class.Refused as error:
         raise ScopeDepthError(str(error)) from error
 

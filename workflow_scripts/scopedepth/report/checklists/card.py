@@ -31,17 +31,9 @@ from scopedepth.report.words import (
 )
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MEANINGS, NONE, PATIENT, SEQUENCE
 from scopedepth.vocabulary.metrics import METRICS
+from scopedepth.vocabulary.outputs import OUTPUT_MEANINGS
 
 NOT_RECORDED = "not recorded"
-
-OUTPUTS = {
-    "disparity": "inverse depth up to a factor and an offset",
-    "scaled_disparity": "inverse depth up to a factor",
-    "metric_disparity": "the inverse of depth in {unit}",
-    "affine_depth": "depth up to a factor and an offset",
-    "depth": "depth up to a factor",
-    "metric_depth": "depth in {unit}",
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class Facts:
         output = self.spec["output"]
         said = [
             f"family {self.spec['family']}",
-            f"output: {OUTPUTS[output['kind']].format(unit=output['unit'])}",
+            f"output: {OUTPUT_MEANINGS[output['kind']].format(unit=output['unit'])}",
             f"precision {self.spec['precision']}",
             f"weights: {self.weights()}",
         ]
@@ -264,6 +256,7 @@ class Facts:
 def card(facts: Facts) -> str:
     """Return the card as Markdown."""
     results, title = facts.results, facts.results.model_title(facts.model)
+    of_claim, of_bias = claim(facts), bias(facts)
     study = results.study.get("title") or results.study["name"]
     sections = {
         "Model": facts.network(),
@@ -293,11 +286,11 @@ def card(facts: Facts) -> str:
         "",
         "## CLAIM, 2024 update",
         "",
-        *_table({str(n): (what, claim(facts).get(n, "")) for n, what in CLAIM.items()}, "item", "what"),
+        *_table({str(n): (what, of_claim.get(n, "")) for n, what in CLAIM.items()}, "item", "what"),
         "",
         "## BIAS, design of a comparison",
         "",
-        *_table({str(n): (what, bias(facts).get(n, "")) for n, what in BIAS.items()}, "parameter", "what"),
+        *_table({str(n): (what, of_bias.get(n, "")) for n, what in BIAS.items()}, "parameter", "what"),
     ]
     return "\n".join(lines) + "\n"
 
