@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-COMPILED = Path("workflow_scripts/scopedepth/job/compiled.py")
+JOB = Path("workflow_scripts/scopedepth/job")
 CALLEE = (
     "from scopedepth.job.compiled import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {added}\n"
 )
@@ -32,7 +32,8 @@ def test_an_edit_of_a_called_function_in_another_file_is_compiled(
     (package / "job").mkdir()
     (package / "__init__.py").touch()
     (package / "evaluation" / "__init__.py").touch()
-    shutil.copy(root / COMPILED, package / "job")
+    for name in ("caches.py", "compiled.py"):
+        shutil.copy(root / JOB / name, package / "job")
     (package / "evaluation" / "caller.py").write_text(CALLER)
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     if chosen:
@@ -84,7 +85,8 @@ def test_where_code_and_home_are_read_only_the_cache_is_private_and_temporary(
     package = tmp_path / "scopedepth"
     (package / "job").mkdir(parents=True)
     (package / "__init__.py").touch()
-    shutil.copy(root / COMPILED, package / "job")
+    for name in ("caches.py", "compiled.py"):
+        shutil.copy(root / JOB / name, package / "job")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)

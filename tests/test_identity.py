@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,20 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """What parsed files held is kept in a folder of the test's own; a call forgets what this process knows of it."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+
+    def forget() -> None:
+        for known in (identity._parse, identity._kept, identity._kept_in):
+            known.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+
+
 def imported_modules(script: Path, extra_modules: Iterable[str] = ()) -> list[str]:
     return [name for name in module_digests(script, extra_modules) if name != script.name]
 
@@ -46,6 +60,39 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_imports_are_followed_through_packages_and_inside_functions(package: Path) -> None:
     found = imported_modules(package / "script.py")
     assert found == ["scopedepth", "scopedepth.models", "scopedepth.models.one", "scopedepth.shared"]
+
+
+def test_what_another_process_parsed_is_not_parsed_again(
+    package: Path, another_process: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = module_digests(package / "script.py")
+    another_process()
+    with monkeypatch.context() as patched:
+        patched.setattr(ast, "parse", None)
+        assert module_digests(package / "script.py") == before
+        # A module that an import may have meant comes: the importing file is as it was, and its imports are not.
+        (package / "scopedepth/shared").mkdir()
+        (package / "scopedepth/shared/__init__.py").write_text((package / "scopedepth/shared.py").read_text())
+        (package / "scopedepth/shared.py").unlink()
+        (package / "scopedepth/shared/double.py").write_text("")
+        another_process()
+        assert "scopedepth.shared.double" in module_digests(package / "script.py")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": ["b"]}', "\x00", "nowhere"])
+def test_what_was_kept_and_is_damaged_is_parsed_again(
+    package: Path, another_process: Callable[[], None], content: str
+) -> None:
+    before = module_digests(package / "script.py")
+    (kept,) = (package / "cache/parsed").iterdir()
+    kept.unlink()
+    if content == "nowhere":
+        kept.mkdir()  # and nothing can be written in its place
+    else:
+        kept.write_text(content)
+    another_process()
+    assert module_digests(package / "script.py") == before
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from scopedepth.job.caches import cache_folder
 
 PACKAGE = "scopedepth"
 ROOT = Path(__file__).parents[1]
@@ -22,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 # Code that says how or where a job is going, and can change nothing in what it makes.
 NEUTRAL = frozenset(
     {
+        "scopedepth.job.caches",
         "scopedepth.job.devices",
         "scopedepth.errors",
         "scopedepth.job.run",
@@ -55,6 +60,8 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
     What only reports on a job (`NEUTRAL`) is left out.
     """
     digests: dict[str, str] = {}
+    known = _kept()
+    before = len(known)
     waiting: list[tuple[str, Path]] = [(script.name, script)]
     waiting += [(name, module_file(name)) for name in extra_modules]
     while waiting:
@@ -63,6 +70,8 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
             continue
         digests[name], imported = _parse(path, path.stat().st_mtime_ns)
         waiting += [(module, module_file(module)) for module in imported]
+    if len(known) > before:
+        _keep(known)
     return dict(sorted(digests.items()))
 
 
@@ -107,29 +116,70 @@ def module_file(name: str) -> Path:
 @cache
 def _parse(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's syntax tree and the package modules that it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    imported = tuple(sorted(set(_imports(tree))))
-    _drop_words(tree)
-    return hashlib.sha256(_written_out(tree).encode()).hexdigest()[:16], imported
+    content = path.read_bytes()
+    known, key = _kept(), hashlib.sha256(content).hexdigest()
+    if key not in known:
+        tree = ast.parse(content, filename=str(path))
+        named = sorted(set(_imports(tree)))
+        _drop_words(tree)
+        known[key] = [hashlib.sha256(_written_out(tree).encode()).hexdigest()[:16], named]
+    digest, named = known[key]
+    # Which of them are modules is asked anew: a file may have come or gone.
+    return digest, tuple(sorted({module for name in named for module in _with_parents(name)}))
+
+
+@cache
+def _kept() -> dict[str, list[Any]]:
+    """Return what files held when they were parsed in earlier processes, by the digest of their bytes.
+
+    Parsing the library takes most of a second of each start. A list holds a file's digest and the names it imports.
+    """
+    path = _kept_in()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        found = {}
+    whole = isinstance(found, dict) and all(isinstance(one, list) and len(one) == 2 for one in found.values())
+    # Where it has grown to the library's files many times over, most are of files that were edited since.
+    return found if whole and len(found) < 5000 else {}
+
+
+def _keep(known: Mapping[str, list[Any]]) -> None:
+    path = _kept_in()
+    if path is None:
+        return
+    # Those of another process that writes at the same time may be lost, and are found again.
+    scratch = path.with_suffix(f".{os.getpid()}")
+    try:
+        scratch.write_text(canonical_json(known), encoding="utf-8")
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+
+
+@cache
+def _kept_in() -> Path | None:
+    """Return the file of `_kept`: one for each version of Python and of this module, which makes what it holds."""
+    folder = cache_folder("parsed")
+    mine = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()[:16]
+    return folder / f"{mine}.json" if folder else None
 
 
 def _imports(tree: ast.AST) -> Iterable[str]:
-    """Yield the package modules named in import statements anywhere in `tree`, type-checking blocks left out."""
+    """Yield the names of this package in import statements anywhere in `tree`, type-checking blocks left out."""
     for node in _statements(tree, running=True):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _with_parents(alias.name)
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from _with_parents(node.module)
-            for alias in node.names:
-                # `from scopedepth.models import base` names a module, not an attribute.
-                yield from _with_parents(f"{node.module}.{alias.name}")
+            # `from scopedepth.models import base` names a module, not an attribute.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name == PACKAGE or name.startswith(PACKAGE + "."))
 
 
 def _with_parents(name: str) -> Iterable[str]:
     """Yield the module `name`, if this package has it, and the packages above it, whose code runs as well."""
-    if name != PACKAGE and not name.startswith(PACKAGE + "."):
-        return
     if not module_file(name).is_file():
         return
     parts = name.split(".")

@@ -105,10 +105,14 @@ def resolve_device(device: str, name: str) -> str:
     return f"cuda:{torch.device(device).index or 0}"
 
 
-def run_deterministically() -> None:
-    """Make torch's results repeatable where its backend can."""
+def run_deterministically(*, compiled: bool = False) -> None:
+    """Make torch's results repeatable where its backend can; what torch.compile makes too, where `compiled`."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if compiled:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:
+        # The same without the compiler's setting, for which torch imports its compiler: a second or two.
+        torch.set_deterministic_debug_mode("warn")
     # Otherwise every new buffer is filled with NaN first: slow, and for finding bugs only.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

@@ -153,7 +153,7 @@ class UserModel(DepthModel):
         if "torch" in sys.modules:
             from scopedepth.models.torch_model import run_deterministically
 
-            run_deterministically()
+            run_deterministically(compiled=True)
         super().prepare(threads)
 
 
