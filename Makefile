@@ -14,11 +14,12 @@ ifneq ($(shell mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake" 2>/dev/nul
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo test check format schema docs rulegraph help
+.PHONY: demo test tests check format schema docs rulegraph help
 
 help:
 	@echo "make demo    run the demonstration study, from nothing to a report"
 	@echo "make test    run the tests and the checks"
+	@echo "make tests   run the tests alone"
 	@echo "make check   formatting, lints and types"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into site/"
@@ -40,7 +41,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(SNAKEMAKE) --cores $(CORES) --quiet rules progress
 
-test: $(VENV)/.installed-dev check
+# Side by side: the checks of types keep one processor busy for most of a minute.
+test: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory --jobs 2 check tests
+
+tests: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
