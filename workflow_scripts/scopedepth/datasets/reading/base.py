@@ -78,7 +78,7 @@ class Sequence(ABC):
     """One video: frames of one size from one camera.
 
     `notes` are the oddities found, one sentence each; `check-dataset` prints them and the store keeps them. `poses` are
-    camera-to-world matrices, float64 (n, 4, 4), translations in mm, where they are known.
+    camera-to-world matrices, float64 (n, 4, 4), translations in mm, where they are known; NaN for a frame without one.
     """
 
     name: str
