@@ -191,10 +191,13 @@ def test_frames_that_are_no_video_are_refused(
     write_json(manifest_of(data), {"digest": "x", **view})
     with pytest.raises(ScopeDepthError, match=words):
         predict(data, weights, tmp_path / "out", 8)
-    # Frames that begin later and are further apart are one.
+    # Frames that begin later and are further apart are one, and so are a list's with those between them.
     video = {"frames": {"start": 3, "stop": None, "step": 2, "list": None, "exclude": None}, "part": None}
-    write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": video})
-    assert predict(data, weights, tmp_path / "out", 8)["frames"]["a"]["ok"] == LENGTHS["a"]
+    shown = {"frames": {"list": {"path": "x"}, "unlisted": "predicted"}}
+    for number, whole in enumerate((video, shown)):
+        write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": whole})
+        done = predict(data, weights, tmp_path / f"out{number}", 8)
+        assert done["frames"]["a"]["ok"] == LENGTHS["a"]
 
 
 @pytest.mark.parametrize(
