@@ -109,6 +109,13 @@ def c3vd(root: Path, truth: dict[int, NDArray[np.float64]], second_version: bool
         write_tiff(map_, stored)
 
 
+def c3vd_poses(root: Path, poses: list[NDArray[np.float64]]) -> None:
+    """Write a sequence's camera-to-world matrices, mm, with six digits as published."""
+    root.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(f"{number:.6g}" for number in pose.T.ravel()) for pose in poses]
+    (root / "pose.txt").write_text("\n".join(lines) + "\n")
+
+
 def serv_ct(
     root: Path, experiment: int, truth: dict[int, NDArray[np.float64]], reference: str = "Ground_truth_CT"
 ) -> None:
@@ -202,6 +209,26 @@ def scared(
             member.size = data.tell()
             data.seek(0)
             archive.addfile(member, data)
+
+
+def scared_poses(data: Path, poses: dict[int, NDArray[np.float64]], packed: bool = True) -> None:
+    """Write a key frame's video's poses: what takes points of the key frame's camera to a frame's."""
+    texts = {}
+    for number, pose in poses.items():
+        camera = {"KL": [[1035.0, 0, 640.0], [0, 1035.0, 512.0], [0, 0, 1]]}
+        content = {"camera-calibration": camera, "camera-pose": pose.tolist(), "timestamp": number}
+        texts[f"frame_data{number:06d}.json"] = json.dumps(content).encode()
+    data.mkdir(parents=True, exist_ok=True)
+    if not packed:
+        (data / "frame_data").mkdir()
+        for name, text in texts.items():
+            (data / "frame_data" / name).write_bytes(text)
+        return
+    with tarfile.open(data / "frame_data.tar.gz", "w:gz") as archive:
+        for name, text in texts.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
 
 
 def endonerf(root: Path, truth: dict[int, NDArray[np.uint8]]) -> None:

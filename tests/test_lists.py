@@ -20,14 +20,18 @@ from scopedepth.config.load import ConfigError, check, select_study
 from scopedepth.datasets import Chosen, choose, choose_counted
 from scopedepth.datasets.check import check_dataset
 from scopedepth.datasets.place import point_to
-from scopedepth.datasets.prepare import make_outline, prepare_unit, read_block
+from scopedepth.datasets.prepare import make_outline, prepare_unit, read_block, spread
+from scopedepth.datasets.reading.base import DepthEncoding, DepthOfListed, Frame
 from scopedepth.datasets.reading.packed import PackedFrames
 from scopedepth.datasets.reading.video import KEPT
 from scopedepth.errors import ScopeDepthError
 from scopedepth.report.html.sections.datasets import list_facts
+from scopedepth.stores.dataset import DatasetStore
 from scopedepth.study.layout import Job
 from scopedepth.study.made_from import MadeFrom
 from scopedepth.study.plan import Plan, fetched_lists, lists_of
+from scopedepth.vocabulary.flags import FRAME_NO_DEPTH, FRAME_OK
+from scopedepth.vocabulary.video import why_no_video
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -521,3 +525,52 @@ def test_lists_that_the_configuration_refuses(given: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         check(config)
     assert "\n" not in str(caught.value)
+
+
+def test_models_see_what_a_list_leaves_out(hamlyn: Path, tmp_path: Path) -> None:
+    """All frames of the sequences with a listed one, without depth; a step acts on all; looked at are listed ones."""
+    lines = {"list": ["rectified01 3"], "unlisted": "predicted"}
+    spec = trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn, frames=lines)
+    chosen = choose(spec, hamlyn)
+    assert named(chosen) == {"rectified01": ["0000000000", "0000000003", "0000000012"]}
+    assert [chosen[0].sequence.read(index).depth is None for index in range(3)] == [True, False, True]
+    assert spread(chosen[0], 4) == [1]
+    assert why_no_video(spec["frames"], None) is None
+    (tmp_path / "raw").mkdir()
+    point_to(tmp_path / "raw", hamlyn, None)
+    assert not [
+        line for line in check_dataset(spec, tmp_path / "raw") if "problem" in line or "nothing" in line
+    ]
+    prepare_unit(spec, tmp_path / "raw", tmp_path / "unit.zarr", tmp_path / "unit.json", 1)
+    stored = DatasetStore(tmp_path / "unit.zarr").sequences["rectified01"]
+    assert stored.status().tolist() == [FRAME_NO_DEPTH, FRAME_OK, FRAME_NO_DEPTH]
+    assert (stored.rgb(0, 3) == np.stack([chosen[0].sequence.image(index) for index in range(3)])).all()
+    assert np.isfinite(stored.depth(0, 3)).any(axis=(1, 2)).tolist() == [False, True, False]
+    assert "not scored" in stored.attrs["notes"][-1]
+    # Of every second frame none is listed.
+    second = trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn, frames={**lines, "step": 2})
+    with pytest.raises(ScopeDepthError, match="no frame is left"):
+        choose(second, hamlyn)
+    others = {"exclude": ["rectified14", "rectified01 3"], "unlisted": "predicted"}
+    left = choose(trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn, frames=others), hamlyn)
+    assert [(one.sequence.name, sorted(one.sequence.unlisted)) for one in left] == [("rectified01", [1])]
+
+
+def test_masks_of_frames_that_are_not_listed_are_put_on_once(hamlyn: Path) -> None:
+    calls: list[int] = []
+
+    def overlay(index: int, frame: Frame, encoding: DepthEncoding) -> Frame:
+        calls.append(index)
+        return frame
+
+    whole = choose(trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn), hamlyn)[0].sequence
+    whole.overlays.append(overlay)
+    some = DepthOfListed(whole, frozenset({0}))
+    assert [some.read(index).depth is None for index in (0, 1)] == [True, False]
+    assert calls == [0, 1]
+
+
+def test_unlisted_frames_of_no_list(hamlyn: Path) -> None:
+    assert "unlisted" not in hamlyn_spec(hamlyn, "rectified01")["frames"]
+    with pytest.raises(ValueError, match="unlisted: predicted is for frames of a list"):
+        trees.spec_of("hamlyn", "hamlyn_rectified", hamlyn, frames={"unlisted": "predicted"})

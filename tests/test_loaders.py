@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import dataset_trees as trees
 from scopedepth.datasets import Chosen, choose, find_sequences
+from scopedepth.datasets.loaders.scared import ScaredVideo
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
+from scopedepth.metrics import Kept
+from scopedepth.metrics.consistency import moved
 from scopedepth.vocabulary.flags import OCCLUDED, TOOL
 
 
@@ -164,6 +169,39 @@ def test_c3vd(tmp_path: Path, second_version: bool) -> None:
     assert chosen.sequence.intrinsics is None
 
 
+def turned(degrees: float, *position: float) -> NDArray[np.float64]:
+    """A turn about an axis that is none of the camera's, and a position."""
+    pose = np.eye(4)
+    pose[:3, :3] = cv2.Rodrigues(np.deg2rad(degrees) * np.array([0.48, 0.6, 0.64]))[0]
+    pose[:3, 3] = position
+    return pose
+
+
+def test_c3vd_has_the_cameras_way(tmp_path: Path) -> None:
+    """As its makers' example takes rows of points to the world: from the right, with the numbers row by row."""
+    poses = [turned(5.0 * number, number, 2.5, -110.0) for number in range(5)]
+    folder, spec = tmp_path / "trans_t1_a", trees.spec_of("c3vd", "c3vd", tmp_path)
+    trees.c3vd(folder, {number: trees.depth_mm(54, 68, 5, 95) for number in (1, 4)})
+    trees.c3vd_poses(folder, poses)
+    sequence = choose(spec, tmp_path)[0].sequence
+    assert sequence.poses is not None
+    lines = np.loadtxt(folder / "pose.txt", delimiter=",")
+    point = np.array([3.0, -2.0, 40.0, 1.0])
+    for number, pose in zip((1, 4), sequence.poses, strict=True):
+        assert np.allclose(pose @ point, point @ lines[number].reshape(4, 4))
+        assert np.allclose(pose, poses[number], atol=1e-4)
+    trees.c3vd_poses(folder, poses[:4])
+    sequence = choose(spec, tmp_path)[0].sequence
+    assert sequence.poses is None
+    assert sequence.notes[-1] == "pose.txt has 4 lines, and frames lie beyond them: no poses are taken"
+    trees.c3vd_poses(folder, [pose.T for pose in poses])
+    with pytest.raises(ScopeDepthError, match=r"pose\.txt, line 1 is no pose: its last row is not 0 0 0 1"):
+        choose(spec, tmp_path)
+    (folder / "pose.txt").write_text("0,1,2,3,4,5,6,7,8,9,10,11\n" * 5)
+    with pytest.raises(ScopeDepthError, match=r"12 numbers; 16 finite ones \(4x4, column by column\)"):
+        choose(spec, tmp_path)
+
+
 def test_serv_ct(tmp_path: Path) -> None:
     truth = trees.depth_mm(58, 72, 40, 120)
     truth[5] = 0
@@ -215,6 +253,86 @@ def test_scared_key_frames_and_video(tmp_path: Path) -> None:
     rectified = choose(trees.spec_of("scared", "scared", tmp_path, options={"rectify": True}), tmp_path)[0]
     depth = read_depth(rectified, 0)  # a pair that is rectified already: the same depth, perhaps zoomed
     assert np.nanmedian(depth) == pytest.approx(np.nanmedian(key), rel=0.02)
+
+
+def scared_video(root: Path, **options: Any) -> Chosen:
+    """The only video below a folder."""
+    spec = trees.spec_of("scared", "scared", root, options={"frames": "video", **options})
+    return choose(spec, root)[0]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_scared_has_the_cameras_way(tmp_path: Path, packed: bool) -> None:
+    """A wall's depth is that of the key frame's points, moved as SCARED's makers move them; one frame has no pose."""
+    key = np.full((32, 48), 80.0)
+    trees.scared(tmp_path, 1, 1, key, [key, key + 5, key + 9])
+    moves = {0: np.eye(4), 2: np.eye(4)}
+    moves[2][2, 3] = 9
+    trees.scared_poses(tmp_path / "dataset_1/keyframe_1/data", moves, packed)
+    video = scared_video(tmp_path)
+    sequence = video.sequence
+    assert sequence.poses is not None
+    assert np.isnan(sequence.poses[1]).all()
+    assert sequence.notes[-1] == "1 of 3 frames have no camera-pose"
+    first, last = (read_depth(video, number) for number in (0, 2))
+    way = np.linalg.inv(sequence.poses[2]) @ sequence.poses[0]
+    camera = np.array([[30.0, 0, 24], [0, 30, 16], [0, 0, 1]])
+    seen = moved(Kept(0, first.astype(np.float64), first, first > 0, None), camera, way, nearest=False)
+    assert np.abs(seen - last)[np.isfinite(seen)].max() < 1e-4
+
+
+def test_scareds_way_of_the_rectified_camera(tmp_path: Path) -> None:
+    trees.scared(tmp_path, 1, 1, np.full((32, 48), 80.0), [np.full((32, 48), 80.0)] * 2)
+    folder = tmp_path / "dataset_1/keyframe_1"
+    between = ", ".join(map(str, turned(2.0, 0, 0, 0)[:3, :3].ravel()))
+    text = trees.SCARED_CALIBRATION.replace("1., 0., 0., 0., 1., 0., 0., 0., 1. ]\nT", f"{between} ]\nT")
+    assert between in text
+    (folder / "endoscope_calibration.yaml").write_text(text)
+    move = turned(20.0, 3.0, -4.0, 12.0)
+    trees.scared_poses(folder / "data", {0: np.eye(4), 1: move})
+    raw, rectified = (scared_video(tmp_path, rectify=wanted).sequence for wanted in (False, True))
+    assert isinstance(rectified, ScaredVideo)
+    assert rectified.rectifiers is not None
+    lens = np.eye(4)
+    lens[:3, :3] = rectified.rectifiers[0].R1
+    assert np.abs(lens - np.eye(4)).max() > 1e-3
+    assert raw.poses is not None
+    assert rectified.poses is not None
+    point = np.array([3.0, -2.0, 80.0, 1.0])  # of the key frame's raw camera
+    for number, there in ((0, point), (1, move @ point)):
+        assert np.allclose(raw.poses[number] @ there, point)
+        assert np.allclose(rectified.poses[number] @ lens @ there, point)
+
+
+@pytest.mark.parametrize("place", ["image_02/data", "data"])
+def test_poses_of_scareds_extracted_frames(tmp_path: Path, place: str) -> None:
+    """Image n + 1 is frame n, whose pose is frame_data n."""
+    for number in (1, 4):
+        image = tmp_path / f"dataset3/keyframe4/image_02/data/{number:010d}.png"
+        trees.write_image(image, trees.picture(32, 48))
+    moves = {number: turned(0.0, 0.0, 0.0, number) for number in range(5)}
+    trees.scared_poses(tmp_path / "dataset3/keyframe4" / place, moves, packed=False)
+    poses = scared_video(tmp_path, frames="extracted").sequence.poses
+    assert poses is not None
+    assert poses[:, 2, 3].tolist() == [0.0, -3.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "holds no camera-pose of numbers"),
+        ('{"camera-pose": [[1, 0], [0, 1]]}', "is not 4x4 finite numbers"),
+        ('{"camera-pose": [[2,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]}', "3x3 numbers are no rotation"),
+        ("", "the file is empty. Unpack frame_data.tar.gz anew"),
+    ],
+)
+def test_a_pose_of_scared_that_is_none(tmp_path: Path, content: str, message: str) -> None:
+    trees.scared(tmp_path, 1, 1, np.full((32, 48), 80.0), [np.full((32, 48), 80.0)])
+    file = tmp_path / "dataset_1/keyframe_1/data/frame_data/frame_data000000.json"
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(ScopeDepthError, match=rf"frame_data000000\.json.*{message}"):
+        scared_video(tmp_path)
 
 
 def test_endonerf(tmp_path: Path) -> None:

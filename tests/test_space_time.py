@@ -444,3 +444,14 @@ def test_order_by_distance() -> None:
         one.valid[:, 60:] = one.valid[5] = False
     other.output[~other.valid] = 0.0
     assert ordinal_distance.compute(frame) == ordinal_distance.compute(other)
+
+
+def test_a_frame_without_a_pose_has_no_pair(scores: Callable[..., Any]) -> None:
+    poses = np.stack([way(k) for k in range(5)])
+    poses[2] = np.nan
+    rows = scores(
+        protocol(metrics=["abs_rel", "tae", "tae_z", "tas"], **VDA), *stores(5, poses=poses)
+    ).to_pylist()
+    for name in ("tae", "tae_z", "tas"):
+        assert [row[name] is None for row in rows] == [True, False, True, True, False]
+    assert all(row["abs_rel"] is not None for row in rows)

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from dataset_trees import depth_mm, spec_of, write_image
+from evaluation_fakes import protocol
 from interrupted import interrupted
+from scopedepth.datasets.place import point_to
+from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.align import align_unit
+from scopedepth.evaluation.score import score_unit
 from scopedepth.job.manifest import digest_tree, manifest_of, write_json
 from scopedepth.models import load_model
 from scopedepth.models.window import Window
@@ -191,10 +198,13 @@ def test_frames_that_are_no_video_are_refused(
     write_json(manifest_of(data), {"digest": "x", **view})
     with pytest.raises(ScopeDepthError, match=words):
         predict(data, weights, tmp_path / "out", 8)
-    # Frames that begin later and are further apart are one.
+    # Frames that begin later and are further apart are one, and so are a list's with those between them.
     video = {"frames": {"start": 3, "stop": None, "step": 2, "list": None, "exclude": None}, "part": None}
-    write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": video})
-    assert predict(data, weights, tmp_path / "out", 8)["frames"]["a"]["ok"] == LENGTHS["a"]
+    shown = {"frames": {"list": {"path": "x"}, "unlisted": "predicted"}}
+    for number, whole in enumerate((video, shown)):
+        write_json(manifest_of(data), {"digest": "x", "dataset": "d", "spec": whole})
+        done = predict(data, weights, tmp_path / f"out{number}", 8)
+        assert done["frames"]["a"]["ok"] == LENGTHS["a"]
 
 
 @pytest.mark.parametrize(
@@ -239,3 +249,37 @@ class Other(Video):
     weights = own(tmp_path / "w", {"frames": 4}, CODE + other)
     with pytest.raises(ScopeDepthError, match="another window for sequence b than for others"):
         predict(data, weights, tmp_path / "out", 8)
+
+
+def test_a_list_says_which_frames_of_a_video_are_scored(tmp_path: Path) -> None:
+    """With `unlisted: predicted` a model of windows says of a list's frames what it says of them in the whole video."""
+    for number, image in enumerate(scene(20, 16, 24, seed=1)):
+        write_image(tmp_path / f"data/a/rgb/{number:02d}.png", image)
+        write_image(
+            tmp_path / f"data/a/depth/{number:02d}.png", depth_mm(16, 24, 40, 90, number).astype(np.uint16)
+        )
+    (tmp_path / "raw").mkdir()
+    point_to(tmp_path / "raw", tmp_path / "data", None)
+    weights = own(tmp_path / "w", {"frames": 6, "overlap": 2})
+    rows, predicted = {}, {}
+    for name, frames in {"whole": {}, "some": {"list": ["3", "4", "11"], "unlisted": "predicted"}}.items():
+        place = tmp_path / name
+        place.mkdir()
+        told = spec_of("d", "folder", tmp_path / "data", frames=frames, depth={"scale": 1.0})
+        prepare_unit(told, tmp_path / "raw", place / "d.zarr", place / "d.json", 1)
+        assert predict(place / "d.zarr", weights, place, 4)["frames"]["a"]["ok"] == 20
+        predicted[name] = PredictionStore(place / "m.zarr").sequences["a"].prediction(0, 20)
+        kind = protocol(
+            metrics=["abs_rel", "flow_error"], alignment={"method": "median", "scope": "sequence"}
+        )
+        tables = [{"p": place / f"{stage}.parquet"} for stage in ("fits", "scores")]
+        keys = {"dataset": "d", "model": "m"}
+        align_unit({"p": kind}, [place / "d.zarr"], [place / "m.zarr"], keys, tables[0], 1)
+        score_unit({"p": kind}, place / "d.zarr", place / "m.zarr", tables[0], keys, tables[1], 1)
+        rows[name] = pq.read_table(tables[1]["p"]).to_pylist()
+    np.testing.assert_array_equal(predicted["whole"], predicted["some"])
+    scored = [row for row in rows["some"] if row["status"] == "ok"]
+    assert [row["frame_id"] for row in scored] == ["03", "04", "11"]
+    assert {row["status"] for row in rows["some"] if row not in scored} == {"no_depth"}
+    assert all(row["abs_rel"] > 0 for row in scored)
+    assert {row["status"] for row in rows["whole"]} == {"ok"}

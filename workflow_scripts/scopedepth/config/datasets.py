@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from scopedepth.config.base import Name, Spec
 from scopedepth.config.citations import Citation
@@ -182,6 +190,23 @@ class FrameChoice(Spec):
     start: int = Field(0, ge=0, description="first frame, of those left")
     stop: int | None = Field(None, ge=1, description="one past the last frame; null takes all")
     step: int = Field(1, ge=1, description="every how many frames")
+    unlisted: Literal["left_out", "predicted"] = Field(
+        "left_out",
+        description="frames that the lists do not choose: not there (left_out), or shown to the models without their "
+        "depth, so that they are predicted and not scored (predicted); start, stop and step then act on all frames",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_its_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `unlisted` out where it says what held before it could be said: such specs stay what they were."""
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if (key, value) != ("unlisted", "left_out")}
+
+    @model_validator(mode="after")
+    def _unlisted_of_a_list(self) -> Self:
+        if self.unlisted == "predicted" and self.list is None and self.exclude is None:
+            raise ValueError("unlisted: predicted is for frames of a list (list or exclude); there is none")
+        return self
 
 
 def _times(value: Any, factor: float) -> Any:

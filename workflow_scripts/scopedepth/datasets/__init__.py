@@ -130,12 +130,14 @@ def choose_counted(
     found = find_sequences(spec, raw)
     kept = choose_sequences(found, spec["sequences"], spec["name"])
     choice = Choice.of(spec, found, kept, fetched)
-    chosen = [Chosen(sequence, choice.indices(sequence)) for sequence in kept]
-    chosen = [one for one in chosen if one.indices]
+    chosen = []
+    for sequence in kept:
+        shown, indices = choice.shown(sequence)
+        if indices:
+            sequence.notes += choice.notes(sequence)
+            chosen.append(Chosen(shown, indices))
     if not chosen:
         raise ScopeDepthError(
             f"Dataset {spec['name']}: no frame is left of {len(found)} sequences found below {raw}."
         )
-    for one in chosen:
-        one.sequence.notes += choice.notes(one.sequence)
     return chosen, choice

@@ -32,6 +32,7 @@ from scopedepth.datasets.reading.masks import CLIPPED, DARK, find_border, find_c
 from scopedepth.datasets.reading.missing import doubts
 from scopedepth.datasets.rectify.undistort import undistorted
 from scopedepth.datasets.viewed import viewed
+from scopedepth.datasets.way import poses_against_depth
 from scopedepth.errors import ScopeDepthError, UnreadableFrame, one_line
 from scopedepth.job.manifest import digest_file
 from scopedepth.vocabulary.flags import BORDER, NO_DEPTH, SPECULAR
@@ -146,7 +147,8 @@ def check_sequence(chosen: Chosen, undistort: bool, scale: float | None = None) 
         ]
         return Looked(lines, facts, [])
     looked_at = spread(chosen, COMPARED)
-    facts["findings"] = sequence.findings(looked_at)
+    led = poses_against_depth(chosen)
+    facts["findings"] = sequence.findings(looked_at) + ([] if led is None else [led])
     contradicted = sequence.problems(looked_at)
     facts["problems"] = problems + contradicted
     listed += [f"  {finding}" for finding in facts["findings"]]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scopedepth.datasets.reading.base import FileSequence, Sequence
+from scopedepth.datasets.reading.base import DepthOfListed, FileSequence, Sequence, WithoutDepth
 from scopedepth.datasets.reading.listing import natural_key
 from scopedepth.datasets.reading.lists import Listed, match_list
 from scopedepth.errors import ScopeDepthError
+from scopedepth.vocabulary.video import PREDICTED
 
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
@@ -63,15 +64,36 @@ class Choice:
     def indices(self, sequence: Sequence) -> list[int]:
         """Return the indices into `sequence.frame_ids` that are chosen, growing.
 
-        A list's frames, or all, without the excluded ones; start, stop and step then act on them as a slice does.
+        A list's frames, or all, without the excluded ones; start, stop and step then act on them as a slice does. With
+        `unlisted: predicted` they act on all frames, and of these the lists choose.
         """
-        chosen = set(range(len(sequence)))
+        every = range(len(sequence))
+        chosen = set(every[self.reach] if self.shows_unlisted else every)
         if self.listed is not None:
             chosen &= self.listed.positions.get(sequence.name, set())
         if self.excluded is not None:
             chosen -= self.excluded.positions.get(sequence.name, set())
-        frames = self.frames
-        return sorted(chosen)[slice(frames["start"], frames["stop"], frames["step"])]
+        return sorted(chosen) if self.shows_unlisted else sorted(chosen)[self.reach]
+
+    @property
+    def reach(self) -> slice:
+        """The frames from start to stop."""
+        return slice(self.frames["start"], self.frames["stop"], self.frames["step"])
+
+    @property
+    def shows_unlisted(self) -> bool:
+        """Whether frames that the lists leave out are shown to models, without depth."""
+        return self.frames.get("unlisted") == PREDICTED
+
+    def shown(self, sequence: Sequence) -> tuple[Sequence, list[int]]:
+        """Return a sequence and the indices of the frames that models see; without any where none is chosen."""
+        chosen = self.indices(sequence)
+        if not chosen or not self.shows_unlisted:
+            return sequence, chosen
+        every = list(range(len(sequence)))[self.reach]
+        if isinstance(sequence, WithoutDepth):
+            return sequence, every
+        return DepthOfListed(sequence, frozenset(every).difference(chosen)), every
 
     def notes(self, sequence: Sequence) -> list[str]:
         """Return what the lists say of a sequence, in words."""
@@ -84,6 +106,8 @@ class Choice:
         if self.listed is not None and isinstance(sequence, FileSequence):
             without = sum(sequence.files[index].depth is None for index in self.indices(sequence))
             said += [f"{without} of the listed frames have no depth file"] if without else []
+        if self.shows_unlisted:
+            said.append("the other frames are shown to models without their depth and are not scored")
         return said
 
     def counts(self) -> dict[str, Any]:

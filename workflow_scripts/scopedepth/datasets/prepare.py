@@ -273,7 +273,8 @@ def _images(chosen: Chosen, indices: SequenceOf[int]) -> list[NDArray[np.uint8]]
 
 def spread(chosen: Chosen, count: int) -> list[int]:
     """Return up to `count` indices of the frames chosen: evenly spread, or the first ones where seeking is slow."""
-    indices = chosen.indices
+    unlisted = chosen.sequence.unlisted
+    indices = [index for index in chosen.indices if index not in unlisted]
     if chosen.sequence.forward_only:
         return indices[: max(1, count // 2)]
     return [indices[int(place)] for place in np.linspace(0, len(indices) - 1, min(count, len(indices)))]

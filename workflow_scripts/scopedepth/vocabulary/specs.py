@@ -131,6 +131,7 @@ class FrameChoice(TypedDict):
     start: int
     stop: int | None
     step: int
+    unlisted: NotRequired[Literal["left_out", "predicted"]]
 
 
 class Depth(TypedDict):

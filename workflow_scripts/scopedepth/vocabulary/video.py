@@ -7,6 +7,8 @@ from typing import Any
 
 # With start, stop and step alone it begins later, ends earlier, or its camera is slower.
 GAPS = ("list", "exclude")
+# What `frames.unlisted` says where models see the frames between the listed ones, too.
+PREDICTED = "predicted"
 
 
 def why_no_video(frames: Mapping[str, Any], part: Any) -> str | None:
@@ -19,6 +21,9 @@ def why_no_video(frames: Mapping[str, Any], part: Any) -> str | None:
     if part is not None:
         return "its sequences are cut into parts that are predicted apart (cut); leave the cut out"
     for name in GAPS:
-        if frames.get(name) is not None:
-            return f"a list chooses its frames one by one (frames.{name}); leave the list out, or use start and stop"
+        if frames.get(name) is not None and frames.get("unlisted") != PREDICTED:
+            return (
+                f"a list chooses its frames one by one (frames.{name}); set frames.unlisted to {PREDICTED}, so that "
+                "models see the frames between, which are not scored"
+            )
     return None

@@ -2,9 +2,14 @@
 
     {sequence}/NNNN_color.png, {sequence}/NNNN_depth.tiff      1350x1080, 16 bits: 0 to 65535 is 0 to 100 mm
     {sequence}/rgb/NNNN*.png, {sequence}/depth/NNNN*.tiff      the same in C3VDv2
+    {sequence}/pose.txt                                        a line a frame from 0: 16 numbers, commas between them
 
 0 and 65535 are invalid (nothing there; beyond 100 mm) and both become missing. The camera is omnidirectional
 (Scaramuzza's model), so no 3x3 matrix is given. Source: DurrLab/C3VD, README.
+
+A pose is camera to world in mm; the camera's axes are right, down, ahead (the dataset's page, on its revision of 2023).
+The page calls the numbers row by row; they are column by column, and numbers 13 to 15 are the position.
+Source: DurrLab/C3VD@02dc9d5, utils/exampleDataLoader.py, which multiplies rows of points with the matrix.
 """
 
 from __future__ import annotations
@@ -27,6 +32,8 @@ from scopedepth.datasets.reading.base import (
 from scopedepth.datasets.reading.images import read_depth_of
 from scopedepth.datasets.reading.listing import files_in, find_files, natural_key, not_read, without_litter
 from scopedepth.datasets.reading.pairing import unique_by, unpaired
+from scopedepth.datasets.reading.poses import poses_in
+from scopedepth.datasets.reading.text import read_text
 from scopedepth.errors import ScopeDepthError
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
-READS = (".png", ".tif", ".tiff")
+READS = (".png", ".tif", ".tiff", "pose.txt")
 MILLIMETRES_A_STEP = 100.0 / 65535.0
 CLIPPED = 65535
 FLAT = ("*_depth.tif", "*_depth.tiff")
@@ -65,6 +72,7 @@ def _sequence(place: Path, raw: Path, spec: specs.Dataset) -> Sequence:
     notes = ["the camera is omnidirectional; no pinhole matrix holds for the whole image"]
     notes += unpaired(frames, depths)
     notes += not_read(place / "depth", (".tif", ".tiff")) if in_folders else []
+    poses, said = _poses(place / "pose.txt", [_number(frame.image) for frame in frames])
     where = place.relative_to(raw).as_posix()
     return FileSequence.of(
         spec["name"] if where == "." else file_safe(place.name),
@@ -72,8 +80,20 @@ def _sequence(place: Path, raw: Path, spec: specs.Dataset) -> Sequence:
         DepthEncoding("uint16", MILLIMETRES_A_STEP, "mm"),
         read_depth=_read_depth,
         depth_origin=origin(spec, "registered"),
-        notes=notes,
+        notes=notes + said,
+        poses=poses,
     )
+
+
+def _poses(path: Path, numbers: list[int | None]) -> tuple[NDArray[np.float64] | None, list[str]]:
+    """Return the camera-to-world matrices of frames by their numbers, and a note where the file does not hold them."""
+    if not path.is_file():
+        return None, []
+    lines = [line for line in read_text(path, "poses").splitlines() if line.strip()]
+    known = [lines[number] for number in numbers if number is not None and number < len(lines)]
+    if len(known) < len(numbers):
+        return None, [f"pose.txt has {len(lines)} lines, and frames lie beyond them: no poses are taken"]
+    return poses_in(known, path, len(known), "mm", by_columns=True), []
 
 
 def _number(path: Path) -> int | None:

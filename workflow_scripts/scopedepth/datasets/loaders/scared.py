@@ -5,19 +5,26 @@
     dataset_X/keyframe_Y/endoscope_calibration.yaml  OpenCV: M1 D1 M2 D2 R T
     dataset_X/keyframe_Y/data/rgb.mp4                left on top of right
     dataset_X/keyframe_Y/data/scene_points.tar.gz    scene_pointsNNNNNN.tiff: as above, left on top of right, 0 unknown
+    dataset_X/keyframe_Y/data/frame_data.tar.gz      frame_dataNNNNNN.json: `camera-pose`, 4x4, mm
 
 Options: `frames` keyframes (default; one sequence a dataset), video (one sequence a keyframe; its depth is the key
 frame's, moved by the robot's kinematics, and drifts with the frame number) or extracted (the same from the video's
 left frames as files, below); `rectify` true turns image and depth into the rectified left camera (default: the raw left
-image, as published). The archive may stay packed.
+image, as published). The archives may stay packed.
 Source: dimitrisPs/scared_toolkit, README; known: datasets 4 and 5 have a bad calibration.
+
+A `camera-pose` takes points of the key frame's left camera to those of the frame's; its inverse is camera to world.
+Sources: dimitrisPs/scared_toolkit@8ee8e49, scripts/generate_sequence_dataset.py, moves the key frame's cloud by it;
+ShuweiShao/AF-SfMLearner@53d01a4, export_gt_pose.py, takes the next pose times the inverse of one for the way between.
 
 Extracted, as the makers of AF-SfMLearner and EndoDAC lay them out (frames of a video are counted from 0):
 
     datasetX/keyframeY/image_02/data/%010d.png                frame n has the number n + 1
     datasetX/keyframeY/image_02/data/groundtruth/scene_points%06d.tiff      frame n has the number n
+    datasetX/keyframeY/image_02/data/frame_data/frame_data%06d.json         frame n has the number n
     {train,test}/datasetX/keyframeY/data/left/frame_data%06d.png            frame n has the number n
     {train,test}/datasetX/keyframeY/data/scene_points/scene_points%06d.tiff
+    {train,test}/datasetX/keyframeY/data/frame_data/frame_data%06d.json
 
 Lists of frames with `layout: scared` are spelled as AF-SfMLearner's splits are, `dataset3/keyframe4 390 l`: the left
 frame 389 of that video, whose depth is scene_points000389. Its datasets 8 and 9 count key frames from 1, SCARED's own
@@ -27,6 +34,7 @@ folders from 0. Source: ShuweiShao/AF-SfMLearner@53d01a4, README, datasets/scare
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +60,7 @@ from scopedepth.datasets.reading.images import MOST_NUMBERS, read_bytes, read_im
 from scopedepth.datasets.reading.listing import find_files, natural_key
 from scopedepth.datasets.reading.lists import NoFrame
 from scopedepth.datasets.reading.packed import PackedFrames
+from scopedepth.datasets.reading.poses import check_pose
 from scopedepth.datasets.reading.video import Video
 from scopedepth.datasets.rectify.calibration import read_opencv
 from scopedepth.datasets.rectify.stereo import Rectifier
@@ -65,7 +74,7 @@ if TYPE_CHECKING:
 
 DEPTH_IS_KNOWN = True
 # What is read of data used in place: other files there make nothing stale.
-READS = (".gz", ".jpeg", ".jpg", ".mp4", ".png", ".tiff", ".yaml")
+READS = (".gz", ".jpeg", ".jpg", ".json", ".mp4", ".png", ".tiff", ".yaml")
 BADLY_CALIBRATED = ("dataset_4", "dataset_5")
 TEST_SETS = ("dataset_8", "dataset_9")
 SIZE = (1280, 1024)
@@ -74,6 +83,7 @@ COUNTED_FROM_ZERO = (8, 9)
 EXTRACTED = re.compile(r"dataset_?([0-9]+)/keyframe_?([0-9]+)/(image_02/data|data/left)")
 IMAGES = (".png", ".jpg", ".jpeg")
 POINTS = "scene_points.tar.gz"
+POSES = "frame_data.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -237,14 +247,18 @@ def _video(folder: Path, spec: specs.Dataset, options: Options) -> Sequence:
         "depth was moved from the key frame by kinematics and drifts with the frame number",
     ]
     notes += [] if points else ["no scene_points, so no depth"]
+    poses, said = _poses(folder / "data", list(range(video.n_frames)))
+    if poses is not None and options.rectify:
+        poses[:, :3, :3] = poses[:, :3, :3] @ lens.R1.T
     return ScaredVideo(
         f"{folder.parent.name}_{folder.name}",
         [f"{index:06d}" for index in range(video.n_frames)],
         DepthEncoding("float32", 1.0, "mm"),
         lens.intrinsics if options.rectify else lens.camera.left,
         origin(spec, "structured_light"),
-        notes,
+        notes + said,
         forward_only=True,
+        poses=poses,
         rectifiers=[lens] if options.rectify else None,
         video=video,
         points=points,
@@ -294,6 +308,10 @@ def _extracted(images: Path, dataset: int, keyframe: int, spec: specs.Dataset, o
     notes = _notes(f"dataset_{dataset}")
     notes += [f"{without} of {len(files)} frames have no scene_points file"] if without else []
     notes += [f"{unnamed} images are not named as frames are and are left out"] if unnamed else []
+    numbers = [int(file.id) for file in files]
+    poses, said = _poses(images, numbers)
+    if poses is None:
+        poses, said = _poses(images.parent.parent / "data", numbers)
     return FileSequence.of(
         video_name(dataset, keyframe),
         files,
@@ -301,8 +319,42 @@ def _extracted(images: Path, dataset: int, keyframe: int, spec: specs.Dataset, o
         read_depth=_read_points,
         intrinsics=_camera(images, options),
         depth_origin=origin(spec, "structured_light"),
-        notes=notes,
+        notes=notes + said,
+        poses=poses,
     )
+
+
+def _poses(data: Path, numbers: list[int]) -> tuple[NDArray[np.float64] | None, list[str]]:
+    """Return the camera-to-world matrices of frames by their numbers, NaN where there is none, and what lacks."""
+    stated = PackedFrames.of(data, "frame_data", POSES, ".json", _pose)
+    if stated is None:
+        return None, []
+    poses = np.full((len(numbers), 4, 4), np.nan)
+    try:
+        for place, number in enumerate(numbers):
+            pose = stated.read(number)
+            if pose is not None:
+                poses[place] = pose
+    except UnreadableFrame as error:
+        raise ScopeDepthError(
+            f"{error}. Unpack {POSES} anew, or take it away: then there are no poses."
+        ) from error
+    without = int(np.isnan(poses[:, 0, 0]).sum())
+    return poses, [f"{without} of {len(numbers)} frames have no camera-pose"] if without else []
+
+
+def _pose(content: bytes, where: str) -> NDArray[np.float64]:
+    """Return the camera-to-world matrix of a frame's JSON, translation in mm."""
+    try:
+        pose = np.array(json.loads(content)["camera-pose"], np.float64)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ScopeDepthError(
+            f"{where}: holds no camera-pose of numbers ({type(error).__name__})."
+        ) from error
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        raise ScopeDepthError(f"{where}: its camera-pose is not 4x4 finite numbers.")
+    check_pose(pose, where)
+    return np.asarray(np.linalg.inv(pose), np.float64)
 
 
 def _camera(images: Path, options: Options) -> NDArray[np.float64] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ class Sequence(ABC):
     """One video: frames of one size from one camera.
 
     `notes` are the oddities found, one sentence each; `check-dataset` prints them and the store keeps them. `poses` are
-    camera-to-world matrices, float64 (n, 4, 4), translations in mm, where they are known.
+    camera-to-world matrices, float64 (n, 4, 4), translations in mm, where they are known; NaN for a frame without one.
     """
 
     name: str
@@ -92,6 +93,8 @@ class Sequence(ABC):
     forward_only: bool = False
     poses: NDArray[np.float64] | None = None
     overlays: list[Overlay] = field(default_factory=list)
+    # Indices of frames that are shown to models without their depth, for a list leaves them out.
+    unlisted: frozenset[int] = frozenset()
 
     def overlaid(self, index: int, frame: Frame) -> Frame:
         """Return frame number `index` with what is put over it."""
@@ -145,6 +148,32 @@ class WithoutDepth(DerivedSequence):
     def read(self, index: int) -> Frame:
         """Return a frame without depth."""
         return Frame(self.image(index), None)
+
+
+class DepthOfListed(DerivedSequence):
+    """A sequence whose depth is not looked at in the frames `unlisted`."""
+
+    def __init__(self, source: Sequence, unlisted: frozenset[int]) -> None:
+        bare = copy(source)
+        bare.overlays = []
+        super().__init__(bare, overlays=source.overlays, unlisted=unlisted)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return the image alone."""
+        return self.source.image(index)
+
+    def read(self, index: int) -> Frame:
+        """Return a frame, with its depth where it is listed."""
+        hidden = index in self.unlisted
+        return self.overlaid(index, Frame(self.image(index), None) if hidden else self.source.read(index))
+
+    def problems(self, indices: list[int]) -> list[str]:
+        """Return the source's."""
+        return self.source.problems(indices)
+
+    def findings(self, indices: list[int]) -> list[str]:
+        """Return the source's."""
+        return self.source.findings(indices)
 
 
 @dataclass(frozen=True)

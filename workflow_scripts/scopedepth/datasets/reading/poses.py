@@ -24,8 +24,10 @@ def read_poses(path: Path, frames: int, unit: str) -> NDArray[np.float64]:
     return poses_in(read_text(path, "poses").splitlines(), path, frames, unit)
 
 
-def poses_in(lines: list[str], path: Path, frames: int, unit: str) -> NDArray[np.float64]:
-    """Return the poses that lines of a file hold, see `read_poses`."""
+def poses_in(
+    lines: list[str], path: Path, frames: int, unit: str, *, by_columns: bool = False
+) -> NDArray[np.float64]:
+    """Return the poses that lines of a file hold, see `read_poses`; `by_columns`: 16 numbers, column by column."""
     words_of = [line.partition("#")[0].replace(",", " ").split() for line in lines]
     rows = [(number, words) for number, words in enumerate(words_of, 1) if words]
     if len(rows) != frames:
@@ -38,10 +40,12 @@ def poses_in(lines: list[str], path: Path, frames: int, unit: str) -> NDArray[np
             values = np.array([float(word) for word in words])
         except ValueError as error:
             raise ScopeDepthError(f"{path}, line {number}: {error}.") from error
-        if len(values) not in (8, 12, 16) or not np.isfinite(values).all():
+        wanted = (16,) if by_columns else (8, 12, 16)
+        if len(values) not in wanted or not np.isfinite(values).all():
+            said = "12 (3x4), 16 (4x4) or 8 finite ones (time, tx ty tz, qx qy qz qw) are read."
             raise ScopeDepthError(
-                f"{path}, line {number} holds {len(values)} numbers; 12 (3x4), 16 (4x4) or 8 finite ones (time, tx ty "
-                "tz, qx qy qz qw) are read."
+                f"{path}, line {number} holds {len(values)} numbers; "
+                + ("16 finite ones (4x4, column by column) are read." if by_columns else said)
             )
         if len(values) == 8:
             length = np.linalg.norm(values[4:])
@@ -51,16 +55,20 @@ def poses_in(lines: list[str], path: Path, frames: int, unit: str) -> NDArray[np
                 )
             poses[place, :3, :3], poses[place, :3, 3] = rotation_of(*values[4:]), values[1:4]
         else:
-            poses[place, : len(values) // 4] = values.reshape(-1, 4)
-        rotation = poses[place, :3, :3]
-        if (
-            np.abs(rotation @ rotation.T - np.eye(3)).max() > TOLERANCE
-            or np.linalg.det(rotation) < 0
-            or np.abs(poses[place, 3] - (0, 0, 0, 1)).max() > TOLERANCE
-        ):
-            raise ScopeDepthError(f"{path}, line {number} is no pose: its first 3x3 numbers are no rotation.")
+            rows_of = values.reshape(-1, 4)
+            poses[place, : len(rows_of)] = rows_of.T if by_columns else rows_of
+        check_pose(poses[place], f"{path}, line {number}")
     poses[:, :3, 3] *= MILLIMETRES[unit]
     return poses
+
+
+def check_pose(pose: NDArray[np.float64], where: str) -> None:
+    """Raise a `ScopeDepthError` unless a matrix (4, 4) is a rotation with a translation."""
+    rotation = pose[:3, :3]
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > TOLERANCE or np.linalg.det(rotation) < 0:
+        raise ScopeDepthError(f"{where} is no pose: its first 3x3 numbers are no rotation.")
+    if np.abs(pose[3] - (0, 0, 0, 1)).max() > TOLERANCE:
+        raise ScopeDepthError(f"{where} is no pose: its last row is not 0 0 0 1.")
 
 
 def rotation_of(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
