@@ -134,7 +134,7 @@ def test_zsh_completes_the_same_from_the_first_word_on(here: Path, begun: str) -
             for line, answer in [*ANSWERS.items()][: None if "source" in begun else 1]:
                 typed("echo re''ady\n", "ready")
                 typed(f"scopedepth {line}\t", answer)
-                typed("\x03", "")
+                typed("\x15", "")  # the line is taken back
         finally:
             shell.kill()
             os.close(ours)

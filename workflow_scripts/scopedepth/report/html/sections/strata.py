@@ -43,7 +43,9 @@ def label(stratum: str) -> str:
 
 def sentences(results: Results, rows: Sequence[Row]) -> list[str]:
     """Say where each model fails first, with interval and adjusted p value; those without a finding together."""
-    said, nowhere, unknown = [], [], []
+    said: list[str] = []
+    nowhere: list[str] = []
+    unknown: list[str] = []
     for model in results.model_names:
         who = results.model_title(model)
         own = [row for row in rows if row["model"] == model]
