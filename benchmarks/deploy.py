@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow_scripts"))
 
 from scopedepth.cli import main
 
@@ -42,4 +45,8 @@ def run(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="RESULTS_OF_A_DEMO_RUN", help="where `make demo` ran")
+    sys.exit(run(parser.parse_args().folder))

@@ -1,24 +1,31 @@
-"""How large a wide study's report is, and what making it takes: python benchmarks/report.py
+"""How large a wide study's report is, and what making it takes.
+
+    python benchmarks/report.py [REPORT.html]
 
 The study is made from nothing (tests/report_wide.py): 16 models, 12 datasets, 14 protocols, 9 metrics. It has no
-stores, so the report has no pictures. Run with PYTHONPATH=workflow_scripts:tests.
+stores, so the report has no pictures. REPORT.html: where to leave the page.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from report_wide import wide_study
-from scopedepth.report.html.page import write_report
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "workflow_scripts")]
+
+from report_wide import wide_study  # noqa: E402
+from scopedepth.report.html.page import write_report  # noqa: E402
 
 
-def main() -> None:
+def main(kept: Path | None) -> None:
+    """Make the study and its report, and print size, time and memory."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder) / "report.html"
+        out = kept or Path(folder) / "report.html"
         study = wide_study(Path(folder))
         began = time.process_time()
         write_report(**study, out=out)
@@ -30,4 +37,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("report", nargs="?", type=Path, metavar="REPORT.html", help="leave the page there")
+    main(parser.parse_args().report)

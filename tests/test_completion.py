@@ -1,7 +1,10 @@
-"""Completion of the command's words, by the bash that is here; zsh's and fish's scripts as text."""
+"""Completion of the command's words, by the shells that are here."""
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scopedepth.cli import COMMANDS, main
-from scopedepth.commands.completion import script
+from scopedepth.commands.completion import SHELLS, script
 
 CONFIG = "studies: {mine: {}, yours: {}}\nmodels: {tiny_net: {}, tiny_other: {}, big: {}}\ndatasets: {phantom: {}}\n"
 
@@ -20,7 +23,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a configuration, the script, and a command `scopedepth` that runs this library."""
     folder = tmp_path_factory.mktemp("completion")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "script.bash").write_text(script("bash"), encoding="utf-8")
+    for shell in SHELLS:
+        (folder / f"script.{shell}").write_text(script(shell), encoding="utf-8")
+    (folder / "functions").mkdir()
+    (folder / "functions" / "_scopedepth").write_text(script("zsh"), encoding="utf-8")
     program = folder / "scopedepth"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scopedepth.cli "$@"\n', encoding="utf-8")
     program.chmod(0o755)
@@ -67,6 +73,71 @@ def test_bash_completes_subcommands_options_choices_and_names(here: Path) -> Non
 def test_bash_asks_for_the_names_of_this_folder(here: Path) -> None:
     assert complete(here, "export", "") == ["mine", "yours"]
     assert complete(here, "check-dataset", "p") == ["phantom"]
+
+
+ANSWERS = {
+    "verif": "verify",
+    "--workflow elsewhere verif": "verify",
+    "card tiny_n": "tiny_net",
+    "card --study m": "mine",
+    "export --au": "--author",
+    "completion f": "fish",
+    "check-dataset p": "phantom",
+}
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_completes_the_same(here: Path) -> None:
+    asked = "; ".join(f"echo (complete -C 'scopedepth {line}')" for line in ["", "card --out conf", *ANSWERS])
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"set PATH . $PATH; source script.fish; {asked}"],
+        cwd=here, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    commands, file, *found = done.stdout.splitlines()
+    assert set(COMMANDS) <= set(commands.replace("\t", " ").split())
+    assert file.split() == ["config.yaml"]
+    assert [line.split()[0] for line in found] == [*ANSWERS.values()]
+
+
+ZSH = {
+    "sourced": "source script.zsh",
+    # Its first word alone is another way.
+    "in a folder of functions": "fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -D",
+}
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+@pytest.mark.parametrize("begun", ZSH.values(), ids=ZSH)
+def test_zsh_completes_the_same_from_the_first_word_on(here: Path, begun: str) -> None:
+    """A zsh at a terminal, which completes a word to its end when nothing else begins so."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=here, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "TERM": "dumb", "HOME": str(here), "ZDOTDIR": str(here)},
+    ) as shell:  # fmt: skip
+        os.close(theirs)
+
+        def typed(text: str, until: str) -> str:
+            os.write(ours, text.encode())
+            said = ""
+            while until not in said:
+                assert select.select([ours], [], [], 20)[0], f"{until!r} did not come: {said!r}"
+                said += os.read(ours, 4096).decode(errors="replace")
+            return said
+
+        try:
+            typed(
+                f"PS1= PATH=$PWD:$PATH; unsetopt prompt_sp; autoload -U compinit; {begun}; echo be''gun\n",
+                "begun",
+            )
+            for line, answer in [*ANSWERS.items()][: None if "source" in begun else 1]:
+                typed("echo re''ady\n", "ready")
+                typed(f"scopedepth {line}\t", answer)
+                typed("\x15", "")  # the line is taken back
+        finally:
+            shell.kill()
+            os.close(ours)
 
 
 def test_the_command_prints_scripts_and_names(

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -28,8 +29,9 @@ from scopedepth.job.manifest import write_json
 from scopedepth.report.frames.chosen import address, shown, spread
 from scopedepth.report.frames.pack import LEAST, ROUNDING, packed, unpacked
 from scopedepth.report.frames.pages import Video, _how, _plain, write_pages
-from scopedepth.report.html.page import write_report
+from scopedepth.report.html.page import style, write_report
 from scopedepth.report.html.sections.gallery import page_of
+from scopedepth.report.palette import palette
 from scopedepth.study.layout import Job
 from scopedepth.study.needs import Needs
 from scopedepth.study.plan import Plan
@@ -177,14 +179,31 @@ def test_the_pages_are_a_job_of_their_own() -> None:
     assert not any("torch" in name or "models" in name for name in code)
 
 
-def test_models_have_the_reports_colours() -> None:
+def test_report_and_pages_take_their_colours_from_one_place(pages: Path) -> None:
+    assert palette() in style()
+    assert palette() in (pages / "index.html").read_text(encoding="utf-8")
     report = ROOT / "workflow_scripts/scopedepth/report"
-    named = re.compile(r"(--s\d|--base): (#\w+)")
-    ours = named.findall((report / "frames/static/page.css").read_text())
-    light, dark = (
-        named.findall((report / "html/static" / name).read_text()) for name in ("page.css", "dark.css")
-    )
-    assert ours == [*light, *dark, *dark]
+    for sheet in report.rglob("static/*.css"):
+        assert not re.search(r"--(s\d|base):", sheet.read_text(encoding="utf-8")), sheet
+
+
+def test_values_of_every_metric_are_the_tables(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    given = arguments(tmp_path_factory.getbasetemp())
+    known = content(pages / "study.js")
+    rows = pq.read_table(given["frames"]).to_pylist()
+    for protocol in known["protocols"]:
+        assert set(protocol["metrics"]) <= {one["name"] for one in known["metrics"]}
+        for metric in protocol["metrics"]:
+            shown = content(pages / f"tube/1/values/{protocol['name']}/{metric}.js")
+            for row in rows:
+                if (row["dataset"], row["sequence"], row["protocol"]) == (
+                    "tube",
+                    "straight",
+                    protocol["name"],
+                ):
+                    value = shown[row["model"]][row["frame"]]
+                    assert value == (None if row[metric] is None else pytest.approx(row[metric], rel=5e-4))
+    assert known["metrics"][0]["name"] == known["metric"] == "abs_rel"
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +284,26 @@ def test_a_frame_without_an_answer_says_its_status(view: Any, pages: Path) -> No
     )
     assert "failed_prediction" in view.locator('[data-map="depth"] .none').inner_text()
     assert view.evaluate("shown.sides.a.depth === undefined && shown.sides.b.depth.length === 4800")
+
+
+@pytest.mark.browser
+def test_the_strip_follows_the_metric_and_the_address_names_it(view: Any, pages: Path) -> None:
+    go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth/40,30")
+    assert view.locator("#metric").input_value() == "abs_rel"
+    view.locator("#metric").select_option("delta1")
+    view.wait_for_function("document.documentElement.dataset.shown.endsWith('/median_depth/delta1/40,30')")
+    assert "higher is better" in view.locator("#strip").text_content()
+    value = content(pages / "tube/0/values/median_depth/delta1.js")["affine_net"][0]
+    read = view.locator("#models tbody tr").first.inner_text().split()[-1]
+    assert float(read) == pytest.approx(value, rel=5e-3)
+    # A protocol that lacks it says so, and an address may name what is not there.
+    go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth/silog")
+    view.locator("#protocol").select_option("lsq_disparity")
+    view.wait_for_function("document.documentElement.dataset.shown.endsWith('/lsq_disparity/silog')")
+    assert "This protocol does not compute SILog" in view.locator("#strip").text_content()
+    view.evaluate("location.hash = '#tube/bend/0/affine_net/scaled_net/median_depth/nothing'")
+    view.wait_for_function("!document.getElementById('notice').hidden")
+    assert "no metric nothing" in view.locator("#notice").inner_text()
 
 
 @pytest.mark.browser

@@ -88,7 +88,7 @@ def test_each_choice_stands_in_the_page_or_in_a_pack(study: dict[str, Any], page
     }
     view = packs(page)["cave"]["ranking|cave|lsq_disparity|delta1"]
     value = results.value("cave", "scaled_net", "lsq_disparity", "delta1")
-    assert f'data-sort="{value}"' in view
+    assert f'data-sort="{value:.7g}"' in view
     assert "<script" not in view
     assert str(escape(HOSTILE)) in view
 

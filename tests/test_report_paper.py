@@ -53,7 +53,7 @@ def test_a_table_marks_what_a_reader_must_know(paper: Path) -> None:
     assert r"\textbf{" in text
     assert r"\underline{" in text
     assert r"Metric Net\textsuperscript{\dag{}}" in text
-    assert r"median\_depth, version 1" in text
+    assert r"protocol median\_depth (version 1)." in text
     assert "for these sequences only" in text
     assert re.search(r"\[0\.\d{3}, 0\.\d{3}\]", text)
     assert escape(HOSTILE) in text

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from report_study import timing_rows, tiny_study
+from report_wide import wide_study
 from scopedepth.report.front import candidates, places
 from scopedepth.report.html.parts.marks import looks
+from scopedepth.report.html.parts.speed import speed_chart
 from scopedepth.report.html.remarks import speed
 from scopedepth.report.html.sections.front import front_table, fronts, place_words
 from scopedepth.report.html.sections.realtime import realtime_table
+from scopedepth.report.html.sections.strata import sentences
 from scopedepth.report.results import Results, latency, latency_interval
 from scopedepth.tables.io import write_table
 from scopedepth.tables.timing import TIMING
@@ -140,3 +143,25 @@ def test_a_place_that_intervals_leave_open_is_told(study: dict[str, Any], tmp_pa
         assert (
             words == "on the front" if place.on_front else words.endswith("but the intervals leave it open")
         )
+
+
+def test_a_note_stands_over_the_lines_that_lead_to_names(tmp_path: Path) -> None:
+    results = Results(**wide_study(tmp_path, models=16, datasets=1, protocols=1, metrics=["abs_rel"]))
+    drawn = speed_chart(results, dict(looks(results)), (324.0, 380.0), "data_00", "protocol_00", "abs_rel")
+    assert drawn is not None
+    assert str(drawn).index("frames a second</text>") > str(drawn).rindex('class="leader')
+
+
+def test_models_without_a_finding_by_strata_are_named_together(tmp_path: Path) -> None:
+    results = Results(**wide_study(tmp_path, models=8, datasets=1, protocols=1, metrics=["abs_rel"]))
+    rows = [
+        {**row, "p_holm": 0.5 if row["model"] != "network_01" else row["p_holm"]} for row in results.strata
+    ]
+    rows = [row for row in rows if row["model"] != "constant"]
+    said = sentences(results, rows)
+    found = [line for line in said if "fails first" in line]
+    assert all(line.startswith("Network 01 fails first in ") for line in found)
+    assert "An endoscopic video foundation" in said[len(found)]
+    assert said[len(found)].endswith("no stratum is significantly worse than the whole.")
+    assert said[-1] == "Constant: no number."
+    assert len(said) == len(found) + 2

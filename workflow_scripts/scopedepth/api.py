@@ -184,6 +184,12 @@ class Study:
         frames = self._frames(next(iter(self.protocols)))
         found = frames.place(dataset, sequence, index)
         if found is None:
+            if not any(dataset_of(unit) == dataset for unit in frames.places.stores):
+                store = Job("prepare", (dataset,)).path("store", self.results)
+                raise ScopeDepthError(
+                    f"{store} is not there, or lacks a model's predictions: a crate has tables without frames. "
+                    f"Run: {runs_by()} --config study={self.name}"
+                )
             known = {name for unit in frames.places.stores if dataset_of(unit) == dataset
                      for name in frames.dataset(unit).sequences}  # fmt: skip
             raise ScopeDepthError(

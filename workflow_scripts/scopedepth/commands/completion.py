@@ -47,7 +47,14 @@ _scopedepth() {{
 }}
 complete -o default -F _scopedepth scopedepth
 """
-ZSH = "#compdef scopedepth\nautoload -U +X bashcompinit && bashcompinit\n"
+# Sourced, or found in $fpath under the name _scopedepth: zsh then runs the file as the function of that name when the
+# first word is completed, and that word is to be completed, too.
+ZSH = """\
+#compdef scopedepth
+(( $+functions[compdef] )) || {{ autoload -U compinit && compinit }}
+autoload -U +X bashcompinit && bashcompinit
+{bash}[[ $funcstack[1] != _scopedepth ]] || _bash_complete -o default -F _scopedepth
+"""
 
 
 @dataclass
@@ -85,7 +92,9 @@ def run(options: argparse.Namespace) -> int:
 def script(shell: str) -> str:
     """Return the completion script of a shell."""
     commands, words = described()
-    return _fish(commands, words) if shell == "fish" else (ZSH if shell == "zsh" else "") + _bash(words)
+    if shell == "fish":
+        return _fish(commands, words)
+    return ZSH.format(bash=_bash(words)) if shell == "zsh" else _bash(words)
 
 
 def described() -> tuple[dict[str, str], dict[str, Words]]:
@@ -93,7 +102,10 @@ def described() -> tuple[dict[str, str], dict[str, Words]]:
     from scopedepth.cli import COMMANDS
 
     found = {
-        "": Words({"--workflow": "the workflow's folder", "--version": "the version"}, values=["--workflow"])
+        "": Words(
+            {"--workflow": "the workflow's folder", "--version": "the version", "--help": "what there is"},
+            values=["--workflow"],
+        )
     }
     found[""].choices[""] = list(COMMANDS)
     for command, (module, _) in COMMANDS.items():
@@ -146,8 +158,10 @@ def _fish(commands: dict[str, str], found: dict[str, Words]) -> str:
 
 
 def _fish_lines(commands: dict[str, str], found: dict[str, Words]) -> Iterator[str]:
+    seen = f"__fish_seen_subcommand_from {' '.join(commands)}"
     for command, words in found.items():
-        where = f"__fish_seen_subcommand_from {command}" if command else "__fish_use_subcommand"
+        # Not fish's own `__fish_use_subcommand`: the value of an option before the subcommand is a word, too.
+        where = f"__fish_seen_subcommand_from {command}" if command else f"not {seen}"
         start = f"complete -c scopedepth -n {_quoted(where)}"
         if not command:
             yield from (f"{start} -f -a {name} -d {_quoted(said)}" for name, said in commands.items())

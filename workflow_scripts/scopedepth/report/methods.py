@@ -49,7 +49,7 @@ def disjointness(results: Results) -> list[str]:
         for model in results.networks:
             titles.setdefault(results.seen(dataset, model), []).append(results.model_title(model))
         parts = [f"{MEANINGS[level]} ({listed(titles[level])})" for level in LEVELS if level in titles]
-        said.append(f"of {results.dataset_title(dataset)}, {'; '.join(parts)}")
+        said.append(f"of {results.dataset_title(dataset)}, {', '.join(parts)}")
     text = "Level of disjointness of training and test data, as the closest that a network is known to have seen: "
     datasets = results.study["lineage"]["datasets"]
     untold = [
@@ -57,7 +57,7 @@ def disjointness(results: Results) -> list[str]:
         for name in results.dataset_names
         if not any(datasets[one]["patient"] for one in reached(datasets, name))
     ]
-    sentences = [text + ". ".join(said) + "."]
+    sentences = [text + "; ".join(said) + "."]
     if untold:
         sentences.append(f"Which sequences show one patient is not stated of {listed(untold)}.")
     return sentences

@@ -477,9 +477,9 @@ class Plan:
             del digests["scopedepth.vocabulary.metrics"]
         if script == "report":
             # The templates, styles and scripts that it puts into the page.
-            digests |= file_digests("report/html/templates", "report/html/static")
+            digests |= file_digests("report/html/templates", "report/html/static", "report/colours")
         if script == "frame_pages":
-            digests |= file_digests("report/frames/static")
+            digests |= file_digests("report/frames/static", "report/colours")
         return canonical_json(digests)
 
     # Leaves: what lies outside results/.

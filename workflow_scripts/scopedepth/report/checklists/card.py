@@ -2,8 +2,8 @@
 
 Three lists: the sections of model cards (Mitchell et al. 2019, https://doi.org/10.1145/3287560.3287596), the 44 items
 of CLAIM (2024 update, https://doi.org/10.1148/ryai.240300) and the parameters of a challenge's design in BIAS
-(Maier-Hein et al. 2020, https://doi.org/10.1016/j.media.2020.101796). Items have their numbers there and titles of our
-own. Where a study stores no fact, the card says `not recorded`: it argues nothing and guesses nothing.
+(Maier-Hein et al. 2020, https://doi.org/10.1016/j.media.2020.101796). CLAIM's items have their numbers, all
+have titles of our own. Where a study stores no fact, the card says `not recorded`: it argues and guesses nothing.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def card(facts: Facts) -> str:
         "",
         "## BIAS, design of a comparison",
         "",
-        *_table({str(n): (what, of_bias.get(n, "")) for n, what in BIAS.items()}, "parameter", "what"),
+        *_table({what: ("", of_bias.get(what, "")) for what in BIAS}, "parameter"),
     ]
     return "\n".join(lines) + "\n"
 
@@ -328,23 +328,23 @@ def claim(facts: Facts) -> dict[int, str]:
     }
 
 
-def bias(facts: Facts) -> dict[int, str]:
-    """Return what is recorded of BIAS's parameters, by number."""
+def bias(facts: Facts) -> dict[str, str]:
+    """Return what is recorded of BIAS's parameters, by their titles in `BIAS`."""
     results = facts.results
     return {
-        1: str(results.study.get("title") or results.study["name"]),
-        11: facts.each(lambda name: facts.stated(results.datasets[name], "licence")),
-        15: "Monocular depth estimation.",
-        20: f"{metric_label(results.metric)} under {results.protocol}, the headline.",
-        21: facts.sources(),
-        22: facts.numbers(),
-        23: facts.reference(),
-        24: facts.chosen(),
-        25: " ".join(reference_variability(results)),
-        26: facts.metrics(),
-        27: f"By {metric_label(results.metric)}; models whose difference is not significant share places.",
-        28: " ".join(intervals(results)),
-        29: facts.robustness(),
+        "name": str(results.study.get("title") or results.study["name"]),
+        "terms of the data": facts.each(lambda name: facts.stated(results.datasets[name], "licence")),
+        "kind of task": "Monocular depth estimation.",
+        "what is assessed": f"{metric_label(results.metric)} under {results.protocol}, the headline.",
+        "data sources": facts.sources(),
+        "training and test cases": facts.numbers(),
+        "annotation": facts.reference(),
+        "preprocessing of the data": facts.chosen(),
+        "sources of error": " ".join(reference_variability(results)),
+        "metrics": facts.metrics(),
+        "ranking": f"By {metric_label(results.metric)}; models whose difference is not significant share places.",
+        "statistics": " ".join(intervals(results)),
+        "further analyses": facts.robustness(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The items of CLAIM (2024 update) and the parameters of BIAS, by number, under short titles of our own."""
+"""The items of CLAIM (2024 update) by number, and the parameters of BIAS, under short titles of our own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CLAIM = {
     38: "diagnostic performance", 39: "analysis of failures", 40: "limitations", 41: "implications for practice",
     42: "protocol or further details", 43: "availability of software, model, data", 44: "funding",
 }  # fmt: skip
-BIAS = {
-    1: "name", 2: "abstract", 3: "keywords", 4: "organisers", 5: "life cycle", 6: "venue and platform",
-    7: "participation", 8: "submission", 9: "schedule", 10: "ethics approval", 11: "terms of the data",
-    12: "availability of code", 13: "conflicts of interest", 14: "field of application", 15: "kind of task",
-    16: "cohorts", 17: "imaging", 18: "further information", 19: "target", 20: "what is assessed",
-    21: "data sources", 22: "training and test cases", 23: "annotation", 24: "preprocessing of the data",
-    25: "sources of error", 26: "metrics", 27: "ranking", 28: "statistics", 29: "further analyses",
-}  # fmt: skip
+# In the order of the form of the initiative's own submission system (biomedical-challenges.org), which has no numbers.
+BIAS = (
+    "name", "abstract", "keywords", "organisers", "life cycle", "venue and platform", "participation",
+    "submission", "schedule", "ethics approval", "terms of the data", "availability of code",
+    "conflicts of interest", "field of application", "kind of task", "cohorts", "imaging", "context", "target",
+    "what is assessed", "data sources", "training and test cases", "annotation", "preprocessing of the data",
+    "sources of error", "metrics", "ranking", "statistics", "further analyses",
+)  # fmt: skip

@@ -1,11 +1,11 @@
 """The pages of a study's frames: a folder that opens from disk, its data in parts that load when they are looked at.
 
 `index.html` holds the program, `study.js` what there is. Below the folder of a dataset each sequence has one, by its
-number: `errors/{protocol}.js` has an error and a status for every frame of it, `reference/{part}.js` image, depth and
-the pixels that count of the frames that are shown, `models/{model}/{part}.js` what a model said of them, on its own
-grid and in its own numbers, with what brings it to the reference's scale under each protocol. The browser resamples,
-aligns and limits it as the score stage does (`evaluation.resample`, `evaluation.kernels`). Parts are scripts because a
-page from disk may load nothing else.
+number: `statuses/{protocol}.js` has a status for every frame of it, `values/{protocol}/{metric}.js` a number,
+`reference/{part}.js` image, depth and the pixels that count of the frames that are shown, `models/{model}/{part}.js`
+what a model said of them, on its own grid and in its own numbers, with what brings it to the reference's scale under
+each protocol. The browser resamples, aligns and limits it as the score stage does (`evaluation.resample`,
+`evaluation.kernels`). Parts are scripts because a page from disk may load nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -37,6 +37,7 @@ from scopedepth.job.progress import Advance, progress
 from scopedepth.report.frames.chosen import PAGE, notable, shown
 from scopedepth.report.frames.pack import ROUNDING, packed, packed_mask
 from scopedepth.report.html.parts.pictures import DEPTH_MAP, ERROR_MAP, colours, photograph
+from scopedepth.report.palette import palette
 from scopedepth.stores.dataset import DatasetSequence, DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.io import read_table
@@ -113,7 +114,7 @@ def write_pages(
     page = (STATIC / PAGE).read_text(encoding="utf-8")
     for mark, text in {
         "@title@": str(escape(study.get("title") or study["name"])),
-        "@style@": (STATIC / "page.css").read_text(encoding="utf-8"),
+        "@style@": palette() + (STATIC / "page.css").read_text(encoding="utf-8"),
         "@script@": "".join((STATIC / name).read_text(encoding="utf-8") for name in ("maps.js", "page.js")),
     }.items():
         page = page.replace(mark, text)
@@ -158,12 +159,21 @@ class _Writer:
 
     def about(self) -> dict[str, Any]:
         """Return what the page must know of the study beside its datasets."""
-        metric = METRICS[self.metric]
+        named = dict.fromkeys(one for protocol in self.study["protocols"] for one in self._metrics(protocol))
         looks = {name: f"s{number % COLOURS}" for number, name in enumerate(self.networks)}
         return {
             "title": self.study.get("title") or self.study["name"],
             "protocol": self.protocol,
-            "metric": {"label": metric.label, "unit": metric.unit, "higher": metric.higher_is_better},
+            "metric": self.metric,
+            "metrics": [
+                {
+                    "name": name,
+                    "label": METRICS[name].label,
+                    "unit": METRICS[name].unit,
+                    "higher": METRICS[name].higher_is_better,
+                }
+                for name in sorted({self.metric: None, **named}, key=lambda name: name != self.metric)
+            ],
             "models": [
                 {
                     "name": name,
@@ -176,7 +186,7 @@ class _Writer:
                 {
                     "name": name,
                     "title": self.protocols[name].get("title") or name,
-                    "computes": self.metric in self.protocols[name]["metrics"],
+                    "metrics": self._metrics(name),
                 }
                 for name in sorted(self.study["protocols"], key=lambda name: name != self.protocol)
             ],
@@ -194,10 +204,12 @@ class _Writer:
         with progress(f"pages of {name}", sum(map(len, chosen.values()))) as advance:
             return [self._video(name, video, chosen[video.name], fits, advance) for video in videos]
 
+    def _metrics(self, protocol: str) -> list[str]:
+        """Return the metrics that a protocol computes of a frame."""
+        return list(self.protocols[protocol]["metrics"])
+
     def _rows(self, dataset: str, protocol: str) -> pa.Table:
-        wanted: tuple[str, ...] = ("frame", "model", *FIT)
-        if self.metric in self.protocols[protocol]["metrics"]:
-            wanted = (*wanted, self.metric)
+        wanted = ("frame", "model", *FIT, *self._metrics(protocol))
         return read_table(self.frames, wanted, FRAMES, {"dataset": dataset, "protocol": protocol})
 
     def _chosen(self, dataset: str, videos: Sequence[Video]) -> dict[str, list[int]]:
@@ -225,7 +237,7 @@ class _Writer:
     def _scores(
         self, dataset: str, videos: Sequence[Video], chosen: Mapping[str, Sequence[int]]
     ) -> dict[tuple[str, str, str, int], Fit]:
-        """Write each frame's value and status; return the fits of the frames that are shown.
+        """Write each frame's values and status; return the fits of the frames that are shown.
 
         They are found by protocol, model, sequence and frame.
         """
@@ -233,31 +245,34 @@ class _Writer:
         kept: dict[tuple[str, str, str, int], Fit] = {}
         for protocol in self.study["protocols"]:
             rows = self._rows(dataset, protocol)
-            columns = {key: rows[key].to_pylist() for key in ("sequence", "frame", "model", "status")}
-            values = rows[self.metric].to_pylist() if self.metric in rows.column_names else [None] * len(rows)
-            series: dict[tuple[str, str], tuple[list[float | None], list[str]]] = {
-                (video.name, model): ([None] * video.n_frames, ["missing"] * video.n_frames)
-                for video in videos
-                for model in self.names
-            }
-            first = {video.name: video.any.first_frame for video in videos}
-            every = zip(*columns.values(), values, fits_in(self.frames, rows), strict=True)
-            for sequence, frame, model, status, value, fit in every:
-                numbers, statuses = series[sequence, model]
-                numbers[frame - first[sequence]] = _short(value)
-                statuses[frame - first[sequence]] = status
+            keys = [rows[key].to_pylist() for key in ("sequence", "model", "frame")]
+            statuses = self._series(videos, keys, rows["status"].to_pylist(), "missing")
+            for sequence, model, frame, fit in zip(*keys, fits_in(self.frames, rows), strict=True):
                 if frame in wanted[sequence]:
                     kept[protocol, model, sequence, frame] = unscored(fit)
             for video in videos:
-                said = {model: series[video.name, model] for model in self.names}
                 # Of statuses the runs of frames that have one.
                 runs = {
-                    model: [[status, len(list(run))] for status, run in groupby(statuses)]
-                    for model, (_, statuses) in said.items()
+                    model: [[status, len(list(run))] for status, run in groupby(statuses[video.name, model])]
+                    for model in self.names
                 }
-                values_of = {model: numbers for model, (numbers, _) in said.items()}
-                self._write(dataset, video, f"errors/{protocol}", {"values": values_of, "statuses": runs})
+                self._write(dataset, video, f"statuses/{protocol}", runs)
+            for metric in self._metrics(protocol):
+                numbers = self._series(videos, keys, map(_short, rows[metric].to_pylist()), None)
+                for video in videos:
+                    values = {model: numbers[video.name, model] for model in self.names}
+                    self._write(dataset, video, f"values/{protocol}/{metric}", values)
         return kept
+
+    def _series(
+        self, videos: Sequence[Video], keys: Sequence[list[Any]], column: Iterable[Any], missing: Any
+    ) -> dict[tuple[str, str], list[Any]]:
+        """Return what a column says of each frame, by sequence and model; keys: those two and frame, of its rows."""
+        first = {video.name: video.any.first_frame for video in videos}
+        series = {(video.name, model): [missing] * video.n_frames for video in videos for model in self.names}
+        for sequence, model, frame, said in zip(*keys, column, strict=True):
+            series[sequence, model][frame - first[sequence]] = said
+        return series
 
     def _video(
         self,
@@ -398,7 +413,7 @@ def _plain(numbers: Sequence[Any]) -> list[Any]:
 
 
 def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _hex(name: str) -> str:

@@ -45,6 +45,7 @@ from scopedepth.report.html.sections import (
 )
 from scopedepth.report.html.views import AXES, Views
 from scopedepth.report.methods import methods_text
+from scopedepth.report.palette import palette
 from scopedepth.report.results import Results
 from scopedepth.report.words import higher_is_better, listed, metric_label, plural
 from scopedepth.statistics.drift import SUMMARY_METRICS
@@ -259,10 +260,10 @@ def static(name: str) -> str:
 
 
 def style() -> str:
-    """Return the style sheet, the dark colours put where system and choice ask for them."""
+    """Return the style sheet."""
     maps = {"depth": DEPTH_MAP, "error": ERROR_MAP}
     ramps = "".join(f".ramp.{name} {{ background: {gradient(used)}; }}\n" for name, used in maps.items())
-    return static("page.css").replace("@dark@", static("dark.css").replace("\n", " ").strip()) + ramps
+    return palette() + static("page.css") + ramps
 
 
 def source_hash(text: str) -> str:

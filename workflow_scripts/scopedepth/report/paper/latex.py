@@ -171,8 +171,8 @@ def scores_caption(results: Results, dataset: str, protocol: str) -> str:
     spec = results.protocols[protocol]
     rows = [row for row in results.summary if row["dataset"] == dataset and row["protocol"] == protocol]
     parts = [
-        f"{escape(results.dataset_title(dataset))} under the protocol {escape(protocol)}, "
-        f"({escape(protocol)}, version {escape(str(spec.get('version', '?')))}).",
+        f"{escape(results.dataset_title(dataset))} under the protocol {escape(protocol)} "
+        f"(version {escape(str(spec.get('version', '?')))}).",
         r"Best in bold, second best underlined, 95\,\% intervals below.",
     ]
     if not rows:

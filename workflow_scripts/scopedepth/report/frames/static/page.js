@@ -39,19 +39,22 @@ const model = side => by(study.models, view[side]);
 const folder = () => `${view.dataset}/${view.sequence}`;
 const partOf = frame => Math.floor(video().shown.indexOf(frame) / video().length);
 const inWords = status => study.words[status] ?? status;
+const metric = () => by(study.metrics, view.metric);
 const unit = () => (video().units === "mm" ? "mm" : "relative");
 const spoken = number => Number.isFinite(number) ? String(+number.toPrecision(4)) : "none";
 const share = number => `${+(100 * number).toPrecision(3)} %`;
 
-// The address: dataset/sequence/frame/A/B/protocol, and a pixel x,y where one is held.
+// The address: dataset/sequence/frame/A/B/protocol, a metric that is not the headline's, and a pixel x,y where one is held.
 function written() {
-  const names = [view.dataset, video().name, view.frame, view.a, view.b, view.protocol].map(encodeURIComponent);
+  const other = view.metric === study.metric ? [] : [view.metric];
+  const names = [view.dataset, video().name, view.frame, view.a, view.b, view.protocol, ...other].map(encodeURIComponent);
   return "#" + [...names, ...(view.pixel ? [view.pixel.join(",")] : [])].join("/");
 }
 function read() {
   let said = [], damaged = false;
   try { said = location.hash.slice(1).split("/").map(decodeURIComponent); } catch { damaged = true; }
-  const [wanted, sequence, frame, a, b, protocol, pixel] = said, lacking = [];
+  const [wanted, sequence, frame, a, b, protocol, ...more] = said, lacking = [];
+  const pixel = more.find(one => /^\d+,\d+$/.test(one)), measured = more.find(one => one && one !== pixel);
   const chosen = (list, name, otherwise, what) => {
     if (name && !by(list, name)) lacking.push(`${what} ${name}`);
     return by(list, name) ?? otherwise;
@@ -64,7 +67,8 @@ function read() {
   view.b = chosen(study.models, b, study.models.find(one => one.name !== view.a) ?? study.models[0], "model").name;
   view.protocol = chosen(study.protocols, protocol, by(study.protocols, study.protocol), "protocol").name;
   view.frame = frame ? nearest(+frame) : video().shown[0];
-  view.pixel = /^\d+,\d+$/.test(pixel ?? "") ? pixel.split(",").map(Number) : null;
+  view.metric = chosen(study.metrics, measured, by(study.metrics, study.metric), "metric").name;
+  view.pixel = pixel ? pixel.split(",").map(Number) : null;
   if (damaged) complain("The address is damaged: the first frame is shown.");
   else if (lacking.length) complain(`These pages have no ${lacking.join(", no ")}.`);
   else if (frame && view.frame !== +frame) complain(`Frame ${frame} is not in these pages. The nearest one that is, ${view.frame}, is shown.`);
@@ -89,11 +93,14 @@ function go(changes) {
 // What a view needs, unpacked. Models are by side: a and b.
 async function loaded() {
   const number = partOf(view.frame), frame = view.frame, protocol = view.protocol, { size } = video();
-  const [scores, reference, ...said] = await Promise.all([
-    load(`${folder()}/errors/${protocol}`), load(`${folder()}/reference/${number}`),
+  const computed = by(study.protocols, protocol).metrics.includes(view.metric);
+  const [statuses, values, reference, ...said] = await Promise.all([
+    load(`${folder()}/statuses/${protocol}`), computed ? load(`${folder()}/values/${protocol}/${view.metric}`) : null,
+    load(`${folder()}/reference/${number}`),
     ...["a", "b"].map(side => load(`${folder()}/models/${view[side]}/${number}`)),
   ]);
-  const [height, width] = size, own = reference[frame];
+  const [height, width] = size, own = reference[frame], none = Object.fromEntries(study.models.map(one => [one.name, Array(video().frames).fill(null)]));
+  const scores = { statuses, values: values ?? none };
   const result = { scores, height, width, name: own.name, image: own.image, sides: {} };
   result.depth = own.depth ? (await unpacked(own.depth)).values : null;
   result.counted = await unpackedMask(own.masks[own.counted[protocol]], height * width);
@@ -161,6 +168,9 @@ function choices() {
   fill("dataset", study.datasets.map(one => [one.name, one.title]), view.dataset);
   fill("sequence", dataset().sequences.map((one, place) => [place, one.name]), view.sequence);
   fill("protocol", study.protocols.map(one => [one.name, `${one.name}: ${one.title}`]), view.protocol);
+  // Those of the protocol, and the one that is looked at.
+  const measured = [view.metric, ...by(study.protocols, view.protocol).metrics];
+  fill("metric", study.metrics.filter(one => measured.includes(one.name)).map(one => [one.name, one.label]), view.metric);
 }
 function where() {
   const all = video(), at = all.shown.indexOf(view.frame), scrub = get("scrub");
@@ -193,29 +203,29 @@ function ticks(low, high, wanted) {
 }
 const drawn = { key: "", move: null };
 function strip() {
-  const key = [get("strip").clientWidth, view.dataset, view.sequence, view.protocol, view.a, view.b].join("/");
+  const key = [get("strip").clientWidth, view.dataset, view.sequence, view.protocol, view.metric, view.a, view.b].join("/");
   // A long video's lines are drawn once; from frame to frame only the mark moves.
   if (drawn.key !== key) drawn.move = drawStrip();
   drawn.key = key;
   drawn.move();
 }
 function drawStrip() {
-  const box = get("strip"), all = video(), { metric } = study, { scores } = shown;
+  const box = get("strip"), all = video(), { label, unit, higher } = metric(), { scores } = shown;
   let y = null, most = 0;
   const lost = study.models.filter(one => scores.statuses[one.name].some(([status]) => status !== "ok"));
   const width = Math.max(280, box.clientWidth), plot = 150, left = 46, right = 10, top = 12, row = 12;
   const height = top + plot + 36 + row * lost.length, at = frame => left + ((frame - all.first + 0.5) / all.frames) * (width - left - right);
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${metric.label} along ${all.name} under ${view.protocol}, a line for each model` });
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${label} along ${all.name} under ${view.protocol}, a line for each model` });
   const numbers = study.models.filter(one => one.look !== "base" || [view.a, view.b].includes(one.name)).flatMap(one => scores.values[one.name]).filter(value => value !== null).sort((x, y) => x - y);
   const every = numbers.length ? numbers : study.models.flatMap(one => scores.values[one.name]).filter(value => value !== null).sort((x, y) => x - y);
   if (!every.length) {
-    box.replaceChildren(make("p", by(study.protocols, view.protocol).computes ? "No frame of this sequence has a number under this protocol." : `This protocol does not compute ${metric.label}.`, { class: "none" }));
+    box.replaceChildren(make("p", by(study.protocols, view.protocol).metrics.includes(view.metric) ? "No frame of this sequence has a number under this protocol." : `This protocol does not compute ${label}.`, { class: "none" }));
   } else {
     // One frame in a hundred may stick out; baselines do not stretch the axis unless one is looked at.
     const low = Math.min(0, every[0]), high = every[Math.floor(0.99 * (every.length - 1))] * 1.12 || 1;
     y = value => top + plot - ((value - low) / (high - low)) * plot;
     most = high;
-    svg.append(draw("clipPath", { id: "inside" }), draw("text", { x: left, y: 9, class: "tick" }, `${metric.label}${metric.unit === "1" ? "" : `, ${metric.unit}`}, ${metric.higher ? "higher" : "lower"} is better`));
+    svg.append(draw("clipPath", { id: "inside" }), draw("text", { x: left, y: 9, class: "tick" }, `${label}${unit === "1" ? "" : `, ${unit}`}, ${higher ? "higher" : "lower"} is better`));
     svg.firstChild.append(draw("rect", { x: left, y: top, width: width - left - right, height: plot }));
     for (const value of ticks(low, high, 4)) svg.append(draw("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "grid" }), draw("text", { x: left - 6, y: y(value) + 4, class: "tick end" }, value));
     const order = [...study.models].sort((one, other) => [view.a, view.b].includes(one.name) - [view.a, view.b].includes(other.name));
@@ -273,7 +283,7 @@ function drawStrip() {
 
 function models() {
   const { scores } = shown, at = view.frame - video().first;
-  get("metric").textContent = study.metric.label;
+  get("measured").textContent = metric().label;
   const rows = study.models.map(one => {
     const row = make("tr"), value = scores.values[one.name][at], status = statusOf(scores, one.name, view.frame);
     for (const side of ["a", "b"]) {
@@ -577,6 +587,7 @@ function listen() {
   get("dataset").addEventListener("change", event => go({ dataset: event.target.value, sequence: 0, pixel: null }));
   get("sequence").addEventListener("change", event => go({ sequence: +event.target.value, pixel: null }));
   get("protocol").addEventListener("change", event => go({ protocol: event.target.value }));
+  get("metric").addEventListener("change", event => go({ metric: event.target.value }));
   for (const id of ["depth-range", "error-range"]) get(id).addEventListener("change", maps);
   get("scrub").addEventListener("input", event => go({ frame: video().shown[+event.target.value] }));
   get("before").addEventListener("click", () => step(-1));

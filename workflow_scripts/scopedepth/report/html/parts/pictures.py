@@ -17,6 +17,8 @@ ERROR_MAP = "magma"
 # No number here: a grey that stands in neither map.
 NOTHING = np.array([127, 131, 136], np.uint8)
 QUALITY = 78
+# Of pictures of fewer pixels on their longer side than this, of which a page then holds very many.
+SMALL, QUALITY_OF_SMALL = 100, 60
 
 
 @cache
@@ -68,5 +70,6 @@ def gradient(name: str) -> str:
 
 def _address(picture: Image.Image) -> Markup:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=QUALITY, method=4)
+    quality = QUALITY if max(picture.size) >= SMALL else QUALITY_OF_SMALL
+    picture.save(buffer, "WEBP", quality=quality, method=4)
     return Markup("data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"))

@@ -91,6 +91,7 @@ def _drawn(
     y = Scale(low, max(ends) + margin, bottom, top)
     drawing.y_axis(y, left, y_title, right)
     taken: list[Box] = []
+    said, begin = "", 0.0
     if rate:
         at = x(1000 / rate)
         drawing.rect(left, top, at - left, bottom - top, "realtime", radius=0)
@@ -99,7 +100,6 @@ def _drawn(
         # At the left of its line where it fits into the plot, else at its right; on the axis, below all marks.
         begin = at - 6 - text_width(said) if at - left > text_width(said) + 8 else at + 6
         begin = min(begin, width - text_width(said))
-        drawing.text(begin, bottom - 6, said, "note")
         taken.append((begin, bottom - 19, begin + text_width(said), bottom))
     drawing.x_axis(
         x,
@@ -131,6 +131,9 @@ def _drawn(
         label_marks(drawing, labels, taken, inside)
     else:
         list_marks(drawing, labels, (top, bottom), right + 12)
+    # Over the lines that lead to names, which it may lie in the way of.
+    if said:
+        drawing.text(begin, bottom - 6, said, "note")
     for p in found:
         mark = look[p.model]
         tip = (

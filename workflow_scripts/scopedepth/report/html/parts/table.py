@@ -20,6 +20,8 @@ ROWS = {
 }
 # With more columns than this a table is set closely.
 MANY = 9
+# Significant digits of what is sorted by and written to CSV; the Parquet files have all.
+DIGITS = 7
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,19 @@ def _head(column: Column) -> str:
 
 def _facts(cell: Cell) -> str:
     """Return the attributes that the page's script sorts by and writes to CSV."""
-    facts = "" if cell.sort is None else f' data-sort="{escape(cell.sort)}"'
+    facts = "" if cell.sort is None else f' data-sort="{escape(_short(cell.sort))}"'
     if cell.copied is not None and cell.copied != str(cell.sort):
         facts += f' data-copy="{escape(cell.copied)}"'
     for name in ("low", "high", "value"):
         number = getattr(cell, name)
         if number is not None:
-            facts += f' data-{name}="{number}"'
+            facts += f' data-{name}="{_short(number)}"'
     return facts + (f' title="{escape(cell.tip)}"' if cell.tip else "")
+
+
+def _short(value: float | str) -> float | str:
+    """Return a number with the digits that a page needs: all 17 would be a fifth of a wide study's page."""
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
 
 
 def value_cell(text: str, value: float | None, css: str = "", tip: str = "", why: str = "") -> Cell:

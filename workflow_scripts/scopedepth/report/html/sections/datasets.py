@@ -20,8 +20,8 @@ from scopedepth.report.words import count, significant, stated_words
 if TYPE_CHECKING:
     from scopedepth.vocabulary import specs
 
-# Pictures are shown of so many sequences of a dataset, spread over them.
-SEQUENCES = 3
+# Pictures are shown of so many sequences of a dataset, spread over them; of fewer where datasets are many.
+SEQUENCES, OF_ALL = 3, 12
 WIDTH, HEIGHT = 150.0, 26.0
 
 # Only pictures that lie within the file: an address would be a request to the network.
@@ -31,6 +31,7 @@ _PICTURE = re.compile(r"data:image/(?:jpeg|png|webp);base64,[A-Za-z0-9+/=]+")
 def dataset_cards(results: Results) -> list[dict[str, Any]]:
     """Return what is known of each dataset: its spec, and the facts written beside its stores."""
     cards = []
+    most = max(1, min(SEQUENCES, OF_ALL // max(1, len(results.dataset_names))))
     for name in results.dataset_names:
         spec = results.datasets[name]
         units = results.units_of(name)
@@ -44,7 +45,7 @@ def dataset_cards(results: Results) -> list[dict[str, Any]]:
             "incomplete": bool(there) and len(there) < len(units),
             "facts": spec_facts(spec) + list_facts(there) + (page_facts(pages[0]) if len(pages) == 1 else []),
             "table": sequences_table(results.dataset_title(name), sequences),
-            "pictures": pictures(sequences),
+            "pictures": pictures(sequences, most),
             "legend": legend(pages[0]) if pages else [],
             "citation": (spec.get("citation") or "").strip(),
         })  # fmt: skip
@@ -162,13 +163,11 @@ def histogram(name: str, given: Mapping[str, Any]) -> str:
     return drawing.render()
 
 
-def pictures(sequences: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the middle frame of some sequences as image, depth and flags."""
+def pictures(sequences: list[Mapping[str, Any]], most: int = SEQUENCES) -> list[dict[str, Any]]:
+    """Return the middle frame of at most `most` sequences as image, depth and flags."""
     with_pictures = [one for one in sequences if one.get("pictures")]
     n = len(with_pictures)
-    chosen = (
-        with_pictures if n <= SEQUENCES else [with_pictures[i * n // SEQUENCES] for i in range(SEQUENCES)]
-    )
+    chosen = with_pictures if n <= most else [with_pictures[i * n // most] for i in range(most)]
     return [shown(one, one["pictures"][len(one["pictures"]) // 2]) for one in chosen]
 
 

@@ -28,7 +28,7 @@ from scopedepth.vocabulary.units import dataset_of
 # Frames without depth that are shown of a dataset.
 UNSCORED = 3
 # The page must be fit for mail: with more pictures, smaller ones.
-SIDES = ((240, 384), (600, 288), (1200, 200), (10**9, 112))
+SIDES = ((240, 384), (600, 288), (1200, 200), (10**9, 96))
 
 
 def values_by_frame(results: Results, dataset: str) -> dict[tuple[str, int], dict[str, float]]:

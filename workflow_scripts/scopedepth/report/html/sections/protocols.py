@@ -97,5 +97,6 @@ def changes(results: Results) -> dict[str, dict[str, Any]]:
     for row in results.sensitivity:
         pairs = [pair.split(" > ") for pair in row["significant_flips"] or ()]
         sure = [[place[a], place[b]] for a, b in pairs]
-        of(row)["changes"][f"{row['protocol_a']}|{row['protocol_b']}"] = [row["tau"], sure]
+        tau = None if row["tau"] is None else round(row["tau"], 4)
+        of(row)["changes"][f"{row['protocol_a']}|{row['protocol_b']}"] = [tau, sure]
     return found

@@ -12,7 +12,7 @@ from scopedepth.report.html.parts.marks import Look
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell
 from scopedepth.report.html.sections.matrix import STEPS
 from scopedepth.report.results import Results, Row
-from scopedepth.report.words import higher_is_better, metric_label, metric_value, number, p_value
+from scopedepth.report.words import higher_is_better, listed, metric_label, metric_value, number, p_value
 from scopedepth.statistics.comparisons import SIGNIFICANCE
 from scopedepth.statistics.strata import named_first
 from scopedepth.vocabulary.strata import MEANINGS, STRATA, WHOLE
@@ -30,7 +30,7 @@ def strata(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             made.append({
                 "dataset": dataset,
                 "title": results.dataset_title(dataset),
-                "sentences": [sentence(results, model, rows) for model in results.model_names],
+                "sentences": sentences(results, rows),
                 "table": heat_table(results, look, dataset, rows),
             })  # fmt: skip
     return made
@@ -41,21 +41,29 @@ def label(stratum: str) -> str:
     return stratum.replace("_", " ")
 
 
-def sentence(results: Results, model: str, rows: Sequence[Row]) -> str:
-    """Say where a model fails first, with the interval and the adjusted p value."""
-    who = results.model_title(model)
-    own = [row for row in rows if row["model"] == model]
-    if not own:
-        return f"{who} has no number."
-    row = named_first(own)
-    if row is None:
-        return f"{who}: no stratum is significantly worse than the whole."
-    return (
-        f"{who} fails first in {label(row['stratum'])} ({MEANINGS[row['stratum']]}): "
-        f"{number(row['ratio'], 2)} times its own whole ({number(row['ratio_ci_low'], 2)} to "
-        f"{number(row['ratio_ci_high'], 2)}, p {p_value(row['p_holm'])} after Holm), "
-        f"{100 * row['pixel_share']:.1f} % of the pixels."
-    )
+def sentences(results: Results, rows: Sequence[Row]) -> list[str]:
+    """Say where each model fails first, with interval and adjusted p value; those without a finding together."""
+    said: list[str] = []
+    nowhere: list[str] = []
+    unknown: list[str] = []
+    for model in results.model_names:
+        who = results.model_title(model)
+        own = [row for row in rows if row["model"] == model]
+        row = named_first(own) if own else None
+        if row is None:
+            (nowhere if own else unknown).append(who)
+            continue
+        said.append(
+            f"{who} fails first in {label(row['stratum'])} ({MEANINGS[row['stratum']]}): "
+            f"{number(row['ratio'], 2)} times its own whole ({number(row['ratio_ci_low'], 2)} to "
+            f"{number(row['ratio_ci_high'], 2)}, p {p_value(row['p_holm'])} after Holm), "
+            f"{100 * row['pixel_share']:.1f} % of the pixels."
+        )
+    if nowhere:
+        said.append(f"{listed(nowhere)}: no stratum is significantly worse than the whole.")
+    if unknown:
+        said.append(f"{listed(unknown)}: no number.")
+    return said
 
 
 def heat_table(results: Results, look: Mapping[str, Look], dataset: str, rows: Sequence[Row]) -> Table:
