@@ -61,12 +61,14 @@ class DepthEncoding:
 class Frame:
     """One frame as read: rgb uint8 (h, w, 3); depth (h, w) in the sequence's encoding, None if there is none.
 
-    `flags` holds bits that only the loader can know (occluded, tool, border), uint8 (h, w), or None.
+    `flags` holds bits that only the loader can know (occluded, tool, border), uint8 (h, w), or None; `confidence` how
+    sure the depth is, uint8 (h, w), of 255, or None where no map says so.
     """
 
     rgb: NDArray[np.uint8]
     depth: NDArray[np.generic] | None
     flags: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.uint8] | None = None
 
 
 # What is put over a frame when it is read (a mask): its number, the frame as it was, the depth's encoding.
@@ -92,6 +94,8 @@ class Sequence(ABC):
     forward_only: bool = False
     poses: NDArray[np.float64] | None = None
     overlays: list[Overlay] = field(default_factory=list)
+    # Frames have a map of confidence, or some do.
+    has_confidence: bool = False
 
     def overlaid(self, index: int, frame: Frame) -> Frame:
         """Return frame number `index` with what is put over it."""
