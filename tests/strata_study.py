@@ -97,4 +97,4 @@ def simulated(seed: int, weak: tuple[str, str], factor: float, lengths: Sequence
     return [None if row is None else row["stratum"] for row in named]
 
 
-PLANTED = STRATA[1:]
+PLANTED = STRATA[1:-1]

@@ -47,6 +47,22 @@ REFUSED = [
     ("folder", {"depths": "x" * 300}, "options.depths: a file's name has at most 255 bytes"),
     ("folder", {"masks": [{"files": "m", "marks": "smoke"}]}, "options.masks"),
     ("folder", {"masks": [{"marks": "tool"}]}, "options.masks"),
+    (
+        "video",
+        {"masks": [{"files": "m", "marks": "tool", "above": 1, "full": 255}]},
+        "full belongs to one mask that marks",
+    ),
+    (
+        "folder",
+        {"masks": [{"files": "m", "marks": "doubtful", "full": 255}]},
+        "full belongs to one mask that marks",
+    ),
+    (
+        "folder",
+        {"masks": [{"files": m, "marks": "doubtful", "above": 1, "full": 2} for m in "mn"]},
+        "full belongs to one",
+    ),
+    ("folder", {"masks": [{"files": "m", "marks": "doubtful", "above": 1, "full": 0}]}, "options.masks"),
     ("folder", {"masks": [{"files": "../m", "marks": "tool"}]}, "a name below the data's folder"),
     ("folder", {"poses": {"file": "notes.txt", "unit": "m"}}, "poses.file is named poses.txt"),
     ("folder", {"poses": {"file": "poses.txt"}}, "options.poses"),

@@ -19,6 +19,7 @@ from scipy.io import savemat
 import dataset_trees as trees
 from scopedepth.config.datasets import Depth
 from scopedepth.datasets import Chosen, choose
+from scopedepth.datasets.place import point_to
 from scopedepth.datasets.prepare import prepare_unit
 from scopedepth.datasets.reading.containers import read_array
 from scopedepth.datasets.reading.images import read_raw_depth
@@ -26,6 +27,7 @@ from scopedepth.datasets.reading.mask_files import read_mask
 from scopedepth.datasets.reading.poses import read_poses
 from scopedepth.errors import ScopeDepthError, UnreadableFrame
 from scopedepth.stores.dataset import DatasetStore
+from scopedepth.views.crop import Crop
 from scopedepth.vocabulary.flags import DOUBTFUL, FRAME_NO_DEPTH, FRAME_OK, NO_DEPTH, OCCLUDED, TOOL
 
 H, W = 30, 40
@@ -340,6 +342,44 @@ def test_masks(tmp_path: Path, form: np.ndarray) -> None:
     assert "1 of 2 frames have no mask tool" in chosen.sequence.notes
 
 
+@pytest.mark.parametrize("inverted", [True, False])
+def test_a_map_of_confidence_is_kept_where_it_is_said_what_is_full(tmp_path: Path, inverted: bool) -> None:
+    """Of a confidence and of a doubt, in a store and in a view of it; a frame without a map has none."""
+    sure = np.linspace(0, 1, H * W, dtype=np.float32).reshape(H, W)
+    sure[3, 4] = np.nan
+    for number in (1, 2):
+        trees.write_image(tmp_path / f"data/rgb/{number:04d}.png", trees.picture(H, W))
+    trees.write_image(tmp_path / "data/depth/0001.png", np.round(TRUTH).astype(np.uint16))
+    np.save(tmp_path / "data/sure_0001.npy", sure)
+    (tmp_path / "raw").mkdir()
+    point_to(tmp_path / "raw", tmp_path / "data", None)
+    plain = {"files": "sure_*.npy", "marks": "doubtful", "above": 0.5, "inverted": inverted}
+    for name, mask in (("plain", plain), ("kept", {**plain, "full": 1.0})):
+        spec = trees.spec_of("mine", "folder", tmp_path / "data", options={"masks": [mask]})
+        prepare_unit(spec, tmp_path / "raw", tmp_path / f"{name}.zarr", tmp_path / f"{name}.json", 1)
+    (sequence,) = DatasetStore(tmp_path / "plain.zarr").sequences.values()
+    assert sequence.confidence(0, 2) is None
+    (sequence,) = DatasetStore(tmp_path / "kept.zarr").sequences.values()
+    wanted = np.nan_to_num((sure if inverted else 1 - sure.astype(float)).astype(float), nan=0)
+    found = sequence.confidence(0, 2)
+    assert found is not None
+    np.testing.assert_array_equal(found, [np.rint(255 * wanted), np.zeros((H, W))])
+    sequence.steps.append(Crop(4, 2, 20, 10))
+    np.testing.assert_array_equal(sequence.confidence(0, 2), found[:, 2:12, 4:24])
+
+
+@pytest.mark.parametrize("values", [[0, 1.5], [-0.1, 0], [0, np.inf]])
+def test_a_map_that_goes_beyond_what_is_full(tmp_path: Path, values: list[float]) -> None:
+    trees.write_image(tmp_path / "rgb/1.png", trees.picture(1, 2))
+    np.save(tmp_path / "sure_1.npy", np.array([values], np.float32))
+    mask = {"files": "sure_*.npy", "marks": "doubtful", "above": 0.5, "inverted": True, "full": 1.0}
+    spec = trees.spec_of("mine", "folder", tmp_path, options={"masks": [mask]})
+    with pytest.raises(
+        ScopeDepthError, match=r"sure_1\.npy holds numbers from .* and a map goes from 0 to 1"
+    ):
+        choose(spec, tmp_path)[0].sequence.read(0)
+
+
 def test_masks_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "m.png"
     trees.write_image(path, np.round(TRUTH).astype(np.uint8))
@@ -419,8 +459,6 @@ def test_poses_of_the_chosen_frames_are_stored(tmp_path: Path) -> None:
         frames={"start": 1, "step": 2},
     )
     raw = tmp_path / "raw"
-    from scopedepth.datasets.place import point_to
-
     raw.mkdir()
     point_to(raw, data, None)
     prepare_unit(spec, raw, tmp_path / "u.zarr", tmp_path / "u.json", 1)

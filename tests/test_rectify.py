@@ -199,13 +199,18 @@ def test_masks_of_the_image_are_undistorted_and_masks_of_the_depth_are_not(tmp_p
     options = {
         "intrinsics": [156, 156, 160, 160],
         "distortion": [-0.2486, 0.0614, 0, 0],
-        "masks": [{"files": "tools", "marks": "tool"}, {"files": "holes", "marks": "no_depth"}],
+        "masks": [
+            {"files": "tools", "marks": "tool"},
+            {"files": "holes", "marks": "no_depth"},
+            {"files": "tools", "marks": "doubtful", "above": 9, "inverted": True, "full": 255},
+        ],
     }
     spec = trees.spec_of("mine", "folder", tmp_path, options=options, undistort=True)
     frame = undistorted(choose(spec, tmp_path)[0].sequence).read(0)
     assert frame.flags is not None
     assert frame.depth is not None
     tool, shown = (frame.flags & TOOL) > 0, frame.rgb[..., 0] > 127
+    np.testing.assert_array_equal(frame.confidence, np.where(tool, 255, 0))
     assert (tool & shown).sum() > 0.97 * (tool | shown).sum()
     assert (tool & (disc > 0)).sum() < 0.8 * tool.sum()  # the lens moves it
     np.testing.assert_array_equal(frame.depth == 0, disc > 0)

@@ -14,12 +14,14 @@ from operations import CONFIG, SCRIPTS
 from scopedepth.config.load import select_study
 from scopedepth.evaluation.score import score_frame
 from scopedepth.evaluation.strata import DARK, cells_of, frame_strata
-from scopedepth.statistics.strata import named_first
+from scopedepth.statistics.panel import Panel
+from scopedepth.statistics.strata import StrataPanel, named_first, strata_rows
 from scopedepth.study.layout import Job, job_at
 from scopedepth.study.plan import Plan
+from scopedepth.tables.frames import STRATUM_SUMS
 from scopedepth.vocabulary import flags as bits
-from scopedepth.vocabulary.strata import CELLS, PARTITIONS, STRATA, WHOLE
-from strata_study import FIT, PLANTED, SHAPE, TERMS, error, in_stratum, look, scene, simulated
+from scopedepth.vocabulary.strata import CELLS, PARTITIONS, STRATA, WEIGHTED, WHOLE
+from strata_study import FIT, PLANTED, SHAPE, SPEC, STUDY, TERMS, error, in_stratum, look, scene, simulated
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def test_the_strata_of_each_partition_add_up_to_the_whole(rng: np.random.Generat
     found = frame_strata(TERMS, frame, 0, FIT)
     rows = {STRATA[number]: place for place, number in enumerate(found.strata)}
     whole = rows[WHOLE, WHOLE]
-    assert len(rows) == len(STRATA), "a stratum of the scene is empty: the test looks at less than it says"
+    assert rows.keys() == set(STRATA) - {WEIGHTED}, (
+        "a stratum of the scene is empty: the test looks at less than it says"
+    )
     for partition, names in PARTITIONS.items():
         parts = [rows[partition, name] for name in names]
         assert sum(found.n_pixels[parts]) == found.n_pixels[whole]
@@ -101,7 +105,54 @@ def test_what_is_not_significant_is_not_named() -> None:
     better = {"stratum": "near", "excess": -0.3, "p_holm": 0.001}
     assert named_first([row, better]) is None
     assert named_first([row, other, better]) is other
-    assert set(PLANTED) == set(STRATA) - {(WHOLE, WHOLE)}
+    assert set(PLANTED) == set(STRATA) - {(WHOLE, WHOLE), WEIGHTED}
+
+
+def test_the_whole_weighted_by_confidence_stands_beside_its_strata(rng: np.random.Generator) -> None:
+    """Once more in plain NumPy, by frame and by study; no cell changes, nothing is named, no weight means no number."""
+    n = 13  # in sequences of two, and one of the last, which has no weight
+    panel = Panel(
+        "d", "p", ("one",), tuple("abcdefg"), np.array([0, 2, 4, 6, 8, 10, 12, 13]), np.arange(n) % 2, ("ok",),
+        np.zeros((1, n), np.int32), {},
+    )  # fmt: skip
+    strata = StrataPanel(panel, {})
+    expected = np.full((4, n), np.nan)
+    whole = expected.copy()
+    for frame in range(n):
+        depth, flags, image = scene(rng)
+        shown = look(depth, flags, image, np.nan_to_num(depth, nan=9.0) * np.exp(0.2 * error(rng)))
+        plain = frame_strata(TERMS, shown, 0, FIT)
+        shown.confidence = rng.integers(0, 256, SHAPE, np.uint8)
+        shown.confidence[:, :40] = 0
+        if frame == n - 1:
+            shown.confidence[:] = 0
+        found = frame_strata(TERMS, shown, 0, FIT)
+        for one, other in zip(plain, found, strict=True):
+            np.testing.assert_array_equal(one, other[: len(one)])
+        assert (len(found.strata) == len(plain.strata)) == (frame == n - 1)
+        strata.n[found.strata, 0, frame] = found.n_pixels
+        for name, sums in zip(STRATUM_SUMS, found.sums.T, strict=True):
+            strata.sums[name][found.strata, 0, frame] = sums
+        if frame < n - 1:
+            counts = np.isfinite(depth)
+            assert found.n_pixels[-1] == (shown.confidence[counts] > 0).sum()
+            g, p = depth[counts].astype(float), shown.prediction[counts].astype(float)
+            terms = np.abs(p - g) / g, (p - g) ** 2, np.abs(p - g), np.maximum(p / g, g / p) < 1.25
+            for of, weights in ((expected, shown.confidence[counts] / 255), (whole, None)):
+                of[:, frame] = [np.average(one, weights=weights) for one in terms]
+    expected[1], whole[1] = np.sqrt(expected[1]), np.sqrt(whole[1])
+    metrics = ["abs_rel", "rmse", "mae", "delta1"]
+    rows = strata_rows(STUDY, SPEC, metrics, strata)
+    weighted = {row["metric"]: row for row in rows if (row["partition"], row["stratum"]) == WEIGHTED}
+    for metric, values, of_whole in zip(metrics, expected, whole, strict=True):
+        row = weighted[metric]
+        own, all_of_it = values[:-1].mean(), of_whole[:-1].mean()
+        assert row["n_frames"] == n - 1
+        assert row["value"] == pytest.approx(own, rel=1e-12)
+        assert row["ratio"] == pytest.approx(own / all_of_it, rel=1e-12)
+        assert row["ratio_ci_low"] < row["ratio"] < row["ratio_ci_high"]
+        assert row["p_holm"] is None
+        assert named_first([row]) is None
 
 
 def test_asking_for_strata_adds_their_tables_and_makes_nothing_else_again() -> None:

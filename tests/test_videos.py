@@ -116,7 +116,9 @@ def test_depth_and_masks_by_the_number_of_the_frame(tmp_path: Path) -> None:
     for number in (1, 3):
         trees.write_image(tmp_path / f"op/depth/z_{number:03d}.png", np.full((H, W), 10 + number, np.uint16))
     trees.write_image(tmp_path / "tools/2.png", np.full((H, W), 255, np.uint8))
-    options: dict[str, Any] = {"masks": [{"files": "tools", "marks": "tool"}]}
+    trees.write_image(tmp_path / "sure/2.png", np.full((H, W), 4, np.uint8))
+    rated = {"files": "sure", "marks": "doubtful", "above": 1, "inverted": True, "full": 8}
+    options: dict[str, Any] = {"masks": [{"files": "tools", "marks": "tool"}, rated]}
     with pytest.raises(
         ScopeDepthError,
         match=r"z_003\.png is of no frame of op\.mkv, which has 3, counted from 0\. Set options\.first to 1",
@@ -127,6 +129,8 @@ def test_depth_and_masks_by_the_number_of_the_frame(tmp_path: Path) -> None:
     read = [sequence.read(index) for index in range(3)]
     assert [None if one.depth is None else int(one.depth[0, 0]) for one in read] == [11, None, 13]
     assert [one.flags is not None and bool((one.flags == TOOL).all()) for one in read] == [False, True, False]
+    assert sequence.has_confidence
+    assert [one.confidence is not None and int(one.confidence[0, 0]) for one in read] == [False, 128, False]
     assert "1 of 3 frames have no depth file" in sequence.notes
     trees.write_image(tmp_path / "op/depth/z_009.png", np.full((H, W), 9, np.uint16))
     with pytest.raises(ScopeDepthError, match="Remove it, or correct"):

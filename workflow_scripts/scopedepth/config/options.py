@@ -117,6 +117,19 @@ class Mask(TypedDict, total=False):
     above: Finite
     inverted: bool
     key: Key
+    # Of `doubtful`: the number in the files that stands for full confidence, or for full doubt where not inverted.
+    full: Positive
+
+
+def _one_confidence(masks: list[Mask]) -> list[Mask]:
+    """Refuse what says of no map, or of several, that it is the confidence."""
+    rated = [mask for mask in masks if "full" in mask]
+    if len(rated) > 1 or any(mask["marks"] != "doubtful" or "above" not in mask for mask in rated):
+        raise ValueError("full belongs to one mask that marks doubtful above a number")
+    return masks
+
+
+MaskList = Annotated[list[Mask], AfterValidator(_one_confidence)]
 
 
 class Poses(TypedDict):

@@ -56,7 +56,10 @@ def find_sequences(spec: specs.Dataset, raw: Path) -> list[Sequence]:
     except ScopeDepthError as error:
         raise ScopeDepthError(" ".join([str(error), *packed])) from error
     if spec["depth"]["kind"] == "none":
-        found = [WithoutDepth(one, notes=[*one.notes, DECLARED], encoding=EMPTY) for one in found]
+        found = [
+            WithoutDepth(one, notes=[*one.notes, DECLARED], encoding=EMPTY, has_confidence=False)
+            for one in found
+        ]
     if found:
         found[0].notes += packed
     for one in found:

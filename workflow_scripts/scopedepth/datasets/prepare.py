@@ -62,6 +62,8 @@ DEPTH_LEVEL = 2
 POSE = ArraySpec(
     (4, 4), "float64", ("row", "column"), float("nan"), "shuffle", attrs={"long_name": "camera to world, mm"}
 )
+# How sure the reference depth is, of datasets that have a map of it.
+CONFIDENCE = {"long_name": "confidence of the reference depth", "units": "1", "scale_factor": 1 / 255}
 # Frames looked at to find the border.
 BORDER_FRAMES = 16
 # And to see whether a calibration fits.
@@ -307,6 +309,7 @@ def describe_group(outline: Outline, spec: specs.Dataset, words: Mapping[str, st
         depth_attrs |= {"scale_factor": float(encoding.scale), "_FillValue": 0}
     flag_attrs = {"flag_masks": list(FLAG_MEANINGS.values()), "flag_meanings": " ".join(FLAG_MEANINGS)}
     status_attrs = {"flag_values": list(FRAME_STATUSES.values()), "flag_meanings": " ".join(FRAME_STATUSES)}
+    confidence = ArraySpec(size, "uint8", ("y", "x"), 0, "bitshuffle", attrs=CONFIDENCE)
     camera = sequence.intrinsics
     return {
         "n_frames": len(outline.chosen.indices),
@@ -319,6 +322,7 @@ def describe_group(outline: Outline, spec: specs.Dataset, words: Mapping[str, st
             "status": ArraySpec((), "uint8", attrs=status_attrs),
             "frame_id": ArraySpec((), str, fill=""),
             **({} if sequence.poses is None else {"pose": POSE}),
+            **({"confidence": confidence} if sequence.has_confidence else {}),
         },
         "attrs": {
             "sequence": sequence.name,
@@ -349,6 +353,8 @@ def read_block(outline: Outline, start: int, stop: int, pool: Executor) -> Block
     indices = outline.chosen.indices[start:stop]
     if outline.sequence.poses is not None:
         block["pose"] = outline.sequence.poses[indices]
+    if outline.sequence.has_confidence:
+        block["confidence"] = np.zeros((count, *size), np.uint8)
 
     def fill(place: int) -> None:
         fill_in(block, place, outline, indices[place], read_frame(outline.sequence, indices[place]))
@@ -399,6 +405,8 @@ def fill_in(block: Block, place: int, outline: Outline, index: int, frame: Frame
     flags[find_specular(frame.rgb)] |= SPECULAR
     if frame.flags is not None:
         flags |= frame.flags
+    if frame.confidence is not None:
+        block["confidence"][place] = frame.confidence
     block["status"][place] = FRAME_OK if valid.any() else FRAME_NO_DEPTH
 
 

@@ -45,20 +45,20 @@ def each_frame(
     work: Callable[[Frame], T],
     skipped: Callable[[int, int], T],
     threads: int,
-    with_image: bool = False,
+    by_strata: bool = False,
     with_before: bool = False,
 ) -> Iterator[T]:
     """Yield work(frame) for each frame of a sequence in order, or skipped(number, status) where a store says so.
 
     every: the terms that the frame is looked at under, by their places. dataset, predictions: a DatasetSequence and a
-    PredictionSequence. with_image: `work` looks at the image, whatever the terms do. with_before: `work` also gets the
-    frame before each block (`leads`), and what it returns of that is dropped.
+    PredictionSequence. by_strata: `work` looks at the image and the reference's confidence, whatever the terms do.
+    with_before: `work` also gets the frame before each block (`leads`), and what it returns of that is dropped.
     `work` runs in threads; it must not keep the frame. Frames without a valid pixel come to `work`
     too.
     """
     local = threading.local()
     needed = needs(every, np.dtype(np.float32))
-    needs_rgb = with_image or any(terms.needs_rgb for terms in every)
+    needs_rgb = by_strata or any(terms.needs_rgb for terms in every)
 
     def block(first: int, stop: int) -> list[T]:
         start = first - 1 if with_before and first else first
@@ -71,6 +71,7 @@ def each_frame(
         prediction, depth = predictions.prediction(start, stop), dataset.depth(start, stop)
         flags = dataset.flags(start, stop)
         rgb = dataset.scene(start, stop) if needs_rgb else None
+        confidence = dataset.confidence(start, stop) if by_strata else None
         results = []
         before: dict[Any, Any] = {}
         for i, code in enumerate(stored):
@@ -81,6 +82,7 @@ def each_frame(
             shown = prediction[i], depth[i], flags[i], image
             frame = Frame(every, needed, start + i, *shown, local.workspace)
             frame.before, frame.leads = before, start + i < first
+            frame.confidence = None if confidence is None else confidence[i]
             results.append(work(frame))
         return results[first - start :]
 

@@ -160,10 +160,12 @@ class Frame:
 
     number: of the frame. prediction: (v, u). depth: (h, w), NaN where missing. flags: uint8 (h, w). rgb: uint8
     (h, w, 3), where one of the terms looks at it. Of one frame at a time, `workspace` holds the buffers.
+    confidence: of the reference, of 255, uint8 (h, w), where the dataset has it and strata are asked for.
     `before` is what is kept of a frame for the next one of its block; `leads`: it is read for that alone.
     """
 
     leads = False
+    confidence: NDArray[np.uint8] | None = None
 
     def __init__(
         self,

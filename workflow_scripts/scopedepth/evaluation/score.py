@@ -121,7 +121,7 @@ def frame_scores(
 
     pairs = any(terms.pairs_frames for terms in every)
     return each_frame(
-        every, pair.data, pair.predicted, look, skipped, threads, with_image=any(by_strata), with_before=pairs
+        every, pair.data, pair.predicted, look, skipped, threads, by_strata=any(by_strata), with_before=pairs
     )
 
 

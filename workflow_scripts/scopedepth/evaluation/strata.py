@@ -1,7 +1,8 @@
 """Errors by strata (vocabulary.strata): a frame's pixels in cells, and the sums of each cell's errors.
 
 A pixel is in one cell, and a stratum is a union of cells: so the strata of one partition have all pixels and all
-errors of the whole, each once. Cells follow from the reference, the image and the protocol's masks.
+errors of the whole, each once. Cells follow from the reference, the image and the protocol's masks. Beside them stands
+the whole weighted by the reference's confidence, where the dataset has it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scopedepth.evaluation.protocol import Terms
 from scopedepth.job.compiled import njit
 from scopedepth.tables.frames import STRATUM_SUMS
 from scopedepth.vocabulary import flags as bits
-from scopedepth.vocabulary.strata import CELLS, PARTITIONS, STRATA, WHOLE
+from scopedepth.vocabulary.strata import CELLS, PARTITIONS, STRATA, WEIGHTED, WHOLE
 
 # An edge: of the depths within `NEAR_EDGE` of a pixel the greatest is more than so many times the least.
 EDGE_RATIO = 1.1
@@ -45,7 +46,10 @@ _HAS = np.array(
 
 
 class FrameStrata(NamedTuple):
-    """One frame's strata that have a pixel: their places in `STRATA`, their pixels, their sums (stratum, sum)."""
+    """One frame's strata that have a pixel: their places in `STRATA`, their pixels, their sums (stratum, sum).
+
+    Of `WEIGHTED`: the pixels of some confidence, and as sums as many times the weighted means.
+    """
 
     strata: NDArray[np.int64]
     n_pixels: NDArray[np.int64]
@@ -59,7 +63,20 @@ def frame_strata(terms: Terms, frame: Frame, place: int, fit: Fit) -> FrameStrat
     counts, sums = _cell_sums(pixels.x, pixels.y, cells_of(frame, place), len(CELLS), *aligned)
     n_pixels = (_HAS @ counts).astype(np.int64)
     strata = np.flatnonzero(n_pixels)
-    return FrameStrata(strata, n_pixels[strata], _HAS[strata] @ sums)
+    found = FrameStrata(strata, n_pixels[strata], _HAS[strata] @ sums)
+    if frame.confidence is None:
+        return found
+    # Pixels of one confidence are a cell, too.
+    levels = np.arange(256)
+    counts, sums = _cell_sums(pixels.x, pixels.y, frame.confidence[pixels.valid], len(levels), *aligned)
+    total, n_weighted = int(levels @ counts), int(counts[1:].sum())
+    if not total:
+        return found
+    return FrameStrata(
+        np.append(strata, STRATA.index(WEIGHTED)),
+        np.append(found.n_pixels, n_weighted),
+        np.vstack([found.sums, levels @ sums * (n_weighted / total)]),
+    )
 
 
 def cells_of(frame: Frame, place: int) -> NDArray[np.uint8]:

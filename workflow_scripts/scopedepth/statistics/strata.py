@@ -16,7 +16,7 @@ from scopedepth.statistics.panel import Panel, group_paths, sequence_names
 from scopedepth.tables.frames import STRATA_SUMS, STRATUM_SUMS
 from scopedepth.tables.io import read_table
 from scopedepth.vocabulary.metrics import METRICS
-from scopedepth.vocabulary.strata import STRATA
+from scopedepth.vocabulary.strata import STRATA, WEIGHTED
 
 Row = dict[str, Any]
 # A frame says something of a stratum that has this share of its pixels or more.
@@ -148,14 +148,17 @@ def _metric_rows(
             }  # fmt: skip
             at = len(cells) + place
             # A stratum that has all pixels is the whole: there is nothing to test.
-            is_whole = row["n_pixels"] == int(strata.n[0, model].sum())
+            weighted = STRATA[number] == WEIGHTED
+            is_whole = row["n_pixels"] == int(strata.n[0, model].sum()) and not weighted
             if not is_whole and not np.isnan(ratio[place]):
-                worse = -1 if METRICS[metric].higher_is_better else 1
                 row |= {
                     "ratio": _number(ratio[place]), "ratio_ci_low": _number(both.low[at]),
-                    "ratio_ci_high": _number(both.high[at]), "p": p[at],
-                    "excess": _number(worse * share * (ratio[place] - 1)),
+                    "ratio_ci_high": _number(both.high[at]),
                 }  # fmt: skip
+                # Weights are no place where a model could fail.
+                if not weighted:
+                    worse = -1 if METRICS[metric].higher_is_better else 1
+                    row |= {"p": p[at], "excess": _number(worse * share * (ratio[place] - 1))}
             found[number, model] = row
     return [found[key] for key in sorted(found, key=lambda key: key[::-1])]
 

@@ -111,6 +111,12 @@ class DatasetSequence:
         status[lost[(lost >= 0) & (lost < len(status))]] = FRAME_NO_DEPTH
         return status
 
+    def confidence(self, start: int, stop: int) -> NDArray[np.uint8] | None:
+        """Return how sure the depth is, of 255, uint8 (n, h, w); None where the dataset has no map of it."""
+        if "confidence" not in self._group:
+            return None
+        return self._plane(self._array("confidence"), start, stop, self.steps)
+
     def poses(self) -> NDArray[np.float64] | None:
         """Return the camera-to-world matrix of each frame, float64 (n, 4, 4), mm; None where none are known."""
         if "pose" not in self._group:

@@ -18,9 +18,12 @@ PARTITIONS: dict[str, tuple[str, ...]] = {
     "tool": ("tissue", "tool"),
     "reference": ("confident", "occluded", "doubtful"),
 }
+# No stratum, but the whole once more: each pixel counts as much as its reference is trusted.
+WEIGHTED = ("reference", "weighted")
 STRATA = [
     (WHOLE, WHOLE),
     *((partition, stratum) for partition, names in PARTITIONS.items() for stratum in names),
+    WEIGHTED,
 ]
 # A cell is a choice of one stratum of each partition; cells are numbered in this order.
 CELLS = list(product(*(range(len(names)) for names in PARTITIONS.values())))
@@ -41,6 +44,7 @@ MEANINGS = {
     "confident": "neither occluded nor doubtful, as far as the dataset tells",
     "occluded": "hidden from one of the cameras that the reference is made from, as the dataset's flags say",
     "doubtful": "of low confidence, as the dataset's masks say, and not occluded",
+    "weighted": "all pixels that count, each weighted by the confidence of its reference; the fit is not",
 }
 
 

@@ -64,7 +64,7 @@ from scopedepth.job.extensions import read_options
 from scopedepth.job.leaves import is_read
 
 if TYPE_CHECKING:
-    from scopedepth.config.options import Bits, Camera, Key, Lens, Mask, Place, Poses
+    from scopedepth.config.options import Bits, Camera, Key, Lens, MaskList, Place, Poses
     from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
@@ -87,7 +87,7 @@ class Options:
     distortion: Lens | None = None
     bits: Bits | None = None
     image_key: Key | None = None
-    masks: list[Mask] | None = None
+    masks: MaskList | None = None
     poses: Poses | None = None
 
     def __post_init__(self) -> None:
@@ -160,6 +160,7 @@ def _sequences(folder: Path, raw: Path, spec: specs.Dataset, options: Options) -
             own = replace(mask, files=[mask.files[index] for index in indices])
             here.overlays.append(own)
             here.notes += own.note()
+            here.has_confidence |= "full" in own.entry
         made.append(here)
     return made
 

@@ -34,7 +34,7 @@ from scopedepth.errors import ScopeDepthError
 from scopedepth.job.extensions import read_options
 
 if TYPE_CHECKING:
-    from scopedepth.config.options import Camera, Count, Lens, Mask, Place
+    from scopedepth.config.options import Camera, Count, Lens, MaskList, Place
     from scopedepth.vocabulary import specs
 
 # What is read of data used in place: other files there make nothing stale.
@@ -55,7 +55,7 @@ class Options:
     first: Count = 0
     intrinsics: Camera | None = None
     distortion: Lens | None = None
-    masks: list[Mask] | None = None
+    masks: MaskList | None = None
 
     def __post_init__(self) -> None:
         if "/" in self.videos:
@@ -129,6 +129,7 @@ def _sequence(path: Path, raw: Path, spec: specs.Dataset, options: Options) -> S
         distortion,
         forward_only=True,
         overlays=list(masks),
+        has_confidence=any("full" in mask.entry for mask in masks),
         video=video,
         options=options,
         depths=depths,

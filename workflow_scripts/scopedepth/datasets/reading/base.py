@@ -62,12 +62,14 @@ class DepthEncoding:
 class Frame:
     """One frame as read: rgb uint8 (h, w, 3); depth (h, w) in the sequence's encoding, None if there is none.
 
-    `flags` holds bits that only the loader can know (occluded, tool, border), uint8 (h, w), or None.
+    `flags` holds bits that only the loader can know (occluded, tool, border), uint8 (h, w), or None; `confidence` how
+    sure the depth is, uint8 (h, w), of 255, or None where no map says so.
     """
 
     rgb: NDArray[np.uint8]
     depth: NDArray[np.generic] | None
     flags: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.uint8] | None = None
 
 
 # What is put over a frame when it is read (a mask): its number, the frame as it was, the depth's encoding.
@@ -95,6 +97,8 @@ class Sequence(ABC):
     overlays: list[Overlay] = field(default_factory=list)
     # Indices of frames that are shown to models without their depth, for a list leaves them out.
     unlisted: frozenset[int] = frozenset()
+    # Frames have a map of confidence, or some do.
+    has_confidence: bool = False
 
     def overlaid(self, index: int, frame: Frame) -> Frame:
         """Return frame number `index` with what is put over it."""

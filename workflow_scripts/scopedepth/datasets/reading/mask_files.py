@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ class Masks:
     """The masks of one kind of a sequence, a file a frame or None.
 
     `entry` is what the configuration says of them: `marks`, one of `FLAG_MEANINGS` or `valid` (no_depth turned round);
-    `above`, the number above which a pixel is set; `inverted`; `key` of an array in a container.
+    `above`, the number above which a pixel is set; `inverted`; `key` of an array in a container; `full`, the
+    number that stands for full confidence (inverted) or full doubt: then the frame gets the confidence, too.
     """
 
     files: Sequence[Path | None]
@@ -35,7 +36,8 @@ class Masks:
         path = self.files[index]
         if path is None:
             return frame
-        marked = read_mask(path, self.entry.get("above"), self.entry.get("key"))
+        levels = read_levels(path, self.entry.get("key"))
+        marked = _set(levels, path, self.entry.get("above"))
         same_size(frame.rgb, path, marked, path)
         if (self.entry["marks"] == "valid") != bool(self.entry.get("inverted", False)):
             marked = ~marked
@@ -45,7 +47,10 @@ class Masks:
         depth = frame.depth
         if bit == NO_DEPTH and depth is not None:
             depth = np.where(marked, np.array(encoding.missing(), depth.dtype), depth)
-        return Frame(frame.rgb, depth, flags)
+        confidence = frame.confidence
+        if "full" in self.entry:
+            confidence = _confidence(path, levels, self.entry["full"], not self.entry.get("inverted", False))
+        return replace(frame, depth=depth, flags=flags, confidence=confidence)
 
     def note(self) -> list[str]:
         """Return a note on frames without a mask, if there are any."""
@@ -58,9 +63,14 @@ class Masks:
 def read_mask(path: Path, above: float | None = None, key: str | None = None) -> NDArray[np.bool_]:
     """Return where a mask is set, bool (h, w): above `above`, or what is not 0 where that is one level alone.
 
-    Of a colour picture the brightest channel counts. NaN is never set. A mask of several levels without a threshold is
-    a `ScopeDepthError`: a JPEG's blurred rim, a confidence and a map of labels look alike.
+    NaN is never set. A mask of several levels without a threshold is a `ScopeDepthError`: a JPEG's blurred rim, a
+    confidence and a map of labels look alike.
     """
+    return _set(read_levels(path, key), path, above)
+
+
+def read_levels(path: Path, key: str | None = None) -> NDArray[np.generic]:
+    """Return the numbers of a mask's file, (h, w). Of a colour picture the brightest channel counts."""
     if path.suffix.lower() in CONTAINERS:
         array = read_array(path, key)
     else:
@@ -71,6 +81,24 @@ def read_mask(path: Path, above: float | None = None, key: str | None = None) ->
         array = array[0] if array.shape[0] == 1 else array[:, :, 0]
     if array.ndim != 2:
         raise ScopeDepthError(f"{path} holds an array of shape {array.shape}; a mask is (height, width).")
+    return array
+
+
+def _confidence(path: Path, levels: NDArray[Any], full: float, doubts: bool) -> NDArray[np.uint8]:
+    """Return confidence, of 255, from numbers of which `full` stands for all of it, or of the doubt; NaN has none.
+
+    A number below 0 or above `full` is a `ScopeDepthError`.
+    """
+    share = np.nan_to_num(levels.astype(np.float64) / full, nan=1.0 if doubts else 0.0)
+    if share.size and not 0 <= share.min() <= share.max() <= 1:
+        raise ScopeDepthError(
+            f"{path} holds numbers from {full * share.min():g} to {full * share.max():g}, and a map goes from 0 to "
+            f"{full:g}: correct `full` of the mask."
+        )
+    return np.rint(255 * (1 - share if doubts else share)).astype(np.uint8)
+
+
+def _set(array: NDArray[Any], path: Path, above: float | None) -> NDArray[np.bool_]:
     if above is not None:
         with np.errstate(invalid="ignore"):
             return np.asarray(array > above)

@@ -75,13 +75,15 @@ class UndistortedSequence(DerivedSequence):
         lens = self._undistorter((frame.rgb.shape[1], frame.rgb.shape[0]))
         unseen = np.where(lens.seen, np.uint8(0), np.uint8(BORDER))
         flags = unseen if frame.flags is None else frame.flags | unseen
-        depth = frame.depth
+        depth, confidence = frame.depth, frame.confidence
         for overlay in self.overlays:
             marked = overlay(index, Frame(frame.rgb, depth), self.encoding)
             depth = marked.depth
+            if marked.confidence is not None:
+                confidence = lens.marks(marked.confidence)
             if marked.flags is not None:
                 flags |= marked.flags & NO_DEPTH | lens.marks(marked.flags & ~np.uint8(NO_DEPTH))
-        return Frame(lens.image(frame.rgb), depth, flags)
+        return Frame(lens.image(frame.rgb), depth, flags, confidence)
 
 
 def undistorted(sequence: Sequence) -> Sequence:

@@ -32,6 +32,7 @@ from scopedepth.report.words import (
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MEANINGS, NONE, PATIENT, SEQUENCE
 from scopedepth.vocabulary.metrics import METRICS
 from scopedepth.vocabulary.outputs import OUTPUT_MEANINGS
+from scopedepth.vocabulary.strata import WEIGHTED
 
 NOT_RECORDED = "not recorded"
 
@@ -237,6 +238,7 @@ class Facts:
                 one["stratum"]
                 for one in self.results.strata
                 if (one["dataset"], one["model"]) == (name, self.model)
+                and (one["partition"], one["stratum"]) != WEIGHTED
             ]
             if strata:
                 parts.append(f"errors were told apart by {listed(list(dict.fromkeys(strata)))}")
