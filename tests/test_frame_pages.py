@@ -307,6 +307,26 @@ def test_the_strip_follows_the_metric_and_the_address_names_it(view: Any, pages:
 
 
 @pytest.mark.browser
+def test_dragging_over_the_strip_goes_from_frame_to_frame(view: Any, pages: Path) -> None:
+    go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth")
+    frames = next(one for one in content(pages / "study.js")["datasets"] if one["name"] == "tube")
+    shown = next(one for one in frames["sequences"] if one["name"] == "bend")["shown"]
+    view.locator("#strip").scroll_into_view_if_needed()
+    box = view.locator("#strip svg").bounding_box()
+    assert len(shown) > 2
+    passed = []
+    view.mouse.move(box["x"] + 60, box["y"] + 60)
+    view.mouse.down()
+    for step in range(1, 11):
+        view.mouse.move(box["x"] + 60 + (box["width"] - 80) * step / 10, box["y"] + 60)
+        passed.append(int(view.evaluate("location.hash").split("/")[2]))
+    view.mouse.up()
+    assert list(dict.fromkeys(passed)) == [frame for frame in shown if frame >= passed[0]]
+    view.mouse.move(box["x"] + 60, box["y"] + 60)
+    assert int(view.evaluate("location.hash").split("/")[2]) == shown[-1], "no button is held any more"
+
+
+@pytest.mark.browser
 def test_an_output_that_nothing_aligns_is_shown_as_it_is(view: Any, pages: Path) -> None:
     go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth")
     view.evaluate(

@@ -259,7 +259,13 @@ function drawStrip() {
   });
   const mark = draw("g", {});
   svg.append(mark);
-  svg.addEventListener("click", event => go({ frame: nearest(all.first + ((event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right)) * all.frames - 0.5) }));
+  // Click or drag: the frame follows.
+  const follow = event => {
+    const frame = nearest(all.first + ((event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right)) * all.frames - 0.5);
+    if (frame !== view.frame) go({ frame });
+  };
+  svg.addEventListener("pointerdown", event => { svg.setPointerCapture(event.pointerId); follow(event); });
+  svg.addEventListener("pointermove", event => { if (event.buttons) follow(event); });
   if (every.length) box.replaceChildren(svg); else box.append(svg);
   get("lost").replaceChildren(...lost.map(one => {
     let first = all.first;
