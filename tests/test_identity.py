@@ -79,7 +79,7 @@ def test_what_another_process_parsed_is_not_parsed_again(
         assert "scopedepth.shared.double" in module_digests(package / "script.py")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": ["b"]}', "\x00", "nowhere"])
+@pytest.mark.parametrize("content", ["", "[]", 9999 * "[", '{"a": 1}', '{"a": ["b"]}', "\x00", "nowhere"])
 def test_what_was_kept_and_is_damaged_is_parsed_again(
     package: Path, another_process: Callable[[], None], content: str
 ) -> None:

@@ -137,7 +137,7 @@ def _kept() -> dict[str, list[Any]]:
     path = _kept_in()
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = {}
     whole = isinstance(found, dict) and all(isinstance(one, list) and len(one) == 2 for one in found.values())
     # Where it has grown to the library's files many times over, most are of files that were edited since.
