@@ -25,6 +25,8 @@ class Candidate:
     ms: float
     ms_low: float | None
     ms_high: float | None
+    whole: bool
+    "it has a number on each frame that should have one: otherwise it stands outside of front and ranking"
 
 
 def candidates(
@@ -42,18 +44,23 @@ def candidates(
             seen = results.mark(dataset, model)
             spread = score["value"], score["ci_low"], score["ci_high"]
             title = results.model_title(model)
-            found.append(Candidate(model, title, seen, *spread, ms, *latency_interval(speed)))
+            whole = not score["n_failed"]
+            found.append(Candidate(model, title, seen, *spread, ms, *latency_interval(speed), whole))
     return found
 
 
 def front(results: Results, found: Sequence[Candidate], metric: str | None = None) -> list[Candidate]:
     """Return the candidates on the front, the fastest first; `metric`: that of their values, if not the headline's."""
     place = places(results, found, metric)
-    return sorted((one for one in found if place[one.model].on_front), key=lambda one: one.ms)
+    on_it = [one for one in found if one.model in place and place[one.model].on_front]
+    return sorted(on_it, key=lambda one: one.ms)
 
 
 def places(results: Results, found: Sequence[Candidate], metric: str | None = None) -> dict[str, Place]:
-    """Return each candidate's place by its name."""
+    """Return the place of each candidate that is whole, by its name.
+
+    What fails on the hard frames has an easier mean: it is on no front, and puts nobody behind it.
+    """
     turned = -1.0 if higher_is_better(metric or results.metric) else 1.0
     points = [
         Point(
@@ -64,6 +71,7 @@ def places(results: Results, found: Sequence[Candidate], metric: str | None = No
             *_ends(one.ms_low, one.ms_high),
         )
         for one in found
+        if one.whole
     ]
     return {place.name: place for place in pareto_front(points)}
 

@@ -37,13 +37,16 @@ def front_table(results: Results, look: Mapping[str, Look], dataset: str, found:
             model_cell(results, look, one.model, dataset),
             spread_cell(one.ms, one.ms_low, one.ms_high, significant),
             spread_cell(one.value, one.low, one.high, partial(metric_value, metric=metric)),
-            Cell(place_words(results, place[one.model]), css="words"),
+            Cell(place_words(results, place.get(one.model)), css="words"),
         ])  # fmt: skip
     columns = [
         Column("Model"),
         Column("Time a frame, ms", number=True, tip="end to end, with its 95 % interval"),
         Column(metric_label(metric), number=True, tip="with its 95 % interval"),
-        Column("Place", tip="on the front: no other network is as good in both and better in one"),
+        Column(
+            "Place",
+            tip="on the front: no other network with all its frames is as good in both and better in one",
+        ),
     ]
     return Table(
         f"Networks on {results.dataset_title(dataset)}, the fastest first; {metric_label(metric)} under "
@@ -54,8 +57,10 @@ def front_table(results: Results, look: Mapping[str, Look], dataset: str, found:
     )
 
 
-def place_words(results: Results, place: Place) -> str:
+def place_words(results: Results, place: Place | None) -> str:
     """Return a place in words; what holds only for the values, and not for their intervals, is said to."""
+    if place is None:
+        return "not compared: some frames have no number"
     if place.on_front:
         return "on the front"
     titles = listed([results.model_title(name) for name in place.surely_dominated_by or place.dominated_by])
