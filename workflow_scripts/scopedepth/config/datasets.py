@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    SerializerFunctionWrapHandler,
-    Tag,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from scopedepth.config.base import Name, Spec
+from scopedepth.config.base import GrownSpec, Name, Spec
 from scopedepth.config.citations import Citation
 from scopedepth.config.options import check_options, options_of
 from scopedepth.config.provenance import Provenance
@@ -180,8 +172,10 @@ def _as_list(given: Any) -> Any:
 Frames = Annotated[FrameList, BeforeValidator(_as_list, json_schema_input_type=FrameList | str | list[str])]
 
 
-class FrameChoice(Spec):
+class FrameChoice(GrownSpec):
     """Which frames of a sequence take part."""
+
+    LATER: ClassVar = ("unlisted",)
 
     list: Frames | None = Field(
         None, description="the frames that take part (a published split); a text is the file's path"
@@ -195,12 +189,6 @@ class FrameChoice(Spec):
         description="frames that the lists do not choose: not there (left_out), or shown to the models without their "
         "depth, so that they are predicted and not scored (predicted); start, stop and step then act on all frames",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_its_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `unlisted` out where it says what held before it could be said: such specs stay what they were."""
-        found: dict[str, Any] = write(self)
-        return {key: value for key, value in found.items() if (key, value) != ("unlisted", "left_out")}
 
     @model_validator(mode="after")
     def _unlisted_of_a_list(self) -> Self:

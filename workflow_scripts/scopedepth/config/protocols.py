@@ -6,11 +6,11 @@ protocol does the same to the same scene.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from scopedepth.config.base import Spec
+from scopedepth.config.base import GrownSpec, Spec
 from scopedepth.config.options import check_options, options_of
 from scopedepth.job import extensions
 from scopedepth.vocabulary import alignments
@@ -219,8 +219,10 @@ class Ordinal(Spec):
     seed: int = Field(0, ge=0, description="seed of the pairs; they are the same for every model")
 
 
-class ProtocolSpec(Spec):
+class ProtocolSpec(GrownSpec):
     """One way to score a prediction; every number of ours names the protocol and version behind it."""
+
+    LATER: ClassVar = ("uncovered",)
 
     version: int = Field(1, ge=1, description="raised when the numbers can change")
     title: str = Field(description="what it is, in a line")
@@ -270,12 +272,6 @@ class ProtocolSpec(Spec):
         "(refuse, nonfinite_prediction), or fitted and scored on the other pixels (leave_out); the share of the pixels "
         "with an answer is the column coverage in both cases",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_its_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `uncovered` out where it says what held before it could be said: such specs stay what they were."""
-        found: dict[str, Any] = write(self)
-        return {key: value for key, value in found.items() if (key, value) != ("uncovered", "refuse")}
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:

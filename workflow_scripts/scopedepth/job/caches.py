@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +29,17 @@ def cache_folder(name: str) -> Path | None:
         if _can_write(base) and _is_private(base) and _can_write(base / name):
             return base / name
     return None
+
+
+def keep_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write down what is kept, at once, beside other processes. Where that fails, it is worked out again."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        beside.write_text(json.dumps(content), encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _can_write(folder: Path) -> bool:

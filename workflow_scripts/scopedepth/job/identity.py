@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scopedepth.job.caches import cache_folder
+from scopedepth.job.caches import cache_folder, keep_json
 
 PACKAGE = "scopedepth"
 ROOT = Path(__file__).parents[1]
@@ -70,8 +69,10 @@ def module_digests(script: Path, extra_modules: Iterable[str] = ()) -> dict[str,
             continue
         digests[name], imported = _parse(path, path.stat().st_mtime_ns)
         waiting += [(module, module_file(module)) for module in imported]
-    if len(known) > before:
-        _keep(known)
+    kept_in = _kept_in()
+    if kept_in is not None and len(known) > before:
+        # What another process keeps at the same time may be lost, and is found again.
+        keep_json(kept_in, known)
     return dict(sorted(digests.items()))
 
 
@@ -142,19 +143,6 @@ def _kept() -> dict[str, list[Any]]:
     whole = isinstance(found, dict) and all(isinstance(one, list) and len(one) == 2 for one in found.values())
     # Where it has grown to the library's files many times over, most are of files that were edited since.
     return found if whole and len(found) < 5000 else {}
-
-
-def _keep(known: Mapping[str, list[Any]]) -> None:
-    path = _kept_in()
-    if path is None:
-        return
-    # Those of another process that writes at the same time may be lost, and are found again.
-    scratch = path.with_suffix(f".{os.getpid()}")
-    try:
-        scratch.write_text(canonical_json(known), encoding="utf-8")
-        scratch.replace(path)
-    except OSError:
-        scratch.unlink(missing_ok=True)
 
 
 @cache

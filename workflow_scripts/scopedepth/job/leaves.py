@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.job.caches import keep_json
 from scopedepth.job.manifest import digest_file, digest_of, list_files, manifest_of, read_manifest
 from scopedepth.job.progress import progress
 
@@ -135,10 +135,8 @@ class Digests:
             return
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
             content = {name: [*facts, digest] for name, (facts, digest) in sorted(self.known.items())}
-            beside.write_text(json.dumps(content), encoding="utf-8")
-            beside.replace(self.path)
+            keep_json(self.path, content)
             self.changed = False
 
 

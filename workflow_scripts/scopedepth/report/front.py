@@ -52,8 +52,7 @@ def candidates(
 def front(results: Results, found: Sequence[Candidate], metric: str | None = None) -> list[Candidate]:
     """Return the candidates on the front, the fastest first; `metric`: that of their values, if not the headline's."""
     place = places(results, found, metric)
-    on_it = [one for one in found if one.model in place and place[one.model].on_front]
-    return sorted(on_it, key=lambda one: one.ms)
+    return sorted((one for one in found if one.whole and place[one.model].on_front), key=lambda one: one.ms)
 
 
 def places(results: Results, found: Sequence[Candidate], metric: str | None = None) -> dict[str, Place]:

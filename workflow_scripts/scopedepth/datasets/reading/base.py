@@ -154,13 +154,18 @@ class WithoutDepth(DerivedSequence):
         return Frame(self.image(index), None)
 
 
+def without_overlays(sequence: Sequence) -> Sequence:
+    """Return a sequence that puts nothing over its frames: who reads it does that."""
+    bare = copy(sequence)
+    bare.overlays = []
+    return bare
+
+
 class DepthOfListed(DerivedSequence):
     """A sequence whose depth is not looked at in the frames `unlisted`."""
 
     def __init__(self, source: Sequence, unlisted: frozenset[int]) -> None:
-        bare = copy(source)
-        bare.overlays = []
-        super().__init__(bare, overlays=source.overlays, unlisted=unlisted)
+        super().__init__(without_overlays(source), overlays=source.overlays, unlisted=unlisted)
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return the image alone."""

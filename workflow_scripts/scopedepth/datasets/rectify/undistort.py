@@ -6,7 +6,6 @@ Bradski and Kaehler, Learning OpenCV, chapter 11), or Kannala and Brandt's k1 k2
 
 from __future__ import annotations
 
-from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence
+from scopedepth.datasets.reading.base import DerivedSequence, Frame, Sequence, without_overlays
 from scopedepth.datasets.reading.cameras import FisheyeLens
 from scopedepth.errors import ScopeDepthError
 from scopedepth.vocabulary.flags import BORDER, NO_DEPTH
@@ -53,9 +52,7 @@ class UndistortedSequence(DerivedSequence):
     """
 
     def __init__(self, source: Sequence, camera: NDArray[np.float64], distortion: tuple[float, ...]) -> None:
-        bare = copy(source)
-        bare.overlays = []
-        super().__init__(bare, distortion=None, overlays=source.overlays)
+        super().__init__(without_overlays(source), distortion=None, overlays=source.overlays)
 
         @lru_cache(maxsize=1)
         def undistorter(size: tuple[int, int]) -> Undistorter:
