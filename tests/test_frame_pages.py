@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from project import CONFIG, ROOT
+from browsing import until
 from report_study import HOSTILE, tiny_study
 from scopedepth.config.base import plain_spec
 from scopedepth.config.load import check, select_study
@@ -239,15 +240,14 @@ def view(browser: Any) -> Iterator[Any]:
 
 def go(page: Any, pages: Path, address: str) -> None:
     page.goto(f"{(pages / 'index.html').as_uri()}#{address}")
-    shown = "hash => document.documentElement.dataset.shown === hash"
-    page.wait_for_function(shown, arg=f"#{address}", timeout=5000)
+    until(page, f"document.documentElement.dataset.shown === {json.dumps('#' + address)}")
 
 
 @pytest.mark.browser
 def test_a_view_is_found_by_its_address_and_read(view: Any, pages: Path) -> None:
     go(view, pages, "tube/straight/0/affine_net/scaled_net/lsq_disparity")
     view.locator("#next").click()
-    view.wait_for_function("location.hash.split('/')[2] !== '0'")
+    until(view, "location.hash.split('/')[2] !== '0'")
     go(view, pages, "tube/bend/7/affine_net/metric_net/median_depth/40,30")
     assert "Frame 7" in view.locator("#where").inner_text()
     read = view.locator("#values tbody tr").nth(1).inner_text().split()
@@ -267,12 +267,12 @@ def test_a_view_is_found_by_its_address_and_read(view: Any, pages: Path) -> None
     assert view.locator("#dataset option").first.inner_text() == HOSTILE
     view.locator("h1").click()
     view.keyboard.press("Home")
-    view.wait_for_function("location.hash.includes('/bend/0/')")
+    until(view, "location.hash.includes('/bend/0/')")
     view.evaluate("location.hash = '#tube/bend/2000/affine_net/x/median_depth'")
-    view.wait_for_function("!document.getElementById('notice').hidden")
+    until(view, "!document.getElementById('notice').hidden")
     assert "no model x" in view.locator("#notice").inner_text()
     view.evaluate("location.hash = '#%E0%A4%A'")
-    view.wait_for_function("document.getElementById('notice').textContent.includes('damaged')")
+    until(view, "document.getElementById('notice').textContent.includes('damaged')")
 
 
 @pytest.mark.browser
@@ -291,7 +291,7 @@ def test_the_strip_follows_the_metric_and_the_address_names_it(view: Any, pages:
     go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth/40,30")
     assert view.locator("#metric").input_value() == "abs_rel"
     view.locator("#metric").select_option("delta1")
-    view.wait_for_function("document.documentElement.dataset.shown.endsWith('/median_depth/delta1/40,30')")
+    until(view, "document.documentElement.dataset.shown.endsWith('/median_depth/delta1/40,30')")
     assert "higher is better" in view.locator("#strip").text_content()
     value = content(pages / "tube/0/values/median_depth/delta1.js")["affine_net"][0]
     read = view.locator("#models tbody tr").first.inner_text().split()[-1]
@@ -299,10 +299,10 @@ def test_the_strip_follows_the_metric_and_the_address_names_it(view: Any, pages:
     # A protocol that lacks it says so, and an address may name what is not there.
     go(view, pages, "tube/bend/0/affine_net/scaled_net/median_depth/silog")
     view.locator("#protocol").select_option("lsq_disparity")
-    view.wait_for_function("document.documentElement.dataset.shown.endsWith('/lsq_disparity/silog')")
+    until(view, "document.documentElement.dataset.shown.endsWith('/lsq_disparity/silog')")
     assert "This protocol does not compute SILog" in view.locator("#strip").text_content()
     view.evaluate("location.hash = '#tube/bend/0/affine_net/scaled_net/median_depth/nothing'")
-    view.wait_for_function("!document.getElementById('notice').hidden")
+    until(view, "!document.getElementById('notice').hidden")
     assert "no metric nothing" in view.locator("#notice").inner_text()
 
 

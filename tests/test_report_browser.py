@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from browsing import until
 from report_study import tiny_study
 from report_wide import wide_study
 from scopedepth.tables.io import read_table
@@ -117,7 +118,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory, report: Path) -> Path:
 
 def chosen(page: Any) -> None:
     """Wait until what was chosen is shown."""
-    page.wait_for_function("document.documentElement.dataset.shown")
+    until(page, "document.documentElement.dataset.shown")
     page.evaluate("() => new Promise(done => setTimeout(done, 60))")
 
 
@@ -192,7 +193,7 @@ def test_a_table_is_taken_as_csv_with_seven_digits(page: Any, tmp_path: Path, st
             told = None if of[key] is None else f"{of[key]:.7g}"
             assert (row[name] or None) == told, (title, name)
     page.locator(RANKING).get_by_role("button", name="Copy: ").click()
-    page.wait_for_function("document.querySelector('#ranking .panel:not([hidden]) output').textContent")
+    until(page, "document.querySelector('#ranking .panel:not([hidden]) output').textContent")
     assert page.locator(RANKING).get_attribute("data-csv") == (tmp_path / "table.csv").read_text(
         encoding="utf-8"
     )
