@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from project import CONFIG, ROOT
 from browsing import until
+from project import CONFIG, ROOT
 from report_study import HOSTILE, tiny_study
 from scopedepth.config.base import plain_spec
 from scopedepth.config.load import check, select_study
