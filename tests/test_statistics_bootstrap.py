@@ -12,16 +12,10 @@ from scipy import stats
 
 from scopedepth.statistics.average import sequence_sums, sequence_weights
 from scopedepth.statistics.blocks import block_lengths, circular_block_means, politis_white
-from scopedepth.statistics.bootstrap import (
-    MIN_SEQUENCES,
-    NO_INTERVAL,
-    bootstrap,
-    draw,
-    effective_number,
-    new_variance,
-)
+from scopedepth.statistics.bootstrap import MIN_SEQUENCES, bootstrap, draw, effective_number, new_variance
 from scopedepth.statistics.comparisons import SMALLEST_P, two_sided_p
 from scopedepth.statistics.correlation import Correlation, autocovariances, fit, shortfall
+from scopedepth.vocabulary.intervals import NO_INTERVAL
 
 
 def starts_of(*lengths: int) -> np.ndarray:

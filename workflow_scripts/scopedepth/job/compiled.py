@@ -20,7 +20,7 @@ from scopedepth.job.caches import cache_folder
 
 ROOT = Path(__file__).parents[1]
 # The packages with compiled code.
-COMPILED = ("evaluation", "metrics", "phantom")
+COMPILED = ("evaluation", "metrics", "phantom", "statistics")
 
 
 def source_digest() -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from scopedepth.lineage.footage import reached
 from scopedepth.report.results import Results
 from scopedepth.report.words import listed, metric_label, plural, preprocessing, small, stated_words
-from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.alignments import NAMES, alignment
+from scopedepth.vocabulary.intervals import FEW_SEQUENCES_CAUTION, NEW_SEQUENCES, THESE_SEQUENCES
 from scopedepth.vocabulary.lineage import LEVELS, MEANINGS
 from scopedepth.vocabulary.reference import DRAWS
 from scopedepth.vocabulary.weights import FINETUNED

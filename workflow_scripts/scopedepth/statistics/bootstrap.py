@@ -19,10 +19,19 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
+from scopedepth.job.compiled import njit
 from scopedepth.job.draws import generator
 from scopedepth.statistics.average import sequence_weights
 from scopedepth.statistics.blocks import MIN_FRAMES, block_lengths, circular_block_means
 from scopedepth.statistics.correlation import fit, shortfall
+from scopedepth.vocabulary.intervals import (
+    FEW_FRAMES_CAUTION,
+    FEW_SEQUENCES_CAUTION,
+    NEW_SEQUENCES,
+    NO_CAUTION,
+    NO_INTERVAL,
+    THESE_SEQUENCES,
+)
 
 CONFIDENCE = 0.95
 # Fewer sequences say next to nothing of how sequences differ: Student's factor is 3.2 at four, 12.7 at two.
@@ -36,18 +45,8 @@ FEW_FRAMES = 3
 # a long sequence's mean varies as a short one's: the few long ones do not show it.
 FEW_SEQUENCES = MIN_SEQUENCES
 
-NO_CAUTION = "no"
-FEW_FRAMES_CAUTION = "few independent frames"
-FEW_SEQUENCES_CAUTION = "few effective sequences"
-
-NEW_SEQUENCES = "new sequences"
-THESE_SEQUENCES = "these sequences"
-NO_INTERVAL = "none"
-
 # Blocks drawn in a replicate, over all its sequences. The factor on the deviations makes up for the number.
 _DRAWS = 256
-# Numbers gathered at a time: about 32 MB.
-_CHUNK = 1 << 22
 # Series worked on together.
 _BATCH = 16
 
@@ -238,20 +237,38 @@ def _replicate(
     gap_factor: np.ndarray,
 ) -> np.ndarray:
     """Return the deviations of the replicates from the mean, (replicate, series)."""
-    counts = np.diff(starts)
-    size = draws.places[0].size
     # The mean of so many blocks, brought back to the variance of one sequence's mean.
-    weighted = noise.blocks * np.repeat(weights / np.sqrt(draws.places.shape[2]), counts)[:, None]
-    levels = np.ascontiguousarray(gaps.T) / len(counts)
-    result = np.empty((draws.replicates, len(gaps)))
-    step = max(1, _CHUNK // (size * len(gaps)))
-    for first in range(0, draws.replicates, step):
-        picks = draws.picks[first : first + step]
-        places = draws.places[first : first + step] * counts[picks][:, :, None]
-        index = starts[picks][:, :, None] + places.astype(np.int64)
-        frames = weighted[index.reshape(len(picks), size)].sum(axis=1)
-        result[first : first + step] = frame_factor * frames + gap_factor * levels[picks].sum(axis=1)
-    return result
+    shares = weights / np.sqrt(draws.places.shape[2])
+    weighted = noise.blocks * np.repeat(shares, np.diff(starts))[:, None]
+    levels = np.ascontiguousarray(gaps.T) / len(weights)
+    frames, sequences = _sums(weighted, levels, starts, draws.picks, draws.places)
+    return frame_factor * frames + gap_factor * sequences
+
+
+@njit(cache=True, nogil=True)
+def _sums(
+    blocks: np.ndarray, levels: np.ndarray, starts: np.ndarray, picks: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each replicate the sums of the blocks and of the sequences' levels that it draws.
+
+    blocks: (frame, series) float64. levels: (sequence, series) float64. starts: (sequence + 1,) int64. picks,
+    places: as in `Draws`. Both sums: (replicate, series) float64, added in the order of the draws.
+    """
+    n_series = blocks.shape[1]
+    replicates, slots, draws = places.shape
+    frames = np.zeros((replicates, n_series))
+    sequences = np.zeros((replicates, n_series))
+    for r in range(replicates):
+        for slot in range(slots):
+            s = picks[r, slot]
+            count = np.float64(starts[s + 1] - starts[s])
+            for series in range(n_series):
+                sequences[r, series] += levels[s, series]
+            for k in range(draws):
+                frame = starts[s] + int(np.float64(places[r, slot, k]) * count)
+                for series in range(n_series):
+                    frames[r, series] += blocks[frame, series]
+    return frames, sequences
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float) -> np.ndarray:

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from scopedepth.errors import ScopeDepthError
 from scopedepth.evaluation.protocol import permitted_metrics
 from scopedepth.statistics.analysis import Analysis, analyse
-from scopedepth.statistics.bootstrap import NO_CAUTION, NO_INTERVAL
 from scopedepth.statistics.drift import SCALE_DRIFT, SUMMARY_METRICS, drift_rows, has_drift, log_scales
 from scopedepth.statistics.panel import (
     NOT_APPLICABLE,
@@ -37,6 +36,7 @@ from scopedepth.tables.frames import SCORES, read_scores, with_metrics
 from scopedepth.tables.io import read_table, write_table
 from scopedepth.tables.study import FRAMES, STUDY_TABLES
 from scopedepth.tables.timing import TIMING
+from scopedepth.vocabulary.intervals import NO_CAUTION, NO_INTERVAL
 from scopedepth.vocabulary.metrics import METRICS
 
 if TYPE_CHECKING:

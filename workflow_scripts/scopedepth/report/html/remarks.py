@@ -13,13 +13,13 @@ from scopedepth.report.html.verdict import Leader, leader, said, titles
 from scopedepth.report.passed_over import passed_over, read_page
 from scopedepth.report.results import Results, latency
 from scopedepth.report.words import FEW, interval, metric_label, metric_value, milliseconds, plural, small
-from scopedepth.statistics.bootstrap import (
+from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
+from scopedepth.vocabulary.intervals import (
     FEW_FRAMES_CAUTION,
     FEW_SEQUENCES_CAUTION,
     NEW_SEQUENCES,
     THESE_SEQUENCES,
 )
-from scopedepth.timing.realtime import SHARE_IN_TIME, realtime_verdicts
 from scopedepth.vocabulary.lineage import DATASET, FRAMES, MARKS, MEANINGS, PATIENT, SEQUENCE
 from scopedepth.vocabulary.reasons import WORDS
 

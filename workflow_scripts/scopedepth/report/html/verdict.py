@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from scopedepth.report.results import Results
 from scopedepth.report.words import FEW, higher_is_better, listed, metric_label, small
-from scopedepth.statistics.bootstrap import NEW_SEQUENCES
+from scopedepth.vocabulary.intervals import NEW_SEQUENCES
 
 
 @dataclass(frozen=True)

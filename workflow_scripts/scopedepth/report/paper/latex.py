@@ -16,7 +16,7 @@ from scopedepth.report.words import (
     parameters,
     significant,
 )
-from scopedepth.statistics.bootstrap import FEW_SEQUENCES_CAUTION, THESE_SEQUENCES
+from scopedepth.vocabulary.intervals import FEW_SEQUENCES_CAUTION, THESE_SEQUENCES
 
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",

@@ -24,7 +24,7 @@ from scopedepth.report.words import (
     number,
     p_value,
 )
-from scopedepth.statistics.bootstrap import FEW_FRAMES_CAUTION, FEW_SEQUENCES_CAUTION, NO_CAUTION
+from scopedepth.vocabulary.intervals import FEW_FRAMES_CAUTION, FEW_SEQUENCES_CAUTION, NO_CAUTION
 from scopedepth.vocabulary.reasons import WORDS
 
 WHY = {
