@@ -257,6 +257,14 @@ def test_what_a_configuration_may_not_say(options: dict[str, Any], words: str) -
         select_study(study(**options))
 
 
+def test_code_without_weights_is_told_where_to_lie() -> None:
+    config = study(code="my_code/net.py:Net")
+    config["models"]["net"]["weights"] = {"kind": "none"}
+    words = r'my_code/net\.py is looked for in a folder: options: \{code: "net\.py:Net", folder: my_code\}'
+    with pytest.raises(ConfigError, match=words):
+        select_study(config)
+
+
 MOGE = """
 import torch
 

@@ -74,11 +74,19 @@ class Options:
 
     def check_model(self, weights: str, output: str) -> None:
         """Refuse code that nobody has looked at."""
-        if weights != "path" and self.folder is None and (self.code or "").partition(":")[0].endswith(".py"):
+        place, _, name = (self.code or "").partition(":")
+        if not place.endswith(".py") or weights == "path" or self.folder is not None:
+            return
+        if weights == "none":
+            folder, _, file = place.rpartition("/")
             raise ValueError(
-                "code that was downloaded is not run; look at it, and give its folder as weights: {kind: path}, or "
-                "name a folder of your own code as options.folder, or a class of an installed package as options.code"
+                f'{place} is looked for in a folder: options: {{code: "{file}:{name}", folder: {folder or "FOLDER"}}}, '
+                "or in that of weights: {kind: path}"
             )
+        raise ValueError(
+            "code that was downloaded is not run; look at it, and give its folder as weights: {kind: path}, or "
+            "name a folder of your own code as options.folder, or a class of an installed package as options.code"
+        )
 
 
 class UserModel(DepthModel):
