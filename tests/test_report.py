@@ -244,6 +244,30 @@ def test_a_study_without_timing_or_scores(study: dict[str, Any], tmp_path: Path)
     assert "Speed was not measured" in text
 
 
+def test_a_report_without_speeds_opens_with_the_accuracy(study: dict[str, Any], tmp_path: Path) -> None:
+    tables = changed_table(study, "timing", read_table(study["tables"]["timing"]).schema, [], tmp_path)
+    write_report(**{**study, "tables": tables}, out=tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    opening = text[text.index('<section id="verdict"') : text.index('<section id="ranking"')]
+    at = ("tube", "median_depth", "abs_rel")
+    values, places = (
+        {
+            row["model"]: row[field]
+            for row in read_table(study["tables"][table]).to_pylist()
+            if (row["dataset"], row["protocol"], row["metric"]) == at and row[field] is not None
+        }
+        for table, field in (("summary", "value"), ("ranks", "rank_by_value"))
+    )
+    assert 3 < len(places) < len(values), "one that is not ranked for the frames it lacks is not shown"
+    shown = re.search(r'<div class="table standing">.*?</table>', opening, re.DOTALL)
+    assert shown is not None
+    assert re.findall(r'<td class="number strong"[^>]*>([\d.]+)<', shown[0]) == [
+        f"{values[model]:.3f}" for model in sorted(places, key=lambda model: places[model])
+    ]
+    assert "Speed was not measured" in Reader(opening).text
+    assert "Accuracy against speed" not in Reader(opening).text
+
+
 def test_the_footer_names_the_version(root: Path, page: str) -> None:
     import tomllib
 

@@ -130,9 +130,10 @@ def context(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         "reference": bool(assessed),
         "strata": bool(results.study.get("strata")),
     }
+    opening = speed_panel if results.timing else ranking.standing_panel
     script, early = static("page.js"), static("early.js")
     panels = {
-        "speed": views.panels("speed", AXES, partial(speed_panel, results, look)),
+        "speed": views.panels("speed", AXES, partial(opening, results, look)),
         "ranking": views.panels("ranking", AXES, partial(ranking.ranking_panel, results, look)),
         "scores": views.panels(
             "scores", ("dataset", "protocol"), partial(scores.scores_panel, results, look)

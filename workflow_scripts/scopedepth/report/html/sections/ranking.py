@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from scopedepth.report.html.parts.intervals import common_scale, interval_bar
 from scopedepth.report.html.parts.marks import Look
+from scopedepth.report.html.parts.svg import Scale
 from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, table_html, value_cell
 from scopedepth.report.letters import letters
-from scopedepth.report.results import Results
+from scopedepth.report.results import Results, Row
 from scopedepth.report.words import (
     NOTHING,
     count,
@@ -56,17 +57,46 @@ def ranking_panel(
     return lead + table_html(ranking_table(results, look, dataset, protocol, metric))
 
 
+def standing_panel(
+    results: Results, look: Mapping[str, Look], dataset: str, protocol: str, metric: str
+) -> Markup | None:
+    """Return the ranked models of a dataset with their intervals, best first, to open a report without speeds."""
+    scored, scale, line = _on_one_scale(results, dataset, protocol, metric)
+    rows = [
+        [
+            model_cell(results, look, model, dataset),
+            Cell(interval_bar(score, look[model], scale, line), css="picture"),
+            number_cell(score, metric, None),
+        ]
+        for model, score in scored.items()
+        if score and (rank := results.rank(dataset, model, protocol, metric)) and rank["rank_by_value"]
+    ]
+    if not rows:
+        return None
+    caption = f"{results.dataset_title(dataset)}: {metric_label(metric)} under {protocol}"
+    columns = [Column("Model"), Column("", picture=True), Column(metric_label(metric), number=True)]
+    return table_html(Table(caption, columns, rows, tools=False, css="standing"))
+
+
+def _on_one_scale(
+    results: Results, dataset: str, protocol: str, metric: str
+) -> tuple[dict[str, Row | None], Scale | None, float | None]:
+    """Return the models' scores in their order, the scale of their bars, and the better trivial baseline's value."""
+    baseline = results.best_baseline(dataset, protocol, metric)
+    line = results.value(dataset, baseline, protocol, metric) if baseline else None
+    order = results.in_order(dataset, protocol, metric)
+    scored = {model: results.score(dataset, model, protocol, metric) for model in order}
+    # A trivial baseline does not stretch the axis: beyond it, it is drawn at the edge, and its row says its value.
+    networks = [score for model, score in scored.items() if not results.is_baseline(model)]
+    return scored, common_scale(networks) or common_scale(list(scored.values())), line
+
+
 def ranking_table(
     results: Results, look: Mapping[str, Look], dataset: str, protocol: str, metric: str
 ) -> Table:
     unit = metric_unit(metric)
-    order = results.in_order(dataset, protocol, metric)
-    baseline = results.best_baseline(dataset, protocol, metric)
-    line = results.value(dataset, baseline, protocol, metric) if baseline else None
-    scored = {model: results.score(dataset, model, protocol, metric) for model in order}
-    # A trivial baseline does not stretch the axis: beyond it, it is drawn at the edge, and its row says its value.
-    networks = [scored[model] for model in order if not results.is_baseline(model)]
-    scale = common_scale(networks) or common_scale(list(scored.values()))
+    scored, scale, line = _on_one_scale(results, dataset, protocol, metric)
+    order = list(scored)
     label = metric_label(metric) + (f", {unit}" if unit else "")
     columns = [
         Column("Model"),
