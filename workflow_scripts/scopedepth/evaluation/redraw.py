@@ -5,7 +5,6 @@ A sample of frames and pixels is looked at: what is asked for is how a score mov
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,11 +17,12 @@ from numpy.typing import NDArray
 from scopedepth.evaluation.align import Pair, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit, fit_frame
 from scopedepth.evaluation.frames import stored_status
+from scopedepth.evaluation.metrics import aligned_as, error_metrics
 from scopedepth.evaluation.pixels import Frame, Pixels, Workspace, needs
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.evaluation.reference import Points, StatedError
 from scopedepth.evaluation.scope import Joint
-from scopedepth.evaluation.score import score_frame
+from scopedepth.evaluation.score import is_scored
 from scopedepth.job.progress import progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
@@ -236,14 +236,12 @@ def scores(terms: Terms, frames: Sequence[Pixels]) -> NDArray[np.float64]:
     """Return the metrics of frames under terms, fitted anew, (frame, metric of `REDRAWN`); NaN where there is none."""
     values = np.full((len(frames), len(REDRAWN)), np.nan)
     for place, (pixels, fit) in enumerate(zip(frames, _fits(terms, frames), strict=True)):
-        if pixels.x.size:
-            found = score_frame(terms, pixels, fit).metrics
-            values[place] = [_number(found.get(name)) for name in REDRAWN]
+        if pixels.x.size and is_scored(terms, fit):
+            # Nobody else asks for sums of these pixels: that ways are told to be alike would cost more than they.
+            found = error_metrics(terms, pixels, aligned_as(terms, pixels, fit))
+            # None becomes NaN here.
+            values[place] = [found[name] if name in terms.metrics else None for name in REDRAWN]
     return values
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _fits(terms: Terms, frames: Sequence[Pixels]) -> list[Fit]:
