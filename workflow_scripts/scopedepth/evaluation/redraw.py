@@ -108,11 +108,8 @@ def redraw_unit(
         for sequence, pair in pairs.items()
         for frame in looks_at(pair, stated[sequence], places[sequence])
     ]
-    label, total = (
-        f"redraw {keys['model']}, {protocols_in_words(protocols)}",
-        sum(len(one.looks) for one in seen),
-    )
-    with progress(label, total, "looks") as advance:
+    label = f"redraw {keys['model']}, {protocols_in_words(protocols)}"
+    with progress(label, sum(len(frame.looks) for frame in seen), "looks") as advance:
         found = redrawn(pairs, stated, seen, advance)
     for protocol in protocols:
         columns: dict[str, list[Any]] = {name: [] for name in REDRAWS.names}

@@ -253,8 +253,9 @@ def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArr
 def _between(depth, rows, columns, turned, along, out):  # type: ignore[no-untyped-def]
     """Fill `out` with depth (h, w) between the four pixels about each place after a turn (2, 2) and a shift (x, y).
 
-    Of the points alone, and in float64. OpenCV's `warpAffine` fills the whole frame, and counts places in float32, whose
-    last digits depend on the processor. Places come first, block by block, in vector registers.
+    rows, columns: of the points, (n,). OpenCV's `warpAffine` fills whole frames,
+    and its float32 depends on the processor in the last digits; here all is float64. Places come first, block by block,
+    so that they are counted in vector registers.
     """
     height, width = depth.shape
     d = depth.ravel()
