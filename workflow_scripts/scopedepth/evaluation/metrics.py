@@ -98,7 +98,7 @@ def aligned_for(terms: Terms, pixels: Pixels, fit: Fit) -> Aligned:
 
 
 def aligned_as(terms: Terms, pixels: Pixels, fit: Fit) -> Aligned:
-    """Return the same as the terms say it, whatever does nothing to these pixels."""
+    """Return the same with all that the terms say, also what does nothing to these pixels."""
     return Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels))
 
 
