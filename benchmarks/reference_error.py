@@ -39,7 +39,7 @@ from scopedepth.datasets.rectify.stereo import (
     match,
 )
 from scopedepth.evaluation.protocol import terms_for
-from scopedepth.evaluation.redraw import Look, Seen, chosen_pixels, draws_of, redrawn, redrawn_terms, scores
+from scopedepth.evaluation.redraw import Look, Seen, chosen_pixels, redrawn, redrawn_terms, scores
 from scopedepth.evaluation.reference import Points, StatedError, edges_and_rims
 from scopedepth.job.draws import generator
 from scopedepth.phantom.camera import Camera
@@ -257,7 +257,7 @@ def study_of(path: Path, kind: str, law: Any, protocol: Any, worse: str = "") ->
         pairs = {sequence: SimpleNamespace(terms={"p": terms}) for sequence, _ in frames}
         began = time.process_time()
         errors = {sequence: references[place][1] for place, (sequence, _) in enumerate(frames)}
-        drawn = {one: redrawn(pairs, errors, seen, *one)["p"] for one in draws_of(errors.values())}
+        drawn = redrawn(pairs, errors, seen, lambda _: None)["p"]
         seconds += time.process_time() - began
         means = {key: one.mean(axis=0) for key, one in drawn.items()}
         plain[model], exact[model] = (scores(terms, one).mean(axis=0) for one in (whole, truth))

@@ -14,7 +14,7 @@ from scopedepth.evaluation import metrics
 from scopedepth.evaluation.kernels import error_sums
 from scopedepth.evaluation.metrics import Aligned, median_error, scale_drift
 from scopedepth.evaluation.protocol import DEPTH, DISPARITY, LOG_DEPTH, NO_LIMIT, Limits, Source
-from scopedepth.evaluation.selection import SMALL, middle
+from scopedepth.evaluation.selection import SAMPLE, SMALL, middle
 from scopedepth.evaluation.streaming import StreamingMiddle
 from scopedepth.vocabulary.metrics import METRICS, PIXEL_METRICS
 
@@ -193,7 +193,7 @@ def awkward(rng: np.random.Generator, n: int, case: int) -> Array:
     if case == 4:
         return np.where(rng.random(n) < 0.5, 1e30, -1e30) * rng.uniform(0.1, 1, n)
     values = rng.uniform(0, 1, n)
-    values[:: max(n // SMALL, 1)] += 100.0
+    values[:: max(n // SAMPLE, 1)] += 100.0
     return values
 
 

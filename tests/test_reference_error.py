@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.ndimage import map_coordinates
 from scipy.special import stdtrit
 
 from drawn_references import digest
@@ -288,20 +289,41 @@ def test_what_frames_share_by_closed_forms() -> None:
     )
     y, x = np.mgrid[:64, :64].astype(np.float64)
     plane = 50 + 0.5 * x + 0.25 * y
-    error = stated(registration={"shift": 2, "rotation": 1, "source": "x"})
-    points = points_of(error, plane)
-    found = error.shared(points, 0).reshape(plane.shape)
-    along, turn = 2 * generator("d", "shared", 0).standard_normal(5)[:2], None
-    turn = np.radians(generator("d", "shared", 0).standard_normal(5)[2])
-    u, v = x - 31.5, y - 31.5
-    across = u * np.cos(turn) - v * np.sin(turn) + along[0] + 31.5
-    down = u * np.sin(turn) + v * np.cos(turn) + along[1] + 31.5
-    wanted = 50 + 0.5 * across + 0.25 * down
-    known = np.isfinite(found)
+    found, across, down = misregistered(plane)
+    known = (across >= 0) & (across < 63) & (down >= 0) & (down < 63)
     assert known.mean() > 0.8
-    # Places are told to 1/32 pixel.
-    assert np.abs(found - wanted)[known].max() < (0.5 + 0.25) / 32
-    assert not known[(across < -1) | (down < -1)].any()
+    np.testing.assert_array_equal(np.isfinite(found), known)
+    rounded(found[known], (50 + 0.5 * across + 0.25 * down)[known])
+
+
+def misregistered(depth: Array) -> tuple[Array, Array, Array]:
+    """Return depth (64, 64) as a draw shifts and turns it, float32, and the columns and rows it is taken from."""
+    error = stated(registration={"shift": 2, "rotation": 1, "source": "x"})
+    found = np.full(depth.shape, np.nan, np.float32)
+    points = points_of(error, depth)
+    found.flat[points.at] = error.shared(points, 0)
+    normal = generator("d", "shared", 0).standard_normal(5)
+    turn = np.radians(normal[2])
+    v, u = np.mgrid[:64, :64] - 31.5
+    across = u * np.cos(turn) - v * np.sin(turn) + 2 * normal[0] + 31.5
+    return found, across, u * np.sin(turn) + v * np.cos(turn) + 2 * normal[1] + 31.5
+
+
+def rounded(found: Array, wanted: Array) -> None:
+    """Refuse float32 numbers (n,) that are not the nearest to those of float64, whose last digits may differ."""
+    assert found.dtype == np.float32
+    assert (np.abs(found - wanted) <= 0.5001 * np.spacing(found)).all()
+
+
+def test_misregistration_interpolates_as_scipy_does_and_not_over_holes() -> None:
+    depth = np.random.default_rng(0).uniform(40, 90, (64, 64)).astype(np.float32)
+    depth[20:23, 30] = depth[50, 5] = np.nan
+    found, across, down = misregistered(depth)
+    wanted = map_coordinates(depth.astype(np.float64), [down, across], order=1, cval=np.nan)
+    known = np.isfinite(wanted) & np.isfinite(depth)
+    np.testing.assert_array_equal(np.isfinite(found), known)
+    assert 0.8 < known.mean() < ((across >= 0) & (down >= 0)).mean()
+    rounded(found[known], wanted[known])
 
 
 # The stage.
@@ -375,6 +397,28 @@ def test_without_any_draw_it_is_the_score(run: Run, scope: str) -> None:
         for name in REDRAWN:
             assert rows[0][name] == pytest.approx(np.mean([row[name] for row in own]), rel=1e-9)
         assert len({row["abs_rel"] for row in rows}) == len(rows)
+
+
+def test_protocols_together_give_what_each_gives_alone(run: Run, tmp_path: Path) -> None:
+    """Whatever frames share a fit: a frame's own, its sequence's, the dataset's; one of them leaves a frame out."""
+    rng = np.random.default_rng(4)
+    depth = np.stack([smooth_depth((24, 32), 0.3 * n) for n in range(4)])
+    output = depth * np.exp(0.2 * rng.standard_normal(depth.shape))
+    depth[1] += 200
+    specs = {
+        scope: protocol(alignment={"method": "median", "scope": scope}, depth_range={"min": 1, "max": far})
+        for scope, far in (("frame", 300), ("sequence", 200), ("dataset", 300))
+    }
+    error = {"depth": NOISE, "calibration": {"offset": 0.5, "source": "x"}}
+    alone = {name: run(spec, depth, output, error, sizes=(2, 2)) for name, spec in specs.items()}
+    # The stores are those of the last run.
+    told: Any = StatedSpec.model_validate({"baseline": BASELINE, **error}).model_dump(mode="json")
+    out = {name: tmp_path / f"{name}.parquet" for name in specs}
+    redraw_stage.redraw_unit(specs, told, Path("d"), Path("p"), KEYS, out)
+    for name, rows in alone.items():
+        together = pq.read_table(out[name]).to_pylist()
+        assert together == [{**row, "protocol": name} for row in rows]
+        assert len(rows) == 2 * (2 + 2 * DRAWS)
 
 
 def test_a_frame_whose_pixels_that_count_are_not_looked_at_is_left_out(run: Run) -> None:

@@ -216,7 +216,7 @@ def medians(terms: Terms, x: tuple[float, float], y: tuple[float, float]) -> tup
 
     Space changes keep or turn the order of values, so the middle values stay the middle ones.
     """
-    return float(np.mean(_outputs(terms, x))), float(np.mean(_depths(terms, y)))
+    return sum(_outputs(terms, x).tolist()) / 2, sum(_depths(terms, y).tolist()) / 2
 
 
 def _middle_in_space(terms: Terms, pixels: Pixels) -> float:

@@ -42,14 +42,7 @@ def frame_metrics(
     """Return the terms' metrics of one frame, whose fit has succeeded."""
     aligned = aligned_for(terms, pixels, fit)
     wanted = set(terms.metrics)
-    values: dict[str, float | None] = {}
-    if wanted & set(PIXEL_METRICS):
-        values = pixel_metrics(pixels, aligned)
-    if "median_rel" in wanted or ("abs_rel" in wanted and terms.error_epsilon):
-        errors = relative_errors(pixels, aligned, terms.error_epsilon)
-        values["median_rel"] = median_error(errors) if "median_rel" in wanted else None
-        if terms.error_epsilon:
-            values["abs_rel"] = _finite(errors.mean())
+    values = error_metrics(terms, pixels, aligned)
     if "spearman" in wanted:
         rank = pixels.once("spearman", lambda: spearman(pixels.x, pixels.y))
         values["spearman"] = -rank if rank is not None and terms.turned else rank
@@ -87,9 +80,26 @@ def frame_metrics(
     return {name: values.get(name) for name in terms.metrics}
 
 
+def error_metrics(terms: Terms, pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
+    """Return those of the terms' metrics that are of errors of single pixels, and others beside them; n >= 1."""
+    wanted = set(terms.metrics)
+    values = pixel_metrics(pixels, aligned) if wanted & set(PIXEL_METRICS) else {}
+    if "median_rel" in wanted or ("abs_rel" in wanted and terms.error_epsilon):
+        errors = relative_errors(pixels, aligned, terms.error_epsilon)
+        values["median_rel"] = median_error(errors) if "median_rel" in wanted else None
+        if terms.error_epsilon:
+            values["abs_rel"] = _finite(errors.mean())
+    return values
+
+
 def aligned_for(terms: Terms, pixels: Pixels, fit: Fit) -> Aligned:
     """Return how a frame's outputs become depths under its fit."""
-    return alike(Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels)), pixels)
+    return alike(aligned_as(terms, pixels, fit), pixels)
+
+
+def aligned_as(terms: Terms, pixels: Pixels, fit: Fit) -> Aligned:
+    """Return the same with all that the terms say, also what does nothing to these pixels."""
+    return Aligned(terms.source, fit.scale, fit.shift, frame_limits(terms, pixels))
 
 
 class Aligned(NamedTuple):
@@ -114,12 +124,13 @@ def alike(aligned: Aligned, pixels: Pixels) -> Aligned:
     space = aligned.limits.space
     if aligned.source.negative:
         return aligned
-    ends, depths = np.array(pixels.ends_x(), np.float64), np.empty(2)
-    k.aligned_depths(ends, *aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf)), depths)
-    least, greatest = depths.min() * (1 - ROOM), depths.max() * (1 + ROOM)
+    without, depths = aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf)), np.empty(2)
+    k.aligned_depths(np.array(pixels.ends_x(), np.float64), *without, depths)
+    least, greatest = sorted(depths.tolist())
+    least, greatest = least * (1 - ROOM), greatest * (1 + ROOM)
     floor = aligned.limits.disparity * (1 + ROOM) if space == DISPARITY else -np.inf
     if least > max(aligned.limits.low, 0.0) and greatest < aligned.limits.high and floor * greatest <= 1.0:
-        return aligned._replace(limits=Limits(space, -np.inf, -np.inf, np.inf))
+        return without
     return aligned
 
 
@@ -168,7 +179,7 @@ def pixel_metrics(pixels: Pixels, aligned: Aligned) -> dict[str, float | None]:
     protocol without a lower limit lets happen.
     """
     sums, pivot = pixels.once(aligned, lambda: k.error_sums(pixels.x, pixels.y, *aligned))
-    mean = sums / pixels.x.size
+    mean = (sums / pixels.x.size).tolist()
     square_log = mean[k.LOG_SQUARE] + pivot * (2 * mean[k.LOG] + pivot)
     variance = max(mean[k.LOG_SQUARE] - mean[k.LOG] ** 2, 0.0)
     rmse = math.sqrt(mean[k.SQUARE])

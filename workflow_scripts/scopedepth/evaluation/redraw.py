@@ -5,7 +5,6 @@ A sample of frames and pixels is looked at: what is asked for is how a score mov
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 from scopedepth.evaluation.align import Pair, open_pairs, protocols_in_words
 from scopedepth.evaluation.alignment import Fit, fit_frame
 from scopedepth.evaluation.frames import stored_status
+from scopedepth.evaluation.metrics import aligned_as, error_metrics
 from scopedepth.evaluation.pixels import Frame, Pixels, Workspace, needs
 from scopedepth.evaluation.protocol import Terms
 from scopedepth.evaluation.reference import Points, StatedError
 from scopedepth.evaluation.scope import Joint
-from scopedepth.evaluation.score import score_frame
-from scopedepth.job.progress import progress
+from scopedepth.evaluation.score import is_scored
+from scopedepth.job.progress import Advance, progress
 from scopedepth.stores.dataset import DatasetStore
 from scopedepth.stores.prediction import PredictionStore
 from scopedepth.tables.io import write_table
@@ -96,7 +96,8 @@ def redraw_unit(
     """
     if not protocols or error is None:
         return
-    pairs = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
+    opened = open_pairs(protocols, DatasetStore(dataset), PredictionStore(predictions), keys["dataset"])
+    pairs = {sequence: redrawn_pair(pair) for sequence, pair in opened.items()}
     stated = {
         sequence: StatedError(error, keys["dataset"], pair.data.intrinsics)
         for sequence, pair in pairs.items()
@@ -107,19 +108,20 @@ def redraw_unit(
         for sequence, pair in pairs.items()
         for frame in looks_at(pair, stated[sequence], places[sequence])
     ]
-    found: Found = {protocol: {} for protocol in protocols}
-    draws = draws_of(stated.values())
-    with progress(f"redraw {keys['model']}, {protocols_in_words(protocols)}", len(draws), "draws") as advance:
-        for draw in draws:
-            for protocol, values in redrawn(pairs, stated, seen, *draw).items():
-                found[protocol][draw] = values
-            advance()
+    label = f"redraw {keys['model']}, {protocols_in_words(protocols)}"
+    with progress(label, sum(len(frame.looks) for frame in seen), "looks") as advance:
+        found = redrawn(pairs, stated, seen, advance)
     for protocol in protocols:
         columns: dict[str, list[Any]] = {name: [] for name in REDRAWS.names}
         for row in _rows(pairs, protocol, seen, found):
             for name, value in {**keys, "protocol": protocol, **row}.items():
                 columns[name].append(value)
         write_table(out[protocol], REDRAWS, columns)
+
+
+def redrawn_pair(pair: Pair) -> Pair:
+    """Return a sequence's readers and terms with the metrics alone that are redrawn."""
+    return pair._replace(terms={name: redrawn_terms(terms) for name, terms in pair.terms.items()})
 
 
 def redrawn_terms(terms: Terms) -> Terms:
@@ -162,7 +164,7 @@ def looks_at(pair: Pair, stated: StatedError, places: Sequence[int]) -> Iterator
         points = stated.points(depth, flags, chosen_pixels(depth), data.name, data.first_frame + place)
         looks = {}
         for number, name in enumerate(pair.terms):
-            if redrawn_terms(every[number]).metrics and frame.status(number) == codes.OK:
+            if every[number].metrics and frame.status(number) == codes.OK:
                 pixels, need = frame.pixels(number), needed[number]
                 inside, outputs = pixels.valid.flat[points.at], pixels.output.flat[points.at]
                 looks[name] = Look(inside, outputs, need.low, need.high)
@@ -178,37 +180,53 @@ def draws_of(every: Iterable[StatedError]) -> list[tuple[str, int]]:
 
 
 def redrawn(
-    pairs: Mapping[str, Pair], stated: Mapping[str, StatedError], seen: Sequence[Seen], part: str, draw: int
-) -> dict[str, NDArray[np.float64]]:
-    """Return the scores (frame, metric) of one draw by protocol; NaN for frames without a look, or without a number."""
-    depths = []
-    for frame in seen:
-        points, error = frame.points, stated[frame.points.sequence]
-        if part == OBSERVED:
-            depths.append(points.depth)
-        elif part == TRUSTED:
-            depths.append(np.where(points.trusted, points.depth, np.float32(np.nan)))
-        else:
-            depths.append((error.local if part == LOCAL else error.shared)(points, draw))
-    found = {}
-    for protocol in next(iter(pairs.values())).terms:
-        found[protocol] = np.full((len(seen), len(REDRAWN)), np.nan)
-        for group in _together(pairs, protocol, seen):
-            pixels = [seen[place].looks[protocol].pixels(depths[place]) for place in group]
-            terms = pairs[seen[group[0]].points.sequence].terms[protocol]
-            found[protocol][group] = scores(redrawn_terms(terms), pixels)
+    pairs: Mapping[str, Pair], stated: Mapping[str, StatedError], seen: Sequence[Seen], advance: Advance
+) -> Found:
+    """Return the scores of all draws; NaN for frames without a look, or without a number.
+
+    pairs, stated: by sequence, with terms of `redrawn_pair`. advance: is told how many looks are done.
+    """
+    protocols, draws = next(iter(pairs.values())).terms, draws_of(stated.values())
+    found = {
+        protocol: {draw: np.full((len(seen), len(REDRAWN)), np.nan) for draw in draws}
+        for protocol in protocols
+    }
+    # Frame by frame where fits are, so that a frame's points and depth stay in the cache for all of its draws.
+    for group, names in _together(pairs, seen).items():
+        frames = [seen[place] for place in group]
+        sequence = frames[0].points.sequence
+        for draw in draws:
+            depths = [_depth(stated[frame.points.sequence], frame.points, *draw) for frame in frames]
+            for name in names:
+                pixels = [
+                    frame.looks[name].pixels(depth) for frame, depth in zip(frames, depths, strict=True)
+                ]
+                found[name][draw][list(group)] = scores(pairs[sequence].terms[name], pixels)
+        advance(len(group) * len(names))
     return found
 
 
-def _together(pairs: Mapping[str, Pair], protocol: str, seen: Sequence[Seen]) -> list[list[int]]:
-    """Return the frames with a look, by their places, in groups that may share a fit: one a sequence, or all."""
-    groups: dict[str, list[int]] = {}
+def _depth(error: StatedError, points: Points, part: str, draw: int) -> NDArray[np.float32]:
+    """Return the depth of each point (n,) in a draw of a part, mm; NaN where it has none."""
+    if part == OBSERVED:
+        return points.depth
+    if part == TRUSTED:
+        return np.where(points.trusted, points.depth, np.float32(np.nan))
+    return error.local(points, draw) if part == LOCAL else error.shared(points, draw)
+
+
+def _together(pairs: Mapping[str, Pair], seen: Sequence[Seen]) -> dict[tuple[int, ...], list[str]]:
+    """Return the protocols by the frames that share a fit under them, by their places: each, of a sequence, or all."""
+    groups: dict[tuple[str, str | int], list[int]] = {}
     for place, frame in enumerate(seen):
-        if protocol in frame.looks:
-            sequence = frame.points.sequence
-            spans = pairs[sequence].terms[protocol].scope == "dataset"
-            groups.setdefault("" if spans else sequence, []).append(place)
-    return list(groups.values())
+        for protocol in frame.looks:
+            terms = pairs[frame.points.sequence].terms[protocol]
+            shared = "" if terms.scope == "dataset" else frame.points.sequence
+            groups.setdefault((protocol, place if _fits_alone(terms) else shared), []).append(place)
+    found: dict[tuple[int, ...], list[str]] = {}
+    for (protocol, _), places in groups.items():
+        found.setdefault(tuple(places), []).append(protocol)
+    return found
 
 
 def _rows(
@@ -216,7 +234,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row a sequence, part and draw: means over the frames that have all numbers as they are."""
     for sequence, pair in pairs.items():
-        metrics = [name in redrawn_terms(pair.terms[protocol]).metrics for name in REDRAWN]
+        metrics = [name in pair.terms[protocol].metrics for name in REDRAWN]
         mine = [place for place, frame in enumerate(seen) if frame.points.sequence == sequence]
         if not any(metrics) or not mine:
             continue
@@ -236,18 +254,21 @@ def scores(terms: Terms, frames: Sequence[Pixels]) -> NDArray[np.float64]:
     """Return the metrics of frames under terms, fitted anew, (frame, metric of `REDRAWN`); NaN where there is none."""
     values = np.full((len(frames), len(REDRAWN)), np.nan)
     for place, (pixels, fit) in enumerate(zip(frames, _fits(terms, frames), strict=True)):
-        if pixels.x.size:
-            found = score_frame(terms, pixels, fit).metrics
-            values[place] = [_number(found.get(name)) for name in REDRAWN]
+        if pixels.x.size and is_scored(terms, fit):
+            # Nobody else asks for sums of these pixels: that ways are told to be alike would cost more than they.
+            found = error_metrics(terms, pixels, aligned_as(terms, pixels, fit))
+            # None becomes NaN here.
+            values[place] = [found[name] if name in terms.metrics else None for name in REDRAWN]
     return values
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _fits_alone(terms: Terms) -> bool:
+    """Whether each frame is fitted by itself."""
+    return terms.scope == "frame" or terms.method == "none"
 
 
 def _fits(terms: Terms, frames: Sequence[Pixels]) -> list[Fit]:
-    if terms.scope == "frame" or terms.method == "none":
+    if _fits_alone(terms):
         return [fit_frame(terms, pixels) for pixels in frames]
     joint = Joint(terms)
     turn = 0

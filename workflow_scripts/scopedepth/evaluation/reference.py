@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scopedepth.errors import ScopeDepthError
+from scopedepth.evaluation.kernels import BLOCK, STRICT
+from scopedepth.job.compiled import njit
 from scopedepth.job.draws import generator
 from scopedepth.vocabulary.flags import DOUBTFUL
 from scopedepth.vocabulary.reference import DRAWS
@@ -42,7 +44,8 @@ class Points:
     at: their places in the flat frame (n,). depth: mm, float32 (n,).
     trusted: no edge, no rim, not far, of no low confidence (n,).
     map: the whole depth, float32 (h, w). sequence, frame: whose they are. laws: by kind of local error where each
-    point's class begins in the flat table (n,), its block (n,), and what each block drew, uint16 (DRAWS, block).
+    point's class begins in the flat table, uint32 (n,), its block, uint32 (n,), and what each block drew, uint16
+    (DRAWS, block).
     steps: what each point drew of a step, uint16 (DRAWS, n); None: nothing is stored in steps.
     """
 
@@ -52,14 +55,18 @@ class Points:
     map: NDArray[np.float32]
     sequence: str
     frame: int
-    laws: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint16]]]
+    laws: Mapping[str, tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]]
     steps: NDArray[np.uint16] | None
+
+    @cached_property
+    def places(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The row and the column of each point (n,)."""
+        return rows_and_columns(self.at, self.map.shape[1])
 
     @cached_property
     def across(self) -> NDArray[np.float32]:
         """Where each point lies across the frame, from -1/2 at the left to 1/2 at the right."""
-        width = self.map.shape[1]
-        return ((self.at % width) / max(width - 1, 1) - 0.5).astype(np.float32)
+        return (self.places[1] / max(self.map.shape[1] - 1, 1) - 0.5).astype(np.float32)
 
 
 class StatedError:
@@ -101,8 +108,8 @@ class StatedError:
         frame: int,
     ) -> Points:
         """Return the pixels `at` of a frame, whose depth (h, w) is finite there; flags: (h, w)."""
-        edge, rim = (one.flat[at] for one in edges_and_rims(depth, self.spec["reach"]))
-        z = depth.flat[at]
+        edge, rim = (one.ravel().take(at) for one in edges_and_rims(depth, self.spec["reach"]))
+        z = depth.ravel().take(at)
         far = z > np.quantile(z, FARTHEST) if z.size else np.zeros(0, bool)
         near = {"disparity": self.focal_baseline / z, "depth": z}
         draws = generator(self.dataset, sequence, frame, "local")
@@ -110,16 +117,17 @@ class StatedError:
         for kind, law in self.laws.items():
             count, blocks = _blocks(at, depth.shape, law["grain"])
             drawn = draws.integers(0, LEVELS, (DRAWS, count), np.uint16)
-            laws[kind] = LEVELS * _classes(law, near[kind], edge, rim), blocks, drawn
+            laws[kind] = np.uint32(LEVELS) * _classes(law, near[kind], edge, rim), blocks, drawn
         steps = draws.integers(0, LEVELS, (DRAWS, z.size), np.uint16) if self.spec["quantisation"] else None
-        trusted = ~(edge | rim | far) & (flags.flat[at] & DOUBTFUL == 0)
+        trusted = ~(edge | rim | far) & (flags.ravel().take(at) & DOUBTFUL == 0)
         return Points(at, z, trusted, depth, sequence, frame, laws, steps)
 
     def local(self, points: Points, draw: int) -> NDArray[np.float32]:
         """Return the depth of each point with local error drawn once more, mm; NaN where it has none."""
         moved: dict[str, NDArray[np.float32]] = {}
         for kind, (classes, blocks, drawn) in points.laws.items():
-            moved[kind] = self.tables[kind].take(classes + drawn[draw].take(blocks))
+            moved[kind] = np.empty(points.depth.size, np.float32)
+            _errors(self.tables[kind].ravel(), classes, drawn[draw], blocks, moved[kind])
         steps = self.spec["quantisation"]
         if steps is not None and points.steps is not None:
             # Middles of equal parts of a step.
@@ -182,21 +190,26 @@ def edges_and_rims(depth: NDArray[np.float32], reach: int) -> tuple[NDArray[np.b
     edge = np.zeros(depth.shape, bool)
     with np.errstate(invalid="ignore"):
         for axis in (0, 1):
-            first, second = (np.take(depth, range(k, depth.shape[axis] - 1 + k), axis) for k in (0, 1))
+            ends = [(slice(None),) * axis + (one,) for one in (slice(None, -1), slice(1, None))]
+            first, second = (depth[end] for end in ends)
             jump = np.abs(first - second) > JUMP * np.minimum(first, second)
-            for k in (0, 1):
-                side = edge[k : k - 1 or None] if axis == 0 else edge[:, k : k - 1 or None]
-                side |= jump
+            for end in ends:
+                edge[end] |= jump
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = [cv2.dilate(one.astype(np.uint8), kernel).astype(bool) for one in (edge, ~known)]
     return near[0], near[1]
 
 
+def rows_and_columns(at: NDArray[np.intp], width: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the rows and the columns of places in a flat frame `width` pixels wide."""
+    return np.divmod(at.astype(np.int32), np.int32(width))
+
+
 def _classes(
     law: specs.LocalError, value: NDArray[np.float32], edge: NDArray[np.bool_], rim: NDArray[np.bool_]
-) -> NDArray[np.intp]:
+) -> NDArray[np.uint32]:
     """Return the first class of a law that fits each pixel."""
-    chosen = np.zeros(value.size, np.intp)
+    chosen = np.zeros(value.size, np.uint32)
     for index, one in reversed(list(enumerate(law["classes"]))):
         fits = {"rim": rim, "edge": edge, "anywhere": np.ones(value.size, bool)}[one["where"]]
         if one["below"] is not None:
@@ -205,11 +218,22 @@ def _classes(
     return chosen
 
 
-def _blocks(at: NDArray[np.intp], shape: tuple[int, ...], grain: int) -> tuple[int, NDArray[np.intp]]:
-    """Return how many blocks of a frame (h, w) some pixels lie in, and the number of each pixel's."""
-    rows, columns = np.divmod(at, shape[1])
-    found, number = np.unique(rows // grain * shape[1] + columns // grain, return_inverse=True)
-    return found.size, number
+def _blocks(at: NDArray[np.intp], shape: tuple[int, ...], grain: int) -> tuple[int, NDArray[np.uint32]]:
+    """Return how many blocks of a frame (h, w) some pixels lie in, and the number of each pixel's, row by row."""
+    rows, columns = rows_and_columns(at, shape[1])
+    across = -(-shape[1] // grain)
+    block = rows // np.int32(grain) * np.int32(across) + columns // np.int32(grain)
+    number = np.zeros(-(-shape[0] // grain) * across, np.uint32)
+    number[block] = 1
+    np.cumsum(number, out=number)
+    return int(number[-1]), number[block] - np.uint32(1)
+
+
+@njit(**STRICT)
+def _errors(table, classes, drawn, blocks, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with what each point's block drew, by the point's class in the flat table."""
+    for i in range(out.size):
+        out[i] = table[classes[i] + np.uint32(drawn[blocks[i]])]
 
 
 def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArray[np.float32]:
@@ -220,9 +244,35 @@ def _displaced(points: Points, along: NDArray[np.float64], turn: float) -> NDArr
     height, width = points.map.shape
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    moved = np.column_stack([turned, middle + along - turned @ middle])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    found = cv2.warpAffine(
-        points.map, moved, (width, height), flags=how, borderMode=cv2.BORDER_CONSTANT, borderValue=(np.nan,)
-    )
-    return np.asarray(found, np.float32).ravel().take(points.at)
+    found = np.empty(points.at.size, np.float32)
+    _between(points.map, *points.places, turned, middle + along - turned @ middle, found)
+    return found
+
+
+@njit(**STRICT)
+def _between(depth, rows, columns, turned, along, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with depth (h, w) between the four pixels about each place after a turn (2, 2) and a shift (x, y).
+
+    rows, columns: of the points, (n,). OpenCV's `warpAffine` fills whole frames,
+    and its float32 depends on the processor in the last digits; here all is float64. Places come first, block by block,
+    so that they are counted in vector registers.
+    """
+    height, width = depth.shape
+    d = depth.ravel()
+    xs, ys, corners = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK, np.uint32)
+    for start in range(0, out.size, BLOCK):
+        m = min(BLOCK, out.size - start)
+        row, column, here = rows[start : start + m], columns[start : start + m], out[start : start + m]
+        for i in range(m):
+            x = turned[0, 0] * column[i] + turned[0, 1] * row[i] + along[0]
+            y = turned[1, 0] * column[i] + turned[1, 1] * row[i] + along[1]
+            inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
+            left, top = np.int32(x if inside else 0.0), np.int32(y if inside else 0.0)
+            xs[i], ys[i] = x - left if inside else np.nan, y - top
+            corners[i] = top * np.int32(width) + left
+        for i in range(m):
+            k, under = corners[i], corners[i] + np.uint32(width)
+            a, b = np.float64(d[k]), np.float64(d[k + np.uint32(1)])
+            above = a + xs[i] * (b - a)
+            a, b = np.float64(d[under]), np.float64(d[under + np.uint32(1)])
+            here[i] = above + ys[i] * (a + xs[i] * (b - a) - above)
