@@ -530,11 +530,18 @@ def test_what_corruptions_do_is_a_section_of_its_own(
         **dict.fromkeys(RESILIENCE.names), "dataset": "tube", "protocol": "median_depth", "baseline": b,
         "kinds": ["smoke", "dirt"], "severities": [1], "dee_clean": 0.05, "dee": [0.1, 0.1], "ce": [87.5, 120.25],
         "rr": [90.0, 80.0], "mce": 103.9, "mrr": 85.0, "seen_in_training": "none", "status": "ok", "model": a,
+        "ders_status": "no_severity",
     }  # fmt: skip
+    scored = {**rates, "ders": 4.4725, "ders_by_kind": [4.0, 4.945], "ders_status": "ok"}
+    without = {**rates, "model": b, "ders_status": "no_unit"}
     tables = dict(study["tables"])
-    for name, schema, made in (("robustness", ROBUSTNESS, rows), ("resilience", RESILIENCE, [rates])):
+
+    def write(name: str, schema: pa.Schema, made: list[dict[str, Any]]) -> None:
         tables[name] = tmp_path / f"{name}.parquet"
         write_table(tables[name], schema, {field: [row[field] for row in made] for field in schema.names})
+
+    write("robustness", ROBUSTNESS, rows)
+    write("resilience", RESILIENCE, [rates])
     asked = {"kinds": ["smoke", "dirt"], "severities": [1, 5], "baseline": b, "views": {}}
     out = tmp_path / "report.html"
     write_report(**{**study, "tables": tables, "study": {**study["study"], "robustness": asked}}, out=out)
@@ -553,6 +560,14 @@ def test_what_corruptions_do_is_a_section_of_its_own(
     assert "103.9" in section
     assert "120.2" in section
     assert "<h3>Cave</h3>" not in section  # it was not corrupted
+    assert "DERS" not in section  # severity 2 was not asked for
+    write("resilience", RESILIENCE, [scored, without])
+    write_report(**{**study, "tables": tables, "study": {**study["study"], "robustness": asked}}, out=out)
+    section = out.read_text(encoding="utf-8").split('<section id="robustness">')[1].split("</section>")[0]
+    assert "DERS is not monotone" in section
+    assert "DERS (not monotone)" in re.sub("<wbr>|&shy;", "", section)
+    assert re.search(r'<td class="number "[^>]*>4\.47[23]</td>', section)  # neither bold nor coloured
+    assert "the depth has no unit" in section
 
 
 def test_what_the_reference_leaves_open_is_a_section_of_its_own(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,12 @@ from scopedepth.corruptions.scene import hides
 from scopedepth.job.extensions import made_alone
 from scopedepth.statistics.robustness import (
     CLEAN,
+    DERS_METRICS,
     corruption_error,
     depth_estimation_error,
     first_places,
     resilience_rows,
+    robustness_score,
 )
 from scopedepth.study.layout import Job
 from scopedepth.study.plan import Plan
@@ -383,6 +387,7 @@ def test_what_lacks_has_no_mce() -> None:
         row["model"]: row for row in resilience_rows(rows_of("one", ONE) + rows_of("two", lacking), "two")
     }
     assert (rows["two"]["status"], rows["two"].get("mrr")) == ("incomplete", None)
+    assert [rows["two"][name] for name in ("kinds", "severities")] == [["dark", "smoke"], [1, 3]]
     assert rows["one"]["mce"] is None
     assert rows["one"]["mrr"] == pytest.approx(75, abs=1e-9)
     assert resilience_rows([row for row in rows_of("one", ONE) if row["metric"] == "abs_rel"], "one") == []
@@ -393,6 +398,77 @@ def test_what_lacks_has_no_mce() -> None:
     assert rows["one"]["ce"] == [None, None]
     assert rows["one"]["mce"] is None
     assert corruption_error([0.5], [0.25]) == 200
+
+
+# DERS: the seven metrics of three models on the same clean frames.
+SEVEN = {
+    "abs_rel": 0.1, "sq_rel": 1.0, "rmse": 5.0, "rmse_log": 0.12, "delta1": 0.9, "delta2": 0.97, "delta3": 0.99,
+}  # fmt: skip
+
+
+def seven_rows(by_kind: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
+    """Return the rows of one model: SEVEN on the clean frames, and what is given for severities 1 and up."""
+    shown: list[tuple[str, int, Mapping[str, float]]] = [(CLEAN, 0, SEVEN)]
+    shown += [(kind, at, one) for kind, every in by_kind.items() for at, one in enumerate(every, 1)]
+    return [value(kind, at, "m", name, one[name]) for kind, at, one in shown for name in DERS_METRICS]
+
+
+def test_ders_by_hand() -> None:
+    """In exact fractions, the variance as the mean of squares less the square of the mean."""
+    rng = np.random.default_rng(7)
+    by_kind = {
+        kind: [{name: clean * rng.uniform(0.5, 2) for name, clean in SEVEN.items()} for _ in SEVERITIES]
+        for kind in ("dark", "smoke")
+    }
+    (row,) = resilience_rows(seven_rows(by_kind), "m")
+    expected = []
+    for every in by_kind.values():
+        mean = {name: sum(Fraction(one[name]) for one in every) / 5 for name in SEVEN}
+        error = sum(mean[name] / Fraction(SEVEN[name]) for name in ("abs_rel", "sq_rel", "rmse", "rmse_log"))
+        accuracy = sum(
+            weight * (5 * mean[name] + Fraction(SEVEN[name])) / 6
+            for name, weight in (
+                ("delta1", Fraction(1, 2)), ("delta2", Fraction(3, 10)), ("delta3", Fraction(1, 5)),
+            )
+        )  # fmt: skip
+        squares = {
+            name: sum(Fraction(one[name]) ** 2 for one in every) / 5 - mean[name] ** 2 for name in SEVEN
+        }
+        spread = sum(math.sqrt(square) for square in squares.values()) / 7
+        expected.append(float(error / accuracy) * math.exp(-spread))
+    assert row["ders_by_kind"] == pytest.approx(expected, rel=1e-12)
+    assert row["ders"] == pytest.approx(sum(expected) / 2, rel=1e-12)
+    assert (row["ders_status"], row["status"]) == ("ok", "ok")
+
+
+def test_ders_is_not_monotone() -> None:
+    """Of models that are nowhere better than the first, one has the higher score and one the lower: as the docs say."""
+    every = [(6, 6, 6, 6, 6), (12, 12, 12, 12, 12), (6, 8, 10, 12, 14)]
+    first, worse, uneven = (
+        robustness_score([SEVEN, *({**SEVEN, "rmse": float(one)} for one in rmse)]) or 0.0 for rmse in every
+    )
+    assert uneven < first < worse
+    page = (SCRIPTS.parent / "docs/robustness.md").read_text(encoding="utf-8")
+    for rmse, score in zip(every, (first, worse, uneven), strict=True):
+        assert f"| {', '.join(map(str, rmse))} | {score:.3f} |" in page
+
+
+def test_ders_needs_all_severities_and_all_metrics() -> None:
+    every = [{**SEVEN, "rmse": 5.0 + at} for at in SEVERITIES]
+    whole = seven_rows({"dark": every})
+    cases = [
+        ([row for row in whole if row["severity"] != 2], "no_severity"),
+        ([row for row in whole if row["metric"] != "sq_rel"], "no_metric"),
+        ([{**row, "value": None, "status": "no_unit"} if row["metric"] == "rmse" else row for row in whole], "no_unit"),
+        ([{**row, "value": 0.0} if row["metric"] == "rmse" else row for row in whole], "undefined"),
+        ([{**row, "value": 0.0} if "delta" in row["metric"] else row for row in whole], "undefined"),
+    ]  # fmt: skip
+    for rows, status in cases:
+        (row,) = resilience_rows(rows, "m")
+        assert (row["ders_status"], row.get("ders"), row["status"]) == (status, None, "ok")
+        assert row["mrr"] is not None
+    (row,) = resilience_rows(whole, "m")
+    assert row["ders"] is not None
 
 
 def test_what_costs_the_first_place() -> None:

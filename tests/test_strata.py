@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from operations import CONFIG, SCRIPTS
 from scopedepth.config.load import select_study
+from scopedepth.evaluation.pixels import Workspace, single
 from scopedepth.evaluation.score import score_frame
-from scopedepth.evaluation.strata import DARK, cells_of, frame_strata
+from scopedepth.evaluation.strata import DARK, EDGE_RATIO, _by_depth, cells_of, frame_strata
 from scopedepth.statistics.panel import Panel
 from scopedepth.statistics.strata import StrataPanel, named_first, strata_rows
 from scopedepth.study.layout import Job, job_at
@@ -91,6 +94,44 @@ def test_strata_follow_from_no_prediction(rng: np.random.Generator) -> None:
     assert not np.array_equal(one.pixels(0).x, other.pixels(0).x)
     np.testing.assert_array_equal(cells_of(one, 0), cells_of(other, 0))
     assert len(CELLS) < 256, "a cell's number is a byte"
+
+
+@pytest.mark.parametrize("reach", range(1, 9))
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (40, 3), (37, 53)])
+def test_edges_are_found_in_windows_of_every_width(
+    reach: int, shape: tuple[int, int], rng: np.random.Generator
+) -> None:
+    """The greatest and the least of each window once more in NumPy; with depths that are none."""
+    depth = (50 * np.exp(0.03 * rng.standard_normal(shape))).astype(np.float32)
+    for odd in (np.nan, -np.nan, np.inf, -np.inf, -3, 0, 1e-40):
+        depth[rng.random(shape) < 0.02] = odd
+    cells = np.empty(depth.size, np.uint8)
+    _by_depth(
+        depth.view(np.int32), reach, np.float32(49).view(np.int32), np.float32(51).view(np.int32), cells
+    )
+    known = depth > 0
+    high, low = (
+        sliding_window_view(
+            np.pad(np.where(known, depth, fill), reach, constant_values=fill), (2 * reach + 1,) * 2
+        )
+        for fill in (np.float32(0), np.float32(3e38))
+    )
+    edges = high.max((2, 3)) > np.float32(EDGE_RATIO) * low.min((2, 3))
+    thirds = (depth > 49).astype(int) + (depth > 51)
+    of_edges, of_thirds = (CELLS.index(cell) for cell in ((0, 1, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0)))
+    expected = thirds * of_thirds + edges * of_edges
+    np.testing.assert_array_equal(cells.reshape(shape)[known], expected[known])
+
+
+def test_strata_are_those_of_all_pixels_where_predictions_lack(rng: np.random.Generator) -> None:
+    depth, flags, image = scene(rng)
+    predicted = np.nan_to_num(depth, nan=9.0)
+    whole = cells_of(look(depth, flags, image, predicted), 0)
+    lacks = rng.random(SHAPE) < 0.3
+    shown = np.where(lacks | (depth > np.nanmedian(depth)), np.nan, predicted).astype(np.float32)
+    frame = single(replace(TERMS, leaves_uncovered=True), 0, shown, depth, flags, image, Workspace())
+    covered = np.isfinite(shown)[np.isfinite(depth)]
+    np.testing.assert_array_equal(cells_of(frame, 0), whole[covered])
 
 
 @pytest.mark.parametrize("stratum", [("relief", "edges"), ("place", "border_ring"), ("distance", "far")])

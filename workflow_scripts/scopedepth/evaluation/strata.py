@@ -7,6 +7,7 @@ the whole weighted by the reference's confidence, where the dataset has it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,10 +31,21 @@ NEAR_EDGE = 1 / 160
 RING = 1 / 20
 # A tenth of full scale: below it a step of 8 bits is more than 4 % of the value, and JPEG leaves blocks.
 DARK = 26
-# Depths are told apart by the upper 16 bits of their float32: 128 steps a factor of two.
-_STEPS = 1 << 15
+# Bits of float32: infinity, and a depth beyond all.
+_INFINITE = np.uint32(0x7F800000)
+_BEYOND = int(np.float32(3e38).view(np.int32))
+# Pixels whose terms are made at once: few enough that the processor makes the next while it adds up these. Even.
+_FEW = 64
 N_SUMS = len(STRATUM_SUMS)
 
+# By how much a cell's number grows from one stratum of a partition to the next.
+_STEP = {
+    partition: np.uint8(math.prod(len(names) for names in [*PARTITIONS.values()][place + 1 :]))
+    for place, partition in enumerate(PARTITIONS)
+}
+_DISTANCE, _RELIEF, _LIGHT, _PLACE, _TOOL, _REFERENCE = (
+    _STEP[name] for name in ("distance", "relief", "light", "place", "tool", "reference")
+)
 # (stratum, cell): whether the stratum has the cell.
 _PLACES = {partition: place for place, partition in enumerate(PARTITIONS)}
 _HAS = np.array(
@@ -83,19 +95,21 @@ def cells_of(frame: Frame, place: int) -> NDArray[np.uint8]:
     """Return the cell of each of a frame's pixels under the terms at `place`, in the order of their outputs, (n,)."""
     import cv2
 
-    depth, flags, rgb = frame.depth, frame.flags, frame.rgb
+    depth, flags, rgb, pixels = frame.depth, frame.flags, frame.rgb, frame.pixels(place)
     assert rgb is not None
-    valid = frame.pixels(place).valid
-    high, low, inside = np.empty_like(depth), np.empty_like(depth), np.empty(depth.shape, np.uint8)
-    _filled(depth, flags, high, low, inside)
     side = min(depth.shape)
-    high, low = cv2.dilate(high, _square(side * NEAR_EDGE)), cv2.erode(low, _square(side * NEAR_EDGE))
+    inside = np.equal(flags & np.uint8(bits.BORDER), 0).view(np.uint8)
     inner = frame.kept("inner", inside, lambda: _inner(inside, side * RING))
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    near, middle = _thirds(depth.view(np.int32), frame.counted(place))
+    y, ends = pixels.y, pixels.ends_y()
+    if pixels.wanted != y.size:
+        y = depth[frame.counted(place)]
+        ends = float(y.min()), float(y.max())
+    near, middle = _thirds(y.view(np.int32), *np.array(ends, np.float32).view(np.int32))
     cells = np.empty(depth.size + 1, np.uint8)
-    _number(depth.view(np.int32), flags, grey, high, low, inner, near, middle, cells)
-    return cells[: _gathered(valid, cells)]
+    _by_depth(depth.view(np.int32), _reach(side * NEAR_EDGE), near, middle, cells)
+    _by_pixel(flags.ravel(), grey.ravel(), inner.ravel(), cells)
+    return cells[: _gathered(pixels.valid, cells)]
 
 
 def _inner(inside: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
@@ -107,58 +121,127 @@ def _inner(inside: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
 
 def _square(reach: float) -> NDArray[np.uint8]:
     """Return the window of the pixels up to `reach` away, one at least."""
-    return np.ones((2 * max(1, round(reach)) + 1,) * 2, np.uint8)
+    return np.ones((2 * _reach(reach) + 1,) * 2, np.uint8)
+
+
+def _reach(reach: float) -> int:
+    """Return a distance in whole pixels, one at least."""
+    return max(1, round(reach))
 
 
 @njit(**k.STRICT)
-def _filled(depth, flags, high, low, inside):  # type: ignore[no-untyped-def]
-    """Fill high and low with depth, what is missing at the other end of all, and inside with the image circle."""
-    d, f = depth.ravel(), flags.ravel()
-    h, w, i = high.ravel(), low.ravel(), inside.ravel()
-    for at in range(d.size):
-        known = d[at] > 0
-        h[at] = d[at] if known else 0.0
-        w[at] = d[at] if known else 3e38
-        i[at] = 1 if (f[at] & bits.BORDER) == 0 else 0
+def _thirds(y, least, greatest):  # type: ignore[no-untyped-def]
+    """Return the greatest depths of the nearest and of the middle third.
 
-
-@njit(**k.STRICT)
-def _thirds(depth, counted):  # type: ignore[no-untyped-def]
-    """Return the greatest depths of the nearest and of the middle third. depth: bits of float32 (h, w)."""
+    y: bits of positive float32 (n,), n >= 1, between least and greatest. They are told apart by their upper 16 bits:
+    128 steps a factor of two.
+    """
+    first = least >> 16
     # Neighbours are alike: with one counter each would wait for the one before.
-    steps = np.zeros((2, _STEPS), np.int32)
-    d, c = depth.ravel(), counted.ravel()
-    for at in range(d.size):
-        # Missing depth, whose bits may mean anything, never counts.
-        steps[at & 1, (d[at] >> 16) & (_STEPS - 1)] += c[at]
-    total = steps.sum()
+    steps = np.zeros((8, (greatest >> 16) - first + 1), np.int32)
+    whole = y.size // 8 * 8
+    for start in range(0, whole, 8):
+        for at in range(8):
+            steps[at, (y[start + at] >> 16) - first] += 1
+    for at in range(whole, y.size):
+        steps[0, (y[at] >> 16) - first] += 1
     seen, near = 0, -1
-    for step in range(_STEPS):
-        seen += steps[0, step] + steps[1, step]
-        if near < 0 and 3 * seen >= total:
+    for step in range(steps.shape[1]):
+        seen += steps[:, step].sum()
+        if near < 0 and 3 * seen >= y.size:
             near = step
-        if 3 * seen >= 2 * total:
-            return (near << 16) | 0xFFFF, (step << 16) | 0xFFFF
+        if 3 * seen >= 2 * y.size:
+            return ((near + first) << 16) | 0xFFFF, ((step + first) << 16) | 0xFFFF
     return -1, -1
 
 
 @njit(**k.STRICT)
-def _number(depth, flags, grey, high, low, inner, near, middle, cells):  # type: ignore[no-untyped-def]
-    """Fill the front of cells with the cell of each pixel of the frame, whether it counts or not."""
-    d, f, g, i = depth.ravel(), flags.ravel(), grey.ravel(), inner.ravel()
-    h, w = high.ravel(), low.ravel()
-    ratio = np.float32(EDGE_RATIO)
-    near, middle = np.int32(near), np.int32(middle)
+def _by_depth(depth, reach, near, middle, cells):  # type: ignore[no-untyped-def]
+    """Fill the front of cells with what follows from depth, bits of float32 (h, w): its third, and edges.
+
+    Depths within `reach` are compared in rows that stay in the cache. A row holds the greatest depths and, behind
+    them, the complements of the least, whose greatest is the least: so one loop finds both. The greatest of a window
+    is that of two windows of half its width or a little more, which may overlap: across first, then down.
+    """
+    height, width = depth.shape
+    window, padded = 2 * reach + 1, width + 2 * reach
+    rows, row = np.empty((window + 1, 2 * padded), np.int32), np.empty((2, 2 * padded), np.int32)
+    for last in range(height + 2 * reach):
+        down = rows[last % (window + 1)]
+        if reach <= last < reach + height:
+            _filled(depth[last - reach], reach, row[0])
+            have, now = 1, 0
+            while have < window:
+                span = min(have, window - have)
+                out = down if have + span == window else row[1 - now]
+                _greater(row[now], row[now, span:], out)
+                have, now = have + span, 1 - now
+        else:
+            down[:padded], down[padded:] = 0, ~_BEYOND
+        have, top = 1, last
+        while have < window:
+            span = min(have, window - have)
+            top -= span
+            if top < 0:
+                break
+            _raise(rows[top % (window + 1)], rows[(top + span) % (window + 1)])
+            have += span
+        if have == window:
+            found, start = rows[top % (window + 1)], top * width
+            high, low = found[:width], found[padded : padded + width]
+            _depth_cells(depth[top], high, low, near, middle, cells[start : start + width])
+
+
+@njit(**k.STRICT)
+def _filled(d, reach, row):  # type: ignore[no-untyped-def]
+    """Fill a row with depths and their complements; what is missing is at the other end of all."""
+    padded = row.size // 2
+    row[:padded], row[padded:] = 0, ~_BEYOND
+    high, low = row[reach : reach + d.size], row[padded + reach : padded + reach + d.size]
     for at in range(d.size):
-        flag = f[at]
-        specular = np.uint8((flag & bits.SPECULAR) != 0)
-        cell = np.uint8(d[at] > near) + np.uint8(d[at] > middle)
-        cell = np.uint8(2 * cell + np.uint8(h[at] > ratio * w[at]))
-        cell = np.uint8(3 * cell + 2 * specular + (1 - specular) * np.uint8(g[at] < DARK))
-        cell = np.uint8(2 * cell + np.uint8(i[at] == 0))
-        cell = np.uint8(2 * cell + np.uint8((flag & bits.TOOL) != 0))
-        occluded = np.uint8((flag & bits.OCCLUDED) != 0)
-        cells[at] = np.uint8(3 * cell + occluded + (1 - occluded) * 2 * np.uint8((flag & bits.DOUBTFUL) != 0))
+        # Neither zero nor NaN, nor negative.
+        high[at] = d[at] if np.uint32(d[at] - 1) < _INFINITE else 0
+    for at in range(d.size):
+        low[at] = ~d[at] if np.uint32(d[at] - 1) < _INFINITE else ~_BEYOND
+
+
+@njit(**k.STRICT)
+def _greater(one, other, out):  # type: ignore[no-untyped-def]
+    """Fill the front of `out`, which is neither, with the greater of two at each place of `other`."""
+    for at in range(other.size):
+        out[at] = max(one[at], other[at])
+
+
+@njit(**k.STRICT)
+def _raise(one, other):  # type: ignore[no-untyped-def]
+    """Set `one` to the greater of two at each place."""
+    for at in range(one.size):
+        one[at] = max(one[at], other[at])
+
+
+@njit(**k.STRICT)
+def _depth_cells(d, high, low, near, middle, cells):  # type: ignore[no-untyped-def]
+    """Fill a row's cells; high and low: the greatest depths close by, and the complements of the least."""
+    near, middle, ratio = np.int32(near), np.int32(middle), np.float32(EDGE_RATIO)
+    greatest = high.view(np.float32)
+    for at in range(d.size):
+        third = _DISTANCE * np.uint8(d[at] > near) + _DISTANCE * np.uint8(d[at] > middle)
+        edge = greatest[at] > ratio * np.int32(~low[at]).view(np.float32)
+        cells[at] = np.uint8(third + _RELIEF * np.uint8(edge))
+
+
+@njit(**k.STRICT)
+def _by_pixel(flags, grey, inner, cells):  # type: ignore[no-untyped-def]
+    """Add to the front of cells what follows from a pixel's flags, grey and place; all (h * w,)."""
+    none = np.uint8(0)
+    for at in range(flags.size):
+        flag = flags[at]
+        dark = _LIGHT if grey[at] < np.uint8(DARK) else none
+        light = np.uint8(2 * _LIGHT) if flag & np.uint8(bits.SPECULAR) else dark
+        ring = none if inner[at] else _PLACE
+        tool = _TOOL if flag & np.uint8(bits.TOOL) else none
+        doubtful = np.uint8(2 * _REFERENCE) if flag & np.uint8(bits.DOUBTFUL) else none
+        cells[at] += light + ring + tool + (_REFERENCE if flag & np.uint8(bits.OCCLUDED) else doubtful)
 
 
 @njit(**k.STRICT)
@@ -179,25 +262,28 @@ def _cell_sums(x, y, cells, n_cells, source, scale, shift, limits):  # type: ign
     # Two of each, for neighbours lie in one cell and would wait for each other.
     sums = np.zeros((2, n_cells, N_SUMS))
     counts = np.zeros((2, n_cells), np.int64)
-    buffers = np.empty((4, k.BLOCK))
+    buffers, terms = np.empty((2, k.BLOCK)), np.empty((2, _FEW))
     for start in range(0, x.size, k.BLOCK):
         m = min(k.BLOCK, x.size - start)
-        p, g, relative, within = buffers[0, :m], buffers[1, :m], buffers[2, :m], buffers[3, :m]
-        k.aligned_depths(x[start : start + m], source, scale, shift, limits, p)
-        k.depths_in_space(y[start : start + m], k.DEPTH, g)
-        for i in range(m):
-            relative[i] = abs(p[i] - g[i]) / g[i]
-        for i in range(m):
-            smaller, larger = min(p[i], g[i]), max(p[i], g[i])
-            within[i] = 1.0 if larger < 1.25 * smaller else 0.0
-        for i in range(m):
-            cell, half = cells[start + i], i & 1
-            off = p[i] - g[i]
-            counts[half, cell] += 1
-            sums[half, cell, 0] += relative[i]
-            sums[half, cell, 1] += abs(off)
-            sums[half, cell, 2] += off * off
-            sums[half, cell, 3] += within[i]
+        k.aligned_depths(x[start : start + m], source, scale, shift, limits, buffers[0, :m])
+        k.depths_in_space(y[start : start + m], k.DEPTH, buffers[1, :m])
+        for first in range(0, m, _FEW):
+            n = min(_FEW, m - first)
+            p, g = buffers[0, first : first + n], buffers[1, first : first + n]
+            relative, within, of = terms[0, :n], terms[1, :n], cells[start + first : start + first + n]
+            for i in range(n):
+                relative[i] = abs(p[i] - g[i]) / g[i]
+            for i in range(n):
+                smaller, larger = min(p[i], g[i]), max(p[i], g[i])
+                within[i] = 1.0 if larger < 1.25 * smaller else 0.0
+            for i in range(n):
+                cell, half = of[i], i & 1
+                off = p[i] - g[i]
+                counts[half, cell] += 1
+                sums[half, cell, 0] += relative[i]
+                sums[half, cell, 1] += abs(off)
+                sums[half, cell, 2] += off * off
+                sums[half, cell, 3] += within[i]
     return counts[0] + counts[1], sums[0] + sums[1]
 
 

@@ -1,7 +1,8 @@
-"""What corruptions of the image do to a ranking: scores against severity, mCE and mRR, what costs the first place."""
+"""What corruptions do to a ranking: scores against severity, mCE, mRR and DERS, what costs the first place."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +11,19 @@ import numpy as np
 
 from scopedepth.statistics.analysis import Analysis, estimate
 from scopedepth.statistics.panel import Panel
+from scopedepth.vocabulary.corruptions import SEVERITIES
 
 Row = dict[str, Any]
 CLEAN = "clean"
 # What DEE is made of.
 ERROR, ACCURACY = "abs_rel", "delta1"
+# What DERS is made of: errors, and accuracies with their weights.
+DERS_ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log")
+DERS_ACCURACIES = {"delta1": 0.5, "delta2": 0.3, "delta3": 0.2}
+DERS_METRICS = (*DERS_ERRORS, *DERS_ACCURACIES)
 OK = "ok"
+# Why there is no DERS, beside the statuses of values: a metric or a severity is not computed; a division by zero.
+NO_METRIC, NO_SEVERITY, UNDEFINED = "no_metric", "no_severity", "undefined"
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def _ends(name: str, value: float, low: float, high: float) -> Row:
     }
 
 
-# mCE and mRR, after RoboDepth.
+# mCE and mRR, after RoboDepth; DERS.
 
 
 def depth_estimation_error(abs_rel: float, delta1: float) -> float:
@@ -122,16 +130,35 @@ def resilience_rate(error: Sequence[float], clean: float) -> float:
     return 100 * sum(1 - one for one in error) / (len(error) * (1 - clean))
 
 
+def robustness_score(found: Sequence[Mapping[str, float]]) -> float | None:
+    """Return DERS of one kind, E / A exp(-R), as a public implementation computes it; None where E or A has no number.
+
+    found: the seven metrics (`DERS_METRICS`, with a unit: mm) at severities 0 to 5, 0 being the clean frames.
+    E: sum over the errors of the mean of severities 1 to 5 by that of the clean frames. A: the accuracies' means over
+    severities 0 to 5, weighted. R: mean over the seven of the standard deviation (population) over severities 1 to 5.
+
+    Not monotone: worse errors and accuracies raise it, and a wider spread lowers it, so neither direction is better.
+    Named by Wang et al. (arXiv 2409.16063), whose formula was not at hand.
+    """
+    of = {name: [one[name] for one in found] for name in DERS_METRICS}
+    accuracy = sum(weight * math.fsum(of[name]) / len(found) for name, weight in DERS_ACCURACIES.items())
+    if not accuracy > 0 or any(of[name][0] <= 0 for name in DERS_ERRORS):
+        return None
+    error = sum(math.fsum(of[name][1:]) / (len(found) - 1) / of[name][0] for name in DERS_ERRORS)
+    spread = sum(float(np.std(of[name][1:])) for name in DERS_METRICS) / len(DERS_METRICS)
+    return error / accuracy * math.exp(-spread)
+
+
 def resilience_rows(rows: Iterable[Row], baseline: str) -> list[Row]:
     """Return the rows of the table `resilience` from those of `robustness`.
 
     One a dataset, protocol and model, where the protocol has both metrics of DEE. A model that lacks a value under one
     severity has no number, and all of them lack mCE where the baseline does. A CE whose baseline has no error, and an
-    RR whose model has no accuracy to lose, are null.
+    RR whose model has no accuracy to lose, are null. DERS needs more metrics and all severities: `ders_status`.
     """
     values: dict[tuple[str, str, str], dict[tuple[str, int], dict[str, Row]]] = {}
     for row in rows:
-        if row["metric"] in (ERROR, ACCURACY):
+        if row["metric"] in DERS_METRICS:
             of_model = values.setdefault((row["dataset"], row["protocol"], row["model"]), {})
             of_model.setdefault((row["kind"], row["severity"]), {})[row["metric"]] = row
     errors = {key: _errors(found) for key, found in values.items()}
@@ -140,11 +167,12 @@ def resilience_rows(rows: Iterable[Row], baseline: str) -> list[Row]:
         against, _ = errors.get((dataset, protocol, baseline), ({}, ""))
         if own is None:
             continue
-        kinds = list(dict.fromkeys(kind for kind, _ in own if kind != CLEAN))
-        severities = sorted({severity for _, severity in own} - {0})
+        at = values[dataset, protocol, model]
+        kinds = list(dict.fromkeys(kind for kind, _ in at if kind != CLEAN))
+        severities = sorted({severity for _, severity in at} - {0})
         row = {
             "dataset": dataset, "protocol": protocol, "model": model, "baseline": baseline, "kinds": kinds,
-            "severities": severities, "status": status,
+            "severities": severities, "status": status, **_ders(at, kinds),
         }  # fmt: skip
         if status == OK:
             clean = own[CLEAN, 0]
@@ -175,13 +203,32 @@ def _errors(
     """Return DEE by kind and severity, and ok or why it lacks; None where a protocol lacks one of its metrics."""
     errors = {}
     for key, by_metric in found.items():
-        if by_metric.keys() != {ERROR, ACCURACY}:
+        if not by_metric.keys() >= {ERROR, ACCURACY}:
             return None, ""
-        for row in by_metric.values():
+        for row in (by_metric[ERROR], by_metric[ACCURACY]):
             if row["status"] != OK:
                 return {}, str(row["status"])
         errors[key] = depth_estimation_error(by_metric[ERROR]["value"], by_metric[ACCURACY]["value"])
     return errors, OK
+
+
+def _ders(found: Mapping[tuple[str, int], Mapping[str, Row]], kinds: Sequence[str]) -> Row:
+    """Return the columns of DERS, from rows by kind and severity and by metric: numbers, or why there are none."""
+    at = {kind: [(CLEAN, 0), *((kind, severity) for severity in SEVERITIES)] for kind in kinds}
+    every = [key for keys in at.values() for key in keys]
+    if any(key not in found for key in every):
+        return {"ders_status": NO_SEVERITY}
+    if any(name not in found[key] for key in every for name in DERS_METRICS):
+        return {"ders_status": NO_METRIC}
+    statuses = [str(found[key][name]["status"]) for key in every for name in DERS_METRICS]
+    if lacks := next((status for status in statuses if status != OK), None):
+        return {"ders_status": lacks}
+    each = [
+        robustness_score([{name: found[key][name]["value"] for name in DERS_METRICS} for key in keys])
+        for keys in at.values()
+    ]
+    whole = _mean(each)
+    return {"ders_by_kind": each, "ders": whole, "ders_status": OK if whole is not None else UNDEFINED}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -289,11 +289,24 @@ RESILIENCE = pa.schema(
         ),
         column("mce", pa.float64(), "mean of ce over the kinds, lower is better"),
         column("mrr", pa.float64(), "mean of rr over the kinds, higher is better"),
+        column(
+            "ders_by_kind",
+            pa.list_(pa.float64()),
+            "DERS under each kind, as a public implementation computes it; not monotone: neither direction is better",
+        ),
+        column("ders", pa.float64(), "mean of ders_by_kind over the kinds; not monotone: do not rank by it"),
         SEEN,
         column("status", KEY, "ok, or why there is no number: that of the first value that lacks"),
+        column(
+            "ders_status",
+            KEY,
+            "ok, or why there is no ders: no_severity (not all of 1 to 5), no_metric (not all of its seven), "
+            "undefined (no clean error, or no accuracy), or the status of the first value that lacks",
+        ),
     ],
     metadata={
-        "description": "mCE and mRR as RoboDepth (Kong et al. 2023) defines them, one row a dataset, protocol and model"
+        "description": "mCE and mRR as RoboDepth (Kong et al. 2023) defines them, and DERS, "
+        "one row a dataset, protocol and model"
     },
 )
 

@@ -1,8 +1,8 @@
-"""What corruptions of the image do: error against severity, who stays first, mCE and mRR."""
+"""What corruptions of the image do: error against severity, who stays first, mCE, mRR and DERS."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from scopedepth.report.html.parts.lines import Line, line_chart, y_range
@@ -11,7 +11,7 @@ from scopedepth.report.html.parts.table import Cell, Column, Table, model_cell, 
 from scopedepth.report.html.sections.ranking import why_not
 from scopedepth.report.results import Results, Row
 from scopedepth.report.words import higher_is_better, metric_label, metric_value, number
-from scopedepth.statistics.robustness import CLEAN, FirstPlace, first_places
+from scopedepth.statistics.robustness import CLEAN, NO_METRIC, NO_SEVERITY, FirstPlace, first_places
 from scopedepth.vocabulary.corruptions import CORRUPTIONS
 
 
@@ -36,6 +36,7 @@ def robustness(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any
             "sentences": [sentence(results, place) for place in first_places(rows)],
             "charts": [(label(kind), chart(results, dataset, lines[kind], kind, within)) for kind in kinds],
             "resilience": resilience_table(results, look, dataset),
+            "ders": has_ders(resilience_of(results, dataset).values()),
             "table": values_table(results, dataset, rows),
         })  # fmt: skip
     return made
@@ -89,13 +90,23 @@ def chart(
     )
 
 
-def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -> Table | None:
-    """Return mCE and mRR with CE of each kind; None where the protocol lacks AbsRel or delta1."""
-    found = {
+def resilience_of(results: Results, dataset: str) -> dict[str, Row]:
+    """Return the rows of the table `resilience` of a dataset under the headline's protocol, by model."""
+    return {
         row["model"]: row
         for row in results.resilience
         if (row["dataset"], row["protocol"]) == (dataset, results.protocol)
     }
+
+
+def has_ders(rows: Iterable[Row]) -> bool:
+    """Return whether the study asked for all that DERS is made of."""
+    return any(row["ders_status"] not in (NO_METRIC, NO_SEVERITY) for row in rows)
+
+
+def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -> Table | None:
+    """Return mCE, mRR, CE of each kind, and DERS where there is one; None where the protocol lacks AbsRel or delta1."""
+    found = resilience_of(results, dataset)
     if not found:
         return None
     any_row = next(iter(found.values()))
@@ -107,6 +118,10 @@ def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -
         Column("DEE, clean", number=True, tip="(AbsRel - δ < 1.25 + 1) / 2; lower is better"),
         *(Column(f"CE, {label(kind).lower()}", number=True, tip=f"{baseline} is 100") for kind in any_row["kinds"]),
     ]  # fmt: skip
+    with_ders = has_ders(found.values())
+    if with_ders:
+        tip = "neither a higher nor a lower one is better; mean over the kinds"
+        columns.append(Column("DERS (not monotone)", number=True, tip=tip))
     rows = []
     for model in results.model_names:
         row = found.get(model)
@@ -119,6 +134,8 @@ def resilience_table(results: Results, look: Mapping[str, Look], dataset: str) -
             value_cell(number(row["dee_clean"], 3), row["dee_clean"], why=why_not(row["status"])),
             *(value_cell(number(value, 1), value, why=why_not(row["status"])) for value in each),
         ])  # fmt: skip
+        if with_ders:
+            rows[-1].append(value_cell(number(row["ders"], 3), row["ders"], why=why_not(row["ders_status"])))
     return Table(
         f"mCE (against {baseline}) and mRR on {results.dataset_title(dataset)}",
         columns,
