@@ -250,6 +250,29 @@ def test_constant_prediction(dtype: type[np.floating], method: str, space: str, 
         assert fit.shift == pytest.approx(np.mean(SPACES[space](y.astype(float))), rel=1e-9)
 
 
+@pytest.mark.parametrize("method", SHIFTING)
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_constant_reference_has_one_status_whatever_the_rounding(
+    method: str, space: str, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    y = np.full(int(random.integers(300, 9000)), random.uniform(1e-3, 3e4), np.float32)
+    x = (random.uniform(1e-3, 1e3) * random.uniform(0.1, 1, y.size)).astype(np.float32)
+    chosen = terms(alignment={"method": method, "space": space}, **CLAMP)
+    assert run(chosen, x, y).status == codes.DEGENERATE_FIT
+
+
+def test_the_least_difference_between_depths_is_no_constant() -> None:
+    x = np.linspace(1, 2, 4000, dtype=np.float32)
+    far = np.float32(30000)
+    y = np.where(x < 1.5, far, np.nextafter(far, np.float32(np.inf)))
+    fit = run(terms(alignment={"method": "lsq_affine"}), x, y)
+    slope = np.polynomial.polynomial.polyfit(x.astype(float), y.astype(float) - 30000, 1)[1]
+    assert fit.status == codes.OK
+    assert fit.scale == pytest.approx(slope, rel=1e-6)
+
+
 @pytest.mark.parametrize("method", ["lsq_affine", "l1_affine"])
 def test_an_output_that_runs_against_depth_has_a_negative_scale(method: str) -> None:
     x, y = sample(np.float64)
