@@ -10,9 +10,11 @@ Who measures how much memory a piece of work needs gives the freed memory back f
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 # glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -29,6 +31,24 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError):  # another C library
         return False
     return bool(mallopt(M_TRIM_THRESHOLD, -1) and mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES))
+
+
+def end_without_collecting() -> None:
+    """Let this process end without looking for garbage among what it holds by then: the system takes all of it."""
+    atexit.register(gc.freeze)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Import modules and build what stays without looking for garbage, unless this process does not anyway."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def give_freed_memory_back() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from scopedepth.errors import DISK_FULL, TOO_LARGE, ScopeDepthError, is_memory, one_line
-from scopedepth.job.heap import keep_freed_memory
+from scopedepth.job.heap import end_without_collecting, keep_freed_memory
 from scopedepth.job.leaves import check_unchanged, signatures
 from scopedepth.job.manifest import digest_file, digest_tree, manifest_of, record_of, write_json
 from scopedepth.job.progress import announced
@@ -70,6 +70,7 @@ def job(
     began = time.time()
     facts: dict[str, Any] = {}
     keep_freed_memory()
+    end_without_collecting()
     with _copied_to(log), announced(label or Path(log or sys.argv[0]).stem):
         try:
             for one in made:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scopedepth.errors import ScopeDepthError
 from scopedepth.job import extensions
+from scopedepth.job.heap import without_collecting
 from scopedepth.models.base import DepthModel
 from scopedepth.models.folds import FoldedModel, fold_name, read_folds
 
@@ -29,9 +30,12 @@ def load_model(spec: specs.Model, weights: Path, device: str = "auto") -> DepthM
     family = spec["family"]
     if family not in FAMILIES:
         raise ScopeDepthError(f"Model {spec['name']}: no family {family!r}; there are {', '.join(FAMILIES)}.")
-    module = extensions.load(extensions.FAMILIES, spec)
-    folds = read_folds(Path(weights))
-    if folds is not None:
-        return FoldedModel(folds, lambda number: module.load(spec, Path(weights) / fold_name(number), device))
-    model: DepthModel = module.load(spec, Path(weights), device)
-    return model
+    with without_collecting():
+        module = extensions.load(extensions.FAMILIES, spec)
+        folds = read_folds(Path(weights))
+        if folds is not None:
+            return FoldedModel(
+                folds, lambda number: module.load(spec, Path(weights) / fold_name(number), device)
+            )
+        model: DepthModel = module.load(spec, Path(weights), device)
+        return model
