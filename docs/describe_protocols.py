@@ -43,7 +43,8 @@ maxima run over the valid pixels of one frame; $e = \\ln\\,p - \\ln\\,g$. Sums a
   no_depth (the frame has none), outside_range (none of it lies in the protocol's), no_valid_pixels (masks and crop
   leave none), too_few_pixels, constant_prediction, negative_scale, nonfinite_prediction (where a pixel
   counts; elsewhere it costs nothing), failed_prediction,
-  unreadable_frame, not_applicable, degenerate_fit. With status ok, null means that the reference of that frame
+  unreadable_frame, not_applicable, degenerate_fit (no factor comes out, or zero, as with a constant reference). With
+  status ok, null means that the reference of that frame
   does not define the metric (no depth edge, no pair of clearly different depths, no frame before, no camera or
   poses), or that a rank correlation has a constant prediction.
 - Scale drift within a sequence, the standard deviation of the frames' log scales, belongs to the summary.

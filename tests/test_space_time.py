@@ -395,7 +395,7 @@ def test_errors_by_the_lamps_angle() -> None:
     camera = np.array([[60.0, 0, 20.0], [0, 60.0, 20.0], [0, 0, 1]])
     y, x = np.mgrid[:41, :41]
     ray = np.stack([(x - 20) / 60, (y - 20) / 60, np.ones(x.shape)], axis=-1)
-    for tilt in (0.0, 45.0, 80.0):
+    for tilt in (0.0, 47.0, 77.0):  # no pixel lies at a band's end, where rounding would choose
         normal = np.array([np.sin(np.radians(tilt)), 0, np.cos(np.radians(tilt))])
         with np.errstate(divide="ignore"):
             depth = np.where(ray @ normal > 0.02, 40 * normal[2] / (ray @ normal), np.nan)
@@ -414,8 +414,7 @@ def test_errors_by_the_lamps_angle() -> None:
             wanted = error[inside].mean() if inside.any() else None
             value = got[f"abs_rel_{name}"]
             assert (value is None) == (wanted is None), (tilt, name)
-            # A pixel at a band's very end may fall on either side.
-            assert wanted is None or value == pytest.approx(wanted, abs=2e-5)
+            assert wanted is None or value == pytest.approx(wanted, rel=1e-12)
     assert set(incidence.compute(seen(depth, depth, None)).values()) == {None}
 
 
