@@ -41,14 +41,13 @@ def end_without_collecting() -> None:
 @contextmanager
 def without_collecting() -> Iterator[None]:
     """Import modules and build what stays without looking for garbage, unless this process does not anyway."""
-    if not gc.isenabled():
-        yield
-        return
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
 
 
 def give_freed_memory_back() -> None:
